@@ -1,0 +1,34 @@
+// The Internet checksum (RFC 1071) as a running one's-complement sum.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.hpp"
+
+namespace wireside {
+
+/// One's-complement sum under construction. Octets are added in network order; an odd run shifts what follows.
+class ChecksumAccumulator {
+ public:
+  /// Adds octets as they stand on the wire. May be called repeatedly with any lengths.
+  void add(ByteView data);
+  void add_u16(std::uint16_t host_order) { sum_ += odd_ ? swap(host_order) : host_order; }
+  void add_u32(std::uint32_t host_order) {
+    add_u16(static_cast<std::uint16_t>(host_order >> 16));
+    add_u16(static_cast<std::uint16_t>(host_order));
+  }
+  /// The folded 16-bit sum, not complemented (what virtio-net wants in the checksum field).
+  [[nodiscard]] std::uint16_t folded() const;
+  /// The checksum field's value: the complement of the folded sum.
+  [[nodiscard]] std::uint16_t checksum() const { return static_cast<std::uint16_t>(~folded()); }
+
+ private:
+  static constexpr std::uint16_t swap(std::uint16_t v) { return static_cast<std::uint16_t>((v << 8) | (v >> 8)); }
+  std::uint64_t sum_ = 0;
+  bool odd_ = false;
+};
+
+/// Checksum of one contiguous run. Over data that includes a correct checksum field the result is 0.
+[[nodiscard]] std::uint16_t internet_checksum(ByteView data);
+
+}  // namespace wireside

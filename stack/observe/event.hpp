@@ -1,0 +1,114 @@
+// What happened and why: the events every trace, capture, page and simulation test reads. Nothing parses log text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "base/address.hpp"
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/seq_num.hpp"
+#include "base/time.hpp"
+#include "observe/vocabulary.hpp"
+
+namespace wireside::observe {
+
+/// A frame came in. `frame` is valid only during the call.
+struct FrameReceived {
+  ByteView frame;
+  std::uint16_t gso_size = 0;
+  bool checksum_trusted = false;
+};
+/// A frame goes out. Views are valid only during the call; payload is given as up to a few runs.
+struct FrameSent {
+  ByteView header;
+  std::span<const ByteView> payload;
+  std::uint16_t gso_size = 0;
+  bool checksum_partial = false;
+  TxReason reason = TxReason::Raw;
+  std::uint32_t connection = 0;
+};
+struct Dropped {
+  DropReason reason = DropReason::Count;
+  /// Connection it concerned, 0 where none is known.
+  std::uint32_t connection = 0;
+};
+struct StateChanged {
+  std::uint32_t connection = 0;
+  FourTuple tuple;
+  TcpState from = TcpState::Closed;
+  TcpState to = TcpState::Closed;
+  StateCause cause = StateCause::PassiveOpen;
+};
+struct TimerChanged {
+  enum class What : std::uint8_t { Set, Fired, Cancelled };
+  std::uint32_t connection = 0;
+  TimerKind timer = TimerKind::Retransmission;
+  What what = What::Set;
+  /// Set: from now until due.
+  Duration in{};
+};
+/// Congestion window moved (octets).
+struct WindowChanged {
+  std::uint32_t connection = 0;
+  std::uint32_t cwnd_before = 0;
+  std::uint32_t cwnd = 0;
+  std::uint32_t ssthresh_before = 0;
+  std::uint32_t ssthresh = 0;
+  WindowCause cause = WindowCause::Initial;
+};
+struct RttSampled {
+  std::uint32_t connection = 0;
+  Duration sample{};
+  Duration srtt{};
+  Duration rttvar{};
+  Duration rto{};
+};
+/// RTO changed without a sample (back-off, or reset of it).
+struct RtoChanged {
+  std::uint32_t connection = 0;
+  Duration rto_before{};
+  Duration rto{};
+};
+struct NeighbourChanged {
+  Ipv4Address address;
+  MacAddress mac;
+  bool existed = false;
+  NeighbourState from = NeighbourState::Failed;
+  NeighbourState to = NeighbourState::Incomplete;
+};
+
+using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
+                           RtoChanged, NeighbourChanged>;
+
+/// Receives events in the order in which they happen. Must not call back into the stack.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_event(Instant now, const Event& event) = 0;
+};
+
+/// Where layers report. With no observer attached the cost is one predictable branch, and no event is built.
+class Sink {
+ public:
+  void attach(Observer* o) { observer_ = o; }
+  [[nodiscard]] bool attached() const { return observer_ != nullptr; }
+  /// `make` returns the event; it is called only when somebody listens.
+  template <class Make>
+  void emit(Instant now, Make&& make) const {
+    if (observer_ != nullptr) [[unlikely]] observer_->on_event(now, Event{make()});
+  }
+  /// Counts the drop and reports it.
+  void drop(Instant now, DropReason reason, std::uint32_t connection = 0) {
+    ++drops_[static_cast<std::size_t>(reason)];
+    emit(now, [&] { return Dropped{reason, connection}; });
+  }
+  [[nodiscard]] std::uint64_t drops(DropReason r) const { return drops_[static_cast<std::size_t>(r)]; }
+
+ private:
+  Observer* observer_ = nullptr;
+  std::uint64_t drops_[static_cast<std::size_t>(DropReason::Count)] = {};
+};
+
+}  // namespace wireside::observe

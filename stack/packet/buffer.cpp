@@ -1,0 +1,112 @@
+#include "packet/buffer.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace wireside {
+namespace {
+
+constexpr std::array<std::size_t, 5> class_sizes{256, 2048, 4096, 16384, 66560};
+constexpr std::size_t max_free_octets_per_class = std::size_t{4} << 20;
+
+std::size_t class_of(std::size_t capacity) {
+  std::size_t c = 0;
+  while (c < class_sizes.size() && class_sizes[c] < capacity) ++c;
+  return c;
+}
+
+}  // namespace
+
+// Shared by the pool and its outstanding buffers: whoever goes last deletes it.
+struct BufferPool::Shared {
+  std::array<std::vector<Buffer*>, class_sizes.size()> free;
+  std::size_t in_use = 0;
+  std::size_t octets = 0;
+  bool owner_gone = false;
+
+  void drop_free() {
+    for (auto& list : free) {
+      for (auto* b : list) ::operator delete(b);
+      list.clear();
+    }
+  }
+};
+
+void BufferRef::release() {
+  if (buffer_ != nullptr && --buffer_->references_ == 0) BufferPool::give_back(buffer_);
+  buffer_ = nullptr;
+}
+
+Slice Slice::sub(std::size_t from, std::size_t count) const {
+  const std::size_t start = std::min<std::size_t>(from, length_);
+  const std::size_t n = std::min<std::size_t>(count, length_ - start);
+  return Slice{buffer_, offset_ + start, n};
+}
+
+std::size_t SliceList::copy_to(std::size_t from, MutableByteView out) const {
+  std::size_t done = 0;
+  for (const Slice& s : *this) {
+    if (done == out.size()) break;
+    if (from >= s.size()) {
+      from -= s.size();
+      continue;
+    }
+    const std::size_t n = std::min(s.size() - from, out.size() - done);
+    std::memcpy(out.data() + done, s.data() + from, n);
+    done += n;
+    from = 0;
+  }
+  return done;
+}
+
+BufferPool::BufferPool() : shared_{new Shared} {}
+
+BufferPool::~BufferPool() {
+  shared_->drop_free();
+  shared_->owner_gone = true;
+  if (shared_->in_use == 0) delete shared_;
+}
+
+BufferRef BufferPool::allocate(std::size_t capacity) {
+  const std::size_t c = class_of(capacity);
+  const std::size_t size = c < class_sizes.size() ? class_sizes[c] : capacity;
+  Buffer* buffer = nullptr;
+  if (c < class_sizes.size() && !shared_->free[c].empty()) {
+    buffer = shared_->free[c].back();
+    shared_->free[c].pop_back();
+  } else {
+    buffer = new (::operator new(sizeof(Buffer) + size)) Buffer;
+    buffer->capacity_ = static_cast<std::uint32_t>(size);
+    buffer->pool_ = shared_;
+  }
+  buffer->references_ = 0;
+  ++shared_->in_use;
+  shared_->octets += size;
+  return BufferRef{buffer};
+}
+
+Slice BufferPool::copy(ByteView data) {
+  Slice s = allocate_slice(data.size());
+  if (!data.empty()) std::memcpy(s.mutable_data(), data.data(), data.size());
+  return s;
+}
+
+std::size_t BufferPool::buffers_in_use() const { return shared_->in_use; }
+std::size_t BufferPool::octets_in_use() const { return shared_->octets; }
+
+void BufferPool::give_back(Buffer* buffer) {
+  auto* shared = static_cast<Shared*>(buffer->pool_);
+  --shared->in_use;
+  shared->octets -= buffer->capacity_;
+  const std::size_t c = class_of(buffer->capacity_);
+  const bool keep = !shared->owner_gone && c < class_sizes.size() && class_sizes[c] == buffer->capacity_ &&
+                    (shared->free[c].size() + 1) * class_sizes[c] <= max_free_octets_per_class;
+  if (keep) {
+    shared->free[c].push_back(buffer);
+  } else {
+    ::operator delete(buffer);
+  }
+  if (shared->owner_gone && shared->in_use == 0) delete shared;
+}
+
+}  // namespace wireside

@@ -1,0 +1,80 @@
+// The socket table: every face (Asio, BSD-style, agent) is thin glue on this. Nothing here blocks.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/time.hpp"
+#include "socket/socket_types.hpp"
+
+namespace wireside {
+
+class SocketTableState;
+
+namespace tcp { class TcpLayer; }
+namespace udp { class UdpLayer; }
+
+/// What the socket layer needs from the network layer below; implemented by Stack.
+class AddressPolicy {
+ public:
+  virtual ~AddressPolicy() = default;
+  /// Source address for a destination (RFC 1122 3.3.4.3). Error: NetworkUnreachable.
+  [[nodiscard]] virtual Result<IpAddress> source_for(IpAddress destination) const = 0;
+  [[nodiscard]] virtual bool is_local(IpAddress address) const = 0;
+  [[nodiscard]] virtual bool is_broadcast(IpAddress address) const = 0;
+};
+
+class SocketTable {
+ public:
+  SocketTable(tcp::TcpLayer& tcp, udp::UdpLayer& udp, const AddressPolicy& addresses);
+  ~SocketTable();
+
+  /// Error: NoBuffers when the table is full.
+  [[nodiscard]] Result<SocketHandle> open(SocketKind kind);
+  /// Port 0 = any. Errors: BadHandle, AddressNotAvailable, AddressInUse, InvalidArgument (already bound).
+  [[nodiscard]] Result<void> bind(SocketHandle h, Endpoint local);
+  /// Stream only. Errors: NotSupported, InvalidArgument, AddressInUse.
+  [[nodiscard]] Result<void> listen(SocketHandle h, std::size_t backlog);
+  /// Errors: WouldBlock, InvalidArgument (not listening).
+  [[nodiscard]] Result<Accepted> accept(SocketHandle h);
+  /// Stream: InProgress until the event `connected` or `failed`; an address that cannot be connected to
+  /// (unspecified, broadcast, multicast; MUST-46) fails at once with InvalidArgument. Datagram and echo: sets the peer.
+  [[nodiscard]] Result<void> connect(Instant now, SocketHandle h, Endpoint peer);
+
+  [[nodiscard]] Result<std::size_t> send(Instant now, SocketHandle h, ByteView data);
+  [[nodiscard]] Result<void> send_slice(Instant now, SocketHandle h, Slice data);
+  [[nodiscard]] Result<std::size_t> send_to(Instant now, SocketHandle h, ByteView data, Endpoint peer);
+  /// Stream: 0 = EOF. Datagram: like receive_from without the facts.
+  [[nodiscard]] Result<std::size_t> receive(Instant now, SocketHandle h, MutableByteView out);
+  [[nodiscard]] Result<Slice> receive_slice(Instant now, SocketHandle h, std::size_t max);
+  [[nodiscard]] Result<ReceivedDatagram> receive_from(SocketHandle h, MutableByteView out);
+  [[nodiscard]] Result<void> shutdown(Instant now, SocketHandle h, Shutdown how);
+  /// Gives up the handle; a connection ends in the background.
+  Result<void> close(Instant now, SocketHandle h);
+  /// Stream: RST. Others: as close.
+  Result<void> abort(Instant now, SocketHandle h);
+
+  [[nodiscard]] Result<Endpoint> local_endpoint(SocketHandle h) const;
+  [[nodiscard]] Result<Endpoint> peer_endpoint(SocketHandle h) const;
+  /// Pending error of the socket, cleared by reading it (SO_ERROR).
+  [[nodiscard]] std::optional<Error> take_error(SocketHandle h);
+  [[nodiscard]] Result<tcp::ConnectionOptions> stream_options(SocketHandle h) const;
+  [[nodiscard]] Result<void> set_stream_options(Instant now, SocketHandle h, const tcp::ConnectionOptions& options);
+  [[nodiscard]] Result<DatagramOptions> datagram_options(SocketHandle h) const;
+  [[nodiscard]] Result<void> set_datagram_options(SocketHandle h, const DatagramOptions& options);
+  /// Stream sockets that are or were connected. A listener reports state Listen.
+  [[nodiscard]] Result<tcp::ConnectionStatus> status(SocketHandle h) const;
+  /// Level-triggered view, for poll()-like callers.
+  [[nodiscard]] bool is_readable(SocketHandle h) const;
+  [[nodiscard]] bool is_writable(SocketHandle h) const;
+  [[nodiscard]] std::size_t size() const;
+
+  /// Next readiness edge, translated from the layers' events.
+  [[nodiscard]] std::optional<SocketEvent> poll_event();
+
+ private:
+  std::unique_ptr<SocketTableState> state_;
+};
+
+}  // namespace wireside

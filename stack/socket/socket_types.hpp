@@ -1,0 +1,61 @@
+// Values of the socket API.
+#pragma once
+
+#include <cstdint>
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "base/slot_map.hpp"
+#include "tcp/tcp_types.hpp"
+
+namespace wireside {
+
+struct SocketTag;
+using SocketHandle = Handle<SocketTag>;
+
+enum class SocketKind : std::uint8_t {
+  Stream,    ///< TCP
+  Datagram,  ///< UDP
+  Echo,      ///< ICMP echo: sends requests, receives the replies to them ("ping socket")
+};
+
+/// Readiness that became true since it was last reported; drained by the owner with Stack::poll_event().
+struct SocketEvent {
+  SocketHandle socket;
+  bool readable = false;   ///< data, a datagram, EOF, an error, or a connection to accept
+  bool writable = false;   ///< room to send
+  bool connected = false;  ///< active open finished well
+  bool failed = false;     ///< the socket ended with `error`
+  bool closed = false;     ///< orderly end of both directions
+  Error error = Error::WouldBlock;
+};
+
+enum class Shutdown : std::uint8_t { Receive, Send, Both };
+
+struct Accepted {
+  SocketHandle socket;
+  Endpoint peer;
+};
+
+/// A received datagram's facts (octets were copied to the caller's buffer).
+struct ReceivedDatagram {
+  std::size_t octets = 0;       ///< copied
+  std::size_t full_length = 0;  ///< of the datagram; larger than octets when truncated
+  Endpoint from;
+  IpAddress to;                 ///< destination address (IP_PKTINFO, UDP-07)
+  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;
+  std::uint16_t echo_sequence = 0;  ///< Echo sockets
+};
+
+/// Options of datagram and echo sockets.
+struct DatagramOptions {
+  std::uint8_t ttl = 64;
+  std::uint8_t tos = 0;
+  bool broadcast = false;           ///< permission to send to broadcast addresses
+  bool dont_fragment = false;
+  std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond (UDP-12)
+  std::uint16_t echo_sequence = 0;  ///< Echo sockets: sequence number of the next request
+};
+
+}  // namespace wireside

@@ -1,0 +1,93 @@
+// The TCP layer's door: user calls in, segments in, segments pulled out, events pulled out.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/random.hpp"
+#include "observe/event.hpp"
+#include "tcp/tcp_types.hpp"
+
+namespace wireside::tcp {
+
+class LayerState;  // connections, listeners, half-open and TIME-WAIT records: tcp/layer_state.hpp
+
+class TcpLayer {
+ public:
+  /// `random` and `sink` and `pool` outlive the layer. `link_mss` (set by the owner) bounds segment sizes.
+  TcpLayer(const TcpConfig& config, Random& random, BufferPool& pool, observe::Sink& sink);
+  ~TcpLayer();
+  TcpLayer(const TcpLayer&) = delete;
+  TcpLayer& operator=(const TcpLayer&) = delete;
+
+  /// Largest TCP payload plus TCP options for new connections: MTU - 40 (MUST-67). And the largest super-segment
+  /// payload per call of poll_segment (at least one MSS).
+  void set_limits(std::uint16_t mss, std::size_t max_super_segment);
+
+  // --- user calls (RFC 9293 section 3.10.1 to 3.10.6; user_calls.cpp) ---
+
+  /// Active OPEN. `tuple.local.address` is already chosen; local port 0 picks a random ephemeral one (RFC 6056).
+  /// Errors: AddressInUse (four-tuple taken), AddressNotAvailable (no port left), NoBuffers.
+  [[nodiscard]] Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options);
+  /// Passive OPEN on an address (or the unspecified one) and port. backlog is at least 1.
+  /// Errors: AddressInUse, InvalidArgument (port 0).
+  [[nodiscard]] Result<ListenerHandle> listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options);
+  /// Next established connection of the listener. Errors: WouldBlock, BadHandle.
+  [[nodiscard]] Result<ConnectionHandle> accept(ListenerHandle listener);
+  /// Ends a listener: half-open and unaccepted connections are reset.
+  void close_listener(Instant now, ListenerHandle listener);
+
+  /// Copies octets into the send buffer; returns how many fitted.
+  /// Errors: WouldBlock (full, or still connecting), BrokenPipe, NotConnected, or the error that ended the connection.
+  [[nodiscard]] Result<std::size_t> send(Instant now, ConnectionHandle h, ByteView data);
+  /// Takes a slice by reference (borrowing send): its octets must not change until its buffer is released.
+  /// All of it or WouldBlock.
+  [[nodiscard]] Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);
+  /// Copies received octets out. 0 means EOF (the peer's FIN; MUST-12). Errors: WouldBlock, NotConnected, the fatal error.
+  [[nodiscard]] Result<std::size_t> receive(Instant now, ConnectionHandle h, MutableByteView out);
+  /// Next received slice without copying, at most `max` octets; empty = EOF.
+  [[nodiscard]] Result<Slice> receive_slice(Instant now, ConnectionHandle h, std::size_t max);
+  /// CLOSE of the sending direction only (half-close). Errors: NotConnected.
+  [[nodiscard]] Result<void> shutdown_send(Instant now, ConnectionHandle h);
+  /// The application no longer receives: later data is answered with RST, unread data dropped silently.
+  [[nodiscard]] Result<void> shutdown_receive(Instant now, ConnectionHandle h);
+  /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too.
+  void close(Instant now, ConnectionHandle h);
+  /// ABORT: RST to the peer, handle given up.
+  void abort(Instant now, ConnectionHandle h);
+  /// Takes effect at once. Errors: BadHandle.
+  [[nodiscard]] Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
+  [[nodiscard]] Result<ConnectionOptions> options(ConnectionHandle h) const;
+  [[nodiscard]] Result<ConnectionStatus> status(ConnectionHandle h) const;
+  [[nodiscard]] Result<Endpoint> listener_endpoint(ListenerHandle h) const;
+  /// Readiness now: send() would take something / receive() would not say WouldBlock.
+  [[nodiscard]] bool is_writable(ConnectionHandle h) const;
+  [[nodiscard]] bool is_readable(ConnectionHandle h) const;
+  /// Every connection, half-open and TIME-WAIT record included, for listings.
+  [[nodiscard]] std::vector<ConnectionStatus> list() const;
+  [[nodiscard]] bool port_in_use(Port port) const;
+
+  // --- from the network ---
+
+  /// SEGMENT ARRIVES (section 3.10.7; segment_arrives.cpp).
+  void segment_arrives(Instant now, const IncomingSegment& segment);
+  /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
+  /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
+  void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+
+  // --- driven by the owner ---
+
+  /// Next segment to send, if any. Decides acknowledgements once per connection for all that arrived before.
+  [[nodiscard]] bool poll_segment(Instant now, OutgoingSegment& out);
+  [[nodiscard]] Instant next_deadline();  ///< Instant::max() when nothing is pending
+  void handle_timeouts(Instant now);      ///< section 3.10.8; timeouts.cpp
+  [[nodiscard]] std::optional<TcpEvent> poll_event();
+  /// The interface is gone: every connection fails with `error`; nothing is sent.
+  void fail_all(Instant now, Error error);
+
+ private:
+  std::unique_ptr<LayerState> state_;
+};
+
+}  // namespace wireside::tcp

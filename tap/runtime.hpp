@@ -1,0 +1,53 @@
+// Runtime: one Stack on one TAP device inside a boost::asio::io_context (one thread).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/random.hpp"
+#include "stack.hpp"
+#include "tap_device.hpp"
+
+namespace wireside {
+
+/// Told about readiness edges of one socket. Called from the loop, never from inside a socket call.
+class SocketListener {
+ public:
+  virtual ~SocketListener() = default;
+  virtual void on_socket_event(const SocketEvent& event) = 0;
+};
+
+class Runtime {
+ public:
+  /// Takes the device over; link settings that the device decides (mtu, offloads) replace those in `config`.
+  Runtime(boost::asio::io_context& context, TapDevice device, Config config, const Seed& seed);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Begins to read the device and announces our addresses.
+  void start();
+  /// Stops reading; sockets keep their state but nothing moves any more.
+  void stop();
+
+  [[nodiscard]] Stack& stack();
+  [[nodiscard]] SocketTable& sockets();
+  [[nodiscard]] boost::asio::io_context& context();
+  /// Monotonic now, the time line of every call into the stack.
+  [[nodiscard]] Instant now() const;
+  /// Call after any socket call: sends what it made, delivers events and re-arms the timer, once per loop turn.
+  void schedule_output();
+  /// At most one listener per socket; unwatch before it dies or the socket is closed.
+  void watch(SocketHandle socket, SocketListener* listener);
+  void unwatch(SocketHandle socket);
+  /// The device is gone or broken (message says what happened and what to do). All connections have failed.
+  void on_fatal(std::function<void(const std::string& message)> handler);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace wireside
