@@ -1,0 +1,209 @@
+#include "observe/vocabulary.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace wireside::observe {
+namespace {
+
+template <class E>
+struct Named {
+  E value;
+  std::string_view name;
+};
+
+/// Every enumerator in its order, so that a value is its row's number.
+template <class E, std::size_t N>
+constexpr bool covers(const std::array<Named<E>, N>& table, E last) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (static_cast<std::size_t>(table[i].value) != i || table[i].name.empty()) return false;
+  }
+  return static_cast<std::size_t>(last) + 1 == N;
+}
+
+template <class E, std::size_t N>
+constexpr std::string_view find(const std::array<Named<E>, N>& table, E value) {
+  const auto row = static_cast<std::size_t>(value);
+  return row < N ? table[row].name : "unknown";
+}
+
+constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
+    {TxReason::Data, "data"},
+    {TxReason::Ack, "ACK"},
+    {TxReason::DelayedAck, "delayed ACK"},
+    {TxReason::WindowUpdate, "window update"},
+    {TxReason::OutOfOrder, "duplicate ACK: segment out of order"},
+    {TxReason::DuplicateSegment, "ACK of a duplicate segment"},
+    {TxReason::Fin, "FIN"},
+    {TxReason::Syn, "SYN"},
+    {TxReason::SynAck, "SYN-ACK"},
+    {TxReason::SynRetransmit, "SYN retransmit"},
+    {TxReason::SynAckRetransmit, "SYN-ACK retransmit"},
+    {TxReason::FastRetransmit, "fast retransmit"},
+    {TxReason::PartialAckRetransmit, "partial-ACK retransmit"},
+    {TxReason::RtoRetransmit, "RTO retransmit"},
+    {TxReason::TailLossProbe, "tail loss probe"},
+    {TxReason::ZeroWindowProbe, "zero-window probe"},
+    {TxReason::KeepAlive, "keep-alive"},
+    {TxReason::ChallengeAck, "challenge ACK"},
+    {TxReason::TimeWaitAck, "ACK in TIME-WAIT"},
+    {TxReason::UnacceptableSegment, "ACK of an unacceptable segment"},
+    {TxReason::ResetNoConnection, "reset: no such connection"},
+    {TxReason::ResetBadAck, "reset: unacceptable ACK"},
+    {TxReason::ResetAborted, "reset: aborted"},
+    {TxReason::ResetDataAfterClose, "reset: data after close"},
+    {TxReason::ResetUnreadData, "reset: closed with unread data"},
+    {TxReason::ResetTimeout, "reset: timed out"},
+    {TxReason::ResetListenerClosed, "reset: listener closed"},
+    {TxReason::ArpRequest, "ARP request"},
+    {TxReason::ArpReply, "ARP reply"},
+    {TxReason::ArpPoll, "ARP poll"},
+    {TxReason::ArpAnnouncement, "ARP announcement"},
+    {TxReason::EchoRequest, "echo request"},
+    {TxReason::EchoReply, "echo reply"},
+    {TxReason::IcmpError, "ICMP error"},
+    {TxReason::UdpDatagram, "UDP datagram"},
+    {TxReason::Raw, "raw"},
+});
+static_assert(covers(tx_reasons, TxReason::Raw));
+
+constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
+    {DropReason::FrameTooShort, "frame too short"},
+    {DropReason::NotForUs, "frame for another station"},
+    {DropReason::UnknownEtherType, "unknown EtherType"},
+    {DropReason::ArpMalformed, "malformed ARP message"},
+    {DropReason::ArpNotForUs, "ARP for another host"},
+    {DropReason::NeighbourQueueFull, "neighbour queue full"},
+    {DropReason::NeighbourUnreachable, "neighbour unreachable"},
+    {DropReason::NeighbourTableFull, "neighbour table full"},
+    {DropReason::IpMalformed, "malformed IP header"},
+    {DropReason::IpBadVersion, "bad IP version"},
+    {DropReason::IpBadChecksum, "bad IP header checksum"},
+    {DropReason::IpBadSource, "bad IP source address"},
+    {DropReason::IpNotOurs, "IP destination not ours"},
+    {DropReason::IpFragment, "IP fragment"},
+    {DropReason::IpBadOption, "bad IP option"},
+    {DropReason::IpSourceRoute, "IP source route"},
+    {DropReason::IpUnknownProtocol, "unknown IP protocol"},
+    {DropReason::NoRoute, "no route"},
+    {DropReason::TooBig, "packet too big"},
+    {DropReason::LoopbackOnWire, "loopback address on the wire"},
+    {DropReason::IcmpMalformed, "malformed ICMP message"},
+    {DropReason::IcmpBadChecksum, "bad ICMP checksum"},
+    {DropReason::IcmpUnknownType, "unknown ICMP type"},
+    {DropReason::IcmpRateLimited, "ICMP error rate limited"},
+    {DropReason::IcmpSuppressed, "ICMP error not allowed here"},
+    {DropReason::UdpMalformed, "malformed UDP header"},
+    {DropReason::UdpBadChecksum, "bad UDP checksum"},
+    {DropReason::UdpNoSocket, "no UDP socket"},
+    {DropReason::UdpReceiveQueueFull, "UDP receive queue full"},
+    {DropReason::TcpMalformed, "malformed TCP header"},
+    {DropReason::TcpBadChecksum, "bad TCP checksum"},
+    {DropReason::TcpBroadcast, "TCP to or from a broadcast or multicast address"},
+    {DropReason::TcpNoConnection, "no TCP connection"},
+    {DropReason::TcpUnacceptable, "unacceptable sequence number"},
+    {DropReason::TcpNoAck, "segment without ACK"},
+    {DropReason::TcpPaws, "old timestamp (PAWS)"},
+    {DropReason::TcpBadAck, "unacceptable ACK"},
+    {DropReason::TcpBadReset, "unacceptable reset"},
+    {DropReason::TcpSynInWindow, "SYN in the window"},
+    {DropReason::TcpListenBacklogFull, "listen backlog full"},
+    {DropReason::TcpSynQueueFull, "SYN queue full"},
+    {DropReason::TcpReassemblyFull, "reassembly queue full"},
+    {DropReason::TcpOutsideWindow, "data outside the window"},
+    {DropReason::TcpMissingTimestamp, "missing timestamp"},
+    {DropReason::TcpRateLimited, "answer rate limited"},
+    {DropReason::TcpClosedState, "connection closed"},
+    {DropReason::Oversize, "oversize frame"},
+    {DropReason::QueueFull, "queue full"},
+});
+static_assert(drop_reasons.size() == static_cast<std::size_t>(DropReason::Count));
+static_assert(covers(drop_reasons, DropReason::QueueFull));
+
+constexpr auto tcp_states = std::to_array<Named<TcpState>>({
+    {TcpState::Closed, "CLOSED"},
+    {TcpState::Listen, "LISTEN"},
+    {TcpState::SynSent, "SYN-SENT"},
+    {TcpState::SynReceived, "SYN-RECEIVED"},
+    {TcpState::Established, "ESTABLISHED"},
+    {TcpState::FinWait1, "FIN-WAIT-1"},
+    {TcpState::FinWait2, "FIN-WAIT-2"},
+    {TcpState::CloseWait, "CLOSE-WAIT"},
+    {TcpState::Closing, "CLOSING"},
+    {TcpState::LastAck, "LAST-ACK"},
+    {TcpState::TimeWait, "TIME-WAIT"},
+});
+static_assert(covers(tcp_states, TcpState::TimeWait));
+
+constexpr auto state_causes = std::to_array<Named<StateCause>>({
+    {StateCause::PassiveOpen, "passive open"},
+    {StateCause::ActiveOpen, "active open"},
+    {StateCause::SynReceived, "SYN received"},
+    {StateCause::SynAckReceived, "SYN-ACK received"},
+    {StateCause::AckOfSyn, "our SYN acknowledged"},
+    {StateCause::CloseCalled, "close called"},
+    {StateCause::FinReceived, "FIN received"},
+    {StateCause::AckOfFin, "our FIN acknowledged"},
+    {StateCause::FinAndAckOfFin, "FIN received, our FIN acknowledged"},
+    {StateCause::ResetReceived, "reset received"},
+    {StateCause::AbortCalled, "abort called"},
+    {StateCause::UserTimeout, "user timeout"},
+    {StateCause::RetransmissionTimeout, "retransmissions exhausted"},
+    {StateCause::KeepAliveTimeout, "keep-alive unanswered"},
+    {StateCause::TimeWaitExpired, "2MSL elapsed"},
+    {StateCause::FinWait2Timeout, "FIN-WAIT-2 timeout"},
+    {StateCause::IcmpHardError, "ICMP hard error"},
+    {StateCause::TimeWaitReused, "new SYN in TIME-WAIT"},
+    {StateCause::InterfaceGone, "interface gone"},
+    {StateCause::SynTimeout, "SYN unanswered"},
+});
+static_assert(covers(state_causes, StateCause::SynTimeout));
+
+constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
+    {TimerKind::Retransmission, "retransmission"},
+    {TimerKind::DelayedAck, "delayed ACK"},
+    {TimerKind::ZeroWindowProbe, "zero-window probe"},
+    {TimerKind::KeepAlive, "keep-alive"},
+    {TimerKind::TimeWait, "TIME-WAIT"},
+    {TimerKind::UserTimeout, "user timeout"},
+    {TimerKind::FinWait2, "FIN-WAIT-2"},
+    {TimerKind::SenderSws, "silly-window override"},
+    {TimerKind::Reserved1, "reserved 1"},
+    {TimerKind::Reserved2, "reserved 2"},
+});
+static_assert(covers(timer_kinds, TimerKind::Reserved2));
+
+constexpr auto window_causes = std::to_array<Named<WindowCause>>({
+    {WindowCause::SlowStart, "slow start"},
+    {WindowCause::CongestionAvoidance, "congestion avoidance"},
+    {WindowCause::FastRetransmit, "fast retransmit"},
+    {WindowCause::RecoveryInflation, "recovery inflation"},
+    {WindowCause::PartialAck, "partial ACK"},
+    {WindowCause::RecoveryExit, "recovery exit"},
+    {WindowCause::Timeout, "timeout"},
+    {WindowCause::IdleRestart, "restart after idle"},
+    {WindowCause::Initial, "initial"},
+});
+static_assert(covers(window_causes, WindowCause::Initial));
+
+constexpr auto neighbour_states = std::to_array<Named<NeighbourState>>({
+    {NeighbourState::Incomplete, "INCOMPLETE"},
+    {NeighbourState::Reachable, "REACHABLE"},
+    {NeighbourState::Stale, "STALE"},
+    {NeighbourState::Delay, "DELAY"},
+    {NeighbourState::Probe, "PROBE"},
+    {NeighbourState::Failed, "FAILED"},
+});
+static_assert(covers(neighbour_states, NeighbourState::Failed));
+
+}  // namespace
+
+std::string_view to_string(TxReason r) { return find(tx_reasons, r); }
+std::string_view to_string(DropReason r) { return find(drop_reasons, r); }
+std::string_view to_string(TcpState s) { return find(tcp_states, s); }
+std::string_view to_string(StateCause c) { return find(state_causes, c); }
+std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
+std::string_view to_string(WindowCause c) { return find(window_causes, c); }
+std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
+
+}  // namespace wireside::observe

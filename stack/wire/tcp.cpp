@@ -1,0 +1,189 @@
+#include "wire/tcp.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace wireside::wire {
+namespace {
+
+enum OptionKind : std::uint8_t {
+  end_of_list = 0,
+  nop = 1,
+  mss = 2,
+  window_scale = 3,
+  sack_permitted = 4,
+  sack = 5,
+  timestamps = 8
+};
+
+constexpr std::size_t option_space = tcp_max_header - tcp_min_header;
+
+TcpFlags unpack_flags(std::uint8_t octet) {
+  TcpFlags f;
+  f.fin = (octet & 0x01) != 0;
+  f.syn = (octet & 0x02) != 0;
+  f.rst = (octet & 0x04) != 0;
+  f.psh = (octet & 0x08) != 0;
+  f.ack = (octet & 0x10) != 0;
+  f.urg = (octet & 0x20) != 0;
+  f.ece = (octet & 0x40) != 0;
+  f.cwr = (octet & 0x80) != 0;
+  return f;
+}
+
+std::uint8_t pack_flags(const TcpFlags& f) {
+  const unsigned octet = (f.fin ? 0x01U : 0U) | (f.syn ? 0x02U : 0U) | (f.rst ? 0x04U : 0U) | (f.psh ? 0x08U : 0U) |
+                         (f.ack ? 0x10U : 0U) | (f.urg ? 0x20U : 0U) | (f.ece ? 0x40U : 0U) | (f.cwr ? 0x80U : 0U);
+  return static_cast<std::uint8_t>(octet);
+}
+
+void read_sack(ByteView data, TcpOptions& options) {
+  if (data.empty() || data.size() % 8 != 0) return;
+  options.sack_count = 0;
+  for (std::size_t at = 0; at < data.size() && options.sack_count < options.sack.size(); at += 8) {
+    options.sack[options.sack_count++] = {SeqNum{load_be32(data.data() + at)}, SeqNum{load_be32(data.data() + at + 4)}};
+  }
+}
+
+/// `data` is what follows the length octet. A known kind with a length that is not its own says nothing usable and is
+/// skipped like an unknown one; the list as a whole can still be followed.
+void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
+  switch (kind) {
+    case mss:
+      if (data.size() == 2) options.mss = load_be16(data.data());
+      break;
+    case window_scale:
+      if (data.size() == 1) options.window_scale = data[0];
+      break;
+    case sack_permitted:
+      if (data.empty()) options.sack_permitted = true;
+      break;
+    case sack:
+      read_sack(data, options);
+      break;
+    case timestamps:
+      if (data.size() == 8) options.timestamps = {load_be32(data.data()), load_be32(data.data() + 4)};
+      break;
+    default:
+      break;
+  }
+}
+
+/// False when a length is 0, 1 or past the header's end (MUST-7).
+bool read_options(ByteView octets, TcpOptions& options) {
+  std::size_t at = 0;
+  while (at < octets.size() && octets[at] != end_of_list) {
+    if (octets[at] == nop) {
+      ++at;
+      continue;
+    }
+    if (at + 1 >= octets.size()) return false;
+    const std::size_t length = octets[at + 1];
+    if (length < 2 || at + length > octets.size()) return false;
+    read_option(octets[at], octets.subspan(at + 2, length - 2), options);
+    at += length;
+  }
+  return true;
+}
+
+std::size_t octets_before_sack(const TcpOptions& o) {
+  std::size_t n = o.mss ? 4 : 0;
+  if (o.timestamps) n += 12;                      // sackOK,TS or nop,nop,TS
+  if (o.sack_permitted && !o.timestamps) n += 4;  // nop,nop,sackOK
+  if (o.window_scale) n += 4;
+  return n;
+}
+
+std::size_t sack_blocks_that_fit(const TcpOptions& o) {
+  const std::size_t room = option_space - octets_before_sack(o);
+  const std::size_t fit = room < 12 ? 0 : (room - 4) / 8;
+  return std::min<std::size_t>({o.sack_count, o.sack.size(), fit});
+}
+
+std::uint8_t* put_nops(std::uint8_t* p, int count) { return std::fill_n(p, count, std::uint8_t{nop}); }
+
+std::uint8_t* put_head(std::uint8_t* p, OptionKind kind, std::size_t length) {
+  *p++ = kind;
+  *p++ = static_cast<std::uint8_t>(length);
+  return p;
+}
+
+std::uint8_t* put_u32(std::uint8_t* p, std::uint32_t v) {
+  store_be32(p, v);
+  return p + 4;
+}
+
+/// Every group is a multiple of four octets, so the list needs no padding behind it (MUST-69 holds trivially).
+std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
+  if (o.mss) {
+    p = put_head(p, mss, 4);
+    store_be16(p, *o.mss);
+    p += 2;
+  }
+  if (o.sack_permitted) {
+    if (!o.timestamps) p = put_nops(p, 2);
+    p = put_head(p, sack_permitted, 2);
+  }
+  if (o.timestamps) {
+    if (!o.sack_permitted) p = put_nops(p, 2);
+    p = put_head(p, timestamps, 10);
+    p = put_u32(p, o.timestamps->ts_val);
+    p = put_u32(p, o.timestamps->ts_ecr);
+  }
+  if (o.window_scale) {
+    p = put_head(put_nops(p, 1), window_scale, 3);
+    *p++ = *o.window_scale;
+  }
+  if (const std::size_t blocks = sack_blocks_that_fit(o); blocks > 0) {
+    p = put_head(put_nops(p, 2), sack, 2 + 8 * blocks);
+    for (std::size_t i = 0; i < blocks; ++i) p = put_u32(put_u32(p, o.sack[i].left.value()), o.sack[i].right.value());
+  }
+  return p;
+}
+
+}  // namespace
+
+Result<ParsedTcp> parse_tcp(ByteView segment) {
+  if (segment.size() < tcp_min_header) return fail(Error::Truncated);
+  const std::uint8_t* p = segment.data();
+  ParsedTcp parsed;
+  parsed.header_length = std::size_t{p[12]} / 16 * 4;
+  if (parsed.header_length < tcp_min_header) return fail(Error::Malformed);
+  if (parsed.header_length > segment.size()) return fail(Error::Truncated);
+  TcpHeader& h = parsed.header;
+  h.source = Port{load_be16(p)};
+  h.destination = Port{load_be16(p + 2)};
+  h.seq = SeqNum{load_be32(p + 4)};
+  h.ack = SeqNum{load_be32(p + 8)};
+  h.flags = unpack_flags(p[13]);
+  h.window = load_be16(p + 14);
+  h.urgent_pointer = load_be16(p + 18);
+  const ByteView options = segment.subspan(tcp_min_header, parsed.header_length - tcp_min_header);
+  if (!read_options(options, h.options)) return fail(Error::Malformed);
+  return parsed;
+}
+
+std::size_t tcp_header_length(const TcpHeader& header) {
+  const std::size_t blocks = sack_blocks_that_fit(header.options);
+  return tcp_min_header + octets_before_sack(header.options) + (blocks > 0 ? 4 + 8 * blocks : 0);
+}
+
+std::size_t emit_tcp(const TcpHeader& header, MutableByteView out) {
+  const std::size_t length = tcp_header_length(header);
+  assert(out.size() >= length);
+  std::uint8_t* p = out.data();
+  store_be16(p, header.source.value);
+  store_be16(p + 2, header.destination.value);
+  store_be32(p + 4, header.seq.value());
+  store_be32(p + 8, header.ack.value());
+  p[12] = static_cast<std::uint8_t>(length / 4 << 4);
+  p[13] = pack_flags(header.flags);
+  store_be16(p + 14, header.window);
+  store_be16(p + tcp_checksum_offset, 0);
+  store_be16(p + 18, header.urgent_pointer);
+  [[maybe_unused]] const std::uint8_t* end = put_options(header.options, p + tcp_min_header);
+  assert(end == p + length);
+  return length;
+}
+
+}  // namespace wireside::wire

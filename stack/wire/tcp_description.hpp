@@ -1,0 +1,16 @@
+// tcpdump's wording of a TCP header, from the option octets as they stand on the wire.
+#pragma once
+
+#include <string>
+
+#include "base/bytes.hpp"
+#include "wire/tcp.hpp"
+
+namespace wireside::wire {
+
+/// As describe_tcp, with the options in the order and with the padding in which `option_octets` holds them, unknown
+/// and broken ones included.
+[[nodiscard]] std::string describe_tcp(const TcpHeader& header, ByteView option_octets, std::size_t payload_length,
+                                       SeqNum seq_base, SeqNum ack_base);
+
+}  // namespace wireside::wire
