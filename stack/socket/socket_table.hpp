@@ -5,7 +5,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/random.hpp"
 #include "base/time.hpp"
+#include "packet/buffer.hpp"
 #include "socket/socket_types.hpp"
 
 namespace wireside {
@@ -27,8 +29,12 @@ class AddressPolicy {
 
 class SocketTable {
  public:
-  SocketTable(tcp::TcpLayer& tcp, udp::UdpLayer& udp, const AddressPolicy& addresses);
+  /// All references outlive the table.
+  SocketTable(tcp::TcpLayer& tcp, udp::UdpLayer& udp, const AddressPolicy& addresses, Random& random, BufferPool& pool,
+              const SocketConfig& config);
   ~SocketTable();
+  SocketTable(const SocketTable&) = delete;
+  SocketTable& operator=(const SocketTable&) = delete;
 
   /// Error: NoBuffers when the table is full.
   [[nodiscard]] Result<SocketHandle> open(SocketKind kind);
@@ -39,7 +45,8 @@ class SocketTable {
   /// Errors: WouldBlock, InvalidArgument (not listening).
   [[nodiscard]] Result<Accepted> accept(SocketHandle h);
   /// Stream: InProgress until the event `connected` or `failed`; an address that cannot be connected to
-  /// (unspecified, broadcast, multicast; MUST-46) fails at once with InvalidArgument. Datagram and echo: sets the peer.
+  /// (unspecified, broadcast, multicast; MUST-46) fails at once with InvalidArgument. Datagram and echo: sets the peer;
+  /// the unspecified address dissolves the association.
   [[nodiscard]] Result<void> connect(Instant now, SocketHandle h, Endpoint peer);
 
   [[nodiscard]] Result<std::size_t> send(Instant now, SocketHandle h, ByteView data);

@@ -58,4 +58,12 @@ struct DatagramOptions {
   std::uint16_t echo_sequence = 0;  ///< Echo sockets: sequence number of the next request
 };
 
+/// Defaults and bounds of the table.
+struct SocketConfig {
+  tcp::ConnectionOptions stream_defaults;
+  std::uint16_t ephemeral_first = 49152;  ///< for bind() of a stream to port 0 (RFC 6056)
+  std::uint16_t ephemeral_last = 65535;
+  std::size_t max_sockets = std::size_t{1} << 20;
+};
+
 }  // namespace wireside

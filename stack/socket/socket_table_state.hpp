@@ -1,0 +1,116 @@
+// Inside of the socket table: one Socket per handle, maps back from the layers' handles, and the queue of edges.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "socket/socket_table.hpp"
+#include "tcp/tcp_layer.hpp"
+#include "udp/udp_layer.hpp"
+
+namespace wireside {
+
+/// From a layer's handle to the socket that holds it. Stale handles find nothing.
+template <class Key>
+class HandleMap {
+ public:
+  void set(Key key, SocketHandle socket) {
+    if (key.index >= entries_.size()) entries_.resize(key.index + std::size_t{1});
+    entries_[key.index] = Entry{key, socket};
+  }
+  void clear(Key key) {
+    if (key.index < entries_.size() && entries_[key.index].key == key) entries_[key.index] = Entry{};
+  }
+  [[nodiscard]] SocketHandle find(Key key) const {
+    if (key.index >= entries_.size() || entries_[key.index].key != key) return {};
+    return entries_[key.index].socket;
+  }
+
+ private:
+  struct Entry {
+    Key key;
+    SocketHandle socket;
+  };
+  std::vector<Entry> entries_;
+};
+
+struct Socket {
+  enum class StreamState : std::uint8_t { Idle, Listening, Connecting, Connected, Failed };
+
+  SocketKind kind = SocketKind::Stream;
+  // Stream
+  StreamState stream = StreamState::Idle;
+  Endpoint bound;  ///< port 0 = not bound
+  tcp::ConnectionHandle connection;
+  tcp::ListenerHandle listener;
+  tcp::ConnectionOptions stream_options;
+  bool listener_options_changed = false;  ///< since listen(): accepted sockets get them on accept
+  tcp::ConnectionHandle accept_ahead;     ///< taken from the listener to answer is_readable()
+  std::optional<Error> error;
+  // Datagram and echo
+  udp::UdpHandle datagram;
+  bool broadcast = false;
+  bool receive_shut = false;
+  // Edges not yet reported
+  SocketEvent pending;
+  bool event_queued = false;
+};
+
+class SocketTableState {
+ public:
+  SocketTableState(tcp::TcpLayer& tcp_layer, udp::UdpLayer& udp_layer, const AddressPolicy& policy, Random& generator,
+                   BufferPool& buffers, const SocketConfig& settings)
+      : tcp{tcp_layer}, udp{udp_layer}, addresses{policy}, random{generator}, pool{buffers}, config{settings} {}
+
+  tcp::TcpLayer& tcp;
+  udp::UdpLayer& udp;
+  const AddressPolicy& addresses;
+  Random& random;
+  BufferPool& pool;
+  SocketConfig config;
+  SlotMap<Socket, SocketTag> sockets;
+  HandleMap<tcp::ConnectionHandle> by_connection;
+  HandleMap<tcp::ListenerHandle> by_listener;
+  HandleMap<udp::UdpHandle> by_datagram;
+  /// Streams that are bound, by port (connections that were given a port by connect() are TCP's own to keep apart).
+  std::unordered_map<std::uint16_t, std::vector<SocketHandle>> bound_streams;
+  std::deque<SocketHandle> events;
+  Instant latest;  ///< of the calls that carried a time, for those that do not
+
+  [[nodiscard]] Socket* find(Instant now, SocketHandle h) {
+    latest = std::max(latest, now);
+    return sockets.find(h);
+  }
+
+  // socket_table.cpp
+  [[nodiscard]] Result<void> bind_stream(SocketHandle h, Socket& s, Endpoint local);
+  [[nodiscard]] bool stream_bind_conflicts(Endpoint local) const;
+  [[nodiscard]] Result<Port> pick_stream_port(IpAddress address);
+  void release_binding(SocketHandle h, Socket& s);
+  void drop_connection(Instant now, Socket& s, bool abort);
+  Result<void> close(Instant now, SocketHandle h, bool abort);
+
+  // socket_connect.cpp
+  [[nodiscard]] Result<void> check_stream_peer(Endpoint peer) const;
+  [[nodiscard]] Result<void> connect_stream(Instant now, SocketHandle h, Socket& s, Endpoint peer);
+  [[nodiscard]] Result<void> connect_datagram(Socket& s, Endpoint peer);
+  [[nodiscard]] Result<tcp::ConnectionHandle> next_accepted(Socket& s);
+
+  // socket_io.cpp
+  [[nodiscard]] Result<void> send_datagram(Socket& s, Slice data, Endpoint peer);
+  /// NotConnected, InProgress as WouldBlock, or nothing when the stream has a connection to ask.
+  [[nodiscard]] std::optional<Error> stream_not_ready(const Socket& s) const;
+  /// An error reported by a call needs no second report by take_error().
+  Error reported(Socket& s, Error e);
+
+  // socket_events.cpp
+  SocketEvent& note(SocketHandle h, Socket& s);
+  void collect();
+  void on_tcp_event(const tcp::TcpEvent& event);
+  void on_udp_event(const udp::UdpEvent& event);
+};
+
+}  // namespace wireside

@@ -1,0 +1,121 @@
+// What arrives for UDP and echo sockets: checks, demultiplexing, queueing, errors.
+#include <algorithm>
+#include <utility>
+
+#include "base/checksum.hpp"
+#include "udp/udp_layer.hpp"
+#include "wire/ipv4.hpp"
+#include "wire/udp.hpp"
+
+namespace wireside::udp {
+
+using observe::DropReason;
+
+bool UdpLayer::checksum_ok(const UdpArrival& arrival, ByteView datagram, std::uint16_t field) const {
+  if (field == 0) return true;  // the sender computed none (RFC 768)
+  if (arrival.checksum != ChecksumState::Unverified) return true;
+  ChecksumAccumulator acc;
+  wire::add_pseudo_header(acc, arrival.source.v4(), arrival.destination.v4(),
+                          static_cast<std::uint8_t>(wire::IpProtocol::Udp),
+                          static_cast<std::uint32_t>(datagram.size()));
+  acc.add(datagram);
+  return acc.checksum() == 0;
+}
+
+Delivery UdpLayer::datagram_arrives(Instant now, const UdpArrival& arrival) {
+  const auto header = wire::parse_udp(arrival.octets.view());
+  if (!header) {
+    sink_.drop(now, DropReason::UdpMalformed);
+    return Delivery::Dropped;
+  }
+  // What IP carries beyond the UDP length is not part of the datagram.
+  const ByteView datagram = arrival.octets.view().first(header->length);
+  if (!checksum_ok(arrival, datagram, header->checksum)) {
+    sink_.drop(now, DropReason::UdpBadChecksum);
+    return Delivery::Dropped;
+  }
+  const Endpoint from{arrival.source, header->source};
+  const UdpHandle h = find(Service::Udp, Endpoint{arrival.destination, header->destination}, from);
+  if (!h.is_valid()) {
+    sink_.drop(now, DropReason::UdpNoSocket);
+    return Delivery::NoSocket;
+  }
+  return enqueue(
+      now, h,
+      Datagram{.payload = arrival.octets.sub(wire::udp_header_length, header->length - wire::udp_header_length),
+               .from = from,
+               .to = arrival.destination,
+               .ttl = arrival.ttl,
+               .tos = arrival.tos});
+}
+
+Delivery UdpLayer::echo_reply_arrives(Instant now, const EchoArrival& arrival) {
+  const Port identifier{arrival.identifier};
+  const Endpoint from{arrival.source, identifier};
+  const UdpHandle h = find(Service::Echo, Endpoint{arrival.destination, identifier}, from);
+  if (!h.is_valid()) {
+    sink_.drop(now, DropReason::IcmpSuppressed);
+    return Delivery::NoSocket;
+  }
+  return enqueue(now, h,
+                 Datagram{.payload = arrival.octets,
+                          .from = from,
+                          .to = arrival.destination,
+                          .ttl = arrival.ttl,
+                          .tos = arrival.tos,
+                          .sequence = arrival.sequence});
+}
+
+UdpHandle UdpLayer::find(Service service, Endpoint to, Endpoint from) const {
+  const auto it = bound_.find(key(service, to.port));
+  if (it == bound_.end()) return {};
+  UdpHandle best;
+  int best_score = -1;
+  for (const UdpHandle h : it->second) {
+    const Socket& s = *sockets_.find(h);
+    int score = 0;
+    if (!s.local.address.is_unspecified()) {
+      if (s.local.address != to.address) continue;
+      score += 1;
+    }
+    if (s.peer) {
+      const bool matches = service == Service::Echo ? s.peer->address == from.address : *s.peer == from;
+      if (!matches) continue;
+      score += 2;
+    }
+    if (score > best_score) {
+      best = h;
+      best_score = score;
+    }
+  }
+  return best;
+}
+
+Delivery UdpLayer::enqueue(Instant now, UdpHandle h, Datagram datagram) {
+  Socket& s = *sockets_.find(h);
+  const std::size_t n = datagram.payload.size();
+  const std::size_t limit = s.options.receive_buffer;
+  const bool full =
+      s.received_octets + n > limit || s.received.size() >= std::max<std::size_t>(1, limit / min_octets_per_datagram);
+  if (full || s.receive_shut) {
+    sink_.drop(now, DropReason::UdpReceiveQueueFull);
+    return Delivery::Dropped;
+  }
+  // A small datagram must not keep a large receive block alive.
+  const BufferRef& block = datagram.payload.buffer();
+  if (block && block->capacity() > 2 * n + 256) datagram.payload = pool_.copy(datagram.payload.view());
+  s.received_octets += n;
+  s.received.push_back(std::move(datagram));
+  note(h, s, true, false);
+  return Delivery::Delivered;
+}
+
+void UdpLayer::network_error(Service service, const FourTuple& tuple, Error error) {
+  const UdpHandle h = find(service, tuple.local, tuple.remote);
+  Socket* s = sockets_.find(h);
+  if (s == nullptr || (!s->peer && service == Service::Udp)) return;
+  s->error = error;
+  note(h, *s, true, true);
+}
+
+}  // namespace wireside::udp

@@ -1,0 +1,95 @@
+// Values the UDP layer takes and gives. ICMP echo sockets are served here too: they differ only in their header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "base/slot_map.hpp"
+#include "packet/buffer.hpp"
+#include "packet/packet.hpp"
+
+namespace wireside::udp {
+
+struct UdpTag;
+using UdpHandle = Handle<UdpTag>;
+
+/// What the 16-bit local number of a socket means.
+enum class Service : std::uint8_t {
+  Udp,   ///< a UDP port
+  Echo,  ///< the identifier of ICMP echo requests (RFC 792)
+};
+
+struct UdpConfig {
+  std::uint16_t ephemeral_first = 49152;  ///< RFC 6056 section 3.2
+  std::uint16_t ephemeral_last = 65535;
+  std::size_t max_sockets = 65536;
+  std::size_t send_buffer = 256 * 1024;                    ///< octets waiting to leave, per socket
+  std::size_t max_outgoing_octets = std::size_t{8} << 20;  ///< and over all sockets
+};
+
+struct UdpOptions {
+  std::uint8_t ttl = 64;
+  std::uint8_t tos = 0;
+  bool dont_fragment = false;
+  std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond
+  std::uint16_t echo_sequence = 0;          ///< of the next echo request; counts up with each
+};
+
+/// The payload of an IP packet with protocol UDP.
+struct UdpArrival {
+  IpAddress source;
+  IpAddress destination;
+  Slice octets;  ///< from the UDP header on
+  ChecksumState checksum = ChecksumState::Unverified;
+  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;
+};
+
+/// An ICMP echo reply whose ICMP checksum was verified.
+struct EchoArrival {
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t identifier = 0;
+  std::uint16_t sequence = 0;
+  Slice octets;  ///< behind the eight header octets
+  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;
+};
+
+enum class Delivery : std::uint8_t {
+  Delivered,
+  Dropped,   ///< counted in the sink
+  NoSocket,  ///< nobody has the port: the owner may answer port unreachable (UDP-04)
+};
+
+/// A received datagram in a socket's queue.
+struct Datagram {
+  Slice payload;
+  Endpoint from;
+  IpAddress to;
+  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;
+  std::uint16_t sequence = 0;
+};
+
+/// A datagram to send; the header is written by the owner.
+struct OutgoingDatagram {
+  Service service = Service::Udp;
+  FourTuple tuple;  ///< Echo: local.port is the identifier
+  Slice payload;
+  std::uint8_t ttl = 64;
+  std::uint8_t tos = 0;
+  bool dont_fragment = false;
+  std::uint16_t sequence = 0;  ///< Echo
+};
+
+/// Edges since the last report of the same socket, merged.
+struct UdpEvent {
+  UdpHandle socket;
+  bool readable = false;
+  bool writable = false;
+};
+
+}  // namespace wireside::udp
