@@ -44,10 +44,13 @@ class Runtime {
   void unwatch(SocketHandle socket);
   /// The device is gone or broken (message says what happened and what to do). All connections have failed.
   void on_fatal(std::function<void(const std::string& message)> handler);
+  /// Expires when the Runtime is destroyed: socket objects held by the io_context's handlers may outlive it.
+  [[nodiscard]] std::weak_ptr<const void> lifetime() const { return lifetime_; }
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  std::shared_ptr<const void> lifetime_ = std::make_shared<char>();  // goes first
 };
 
 }  // namespace wireside

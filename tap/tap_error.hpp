@@ -17,7 +17,6 @@ enum class TapFault : std::uint8_t {
   NotOwner,           ///< the interface exists and belongs to another user
   Busy,               ///< another process has the interface open
   NotTap,             ///< an interface of that name exists and is something else
-  MultiQueue,         ///< the interface's queue mode cannot be matched
   BadDescriptor,      ///< the inherited descriptor is not an attached TAP queue that can be used
   InterfaceDown,      ///< frames move only while the host's side is up
   MtuOutOfRange,      ///< outside 576..65521
@@ -44,12 +43,12 @@ using TapResult = std::expected<T, TapError>;
 
 /// Facts that an error's text may need; fill what is known.
 struct TapErrorContext {
-  std::string_view name;      ///< interface
+  std::string_view name{};    ///< interface
   int error_number = 0;       ///< errno
   int descriptor = -1;        ///< inherited descriptor
   unsigned mtu_wanted = 0;
   unsigned mtu_found = 0;
-  std::string_view detail;    ///< replaces the default "why" where not empty
+  std::string_view detail{};  ///< replaces the default "why" where not empty
 };
 
 [[nodiscard]] TapError make_tap_error(TapFault fault, const TapErrorContext& context);

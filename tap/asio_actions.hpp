@@ -1,0 +1,203 @@
+// What each asynchronous operation does at every attempt: thin steps on the socket table.
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/buffers_iterator.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <tuple>
+#include <vector>
+
+#include "asio_core.hpp"
+
+namespace wireside::net::detail {
+
+inline MutableByteView octets_of(const boost::asio::mutable_buffer& b) {
+  return {static_cast<std::uint8_t*>(b.data()), b.size()};
+}
+inline ByteView octets_of(const boost::asio::const_buffer& b) {
+  return {static_cast<const std::uint8_t*>(b.data()), b.size()};
+}
+
+/// Moves octets buffer by buffer with `call(view) -> Result<size_t>` until one comes back short.
+/// Gives the total, or the first call's error; later errors show up again at the next call.
+template <class Buffer, class Buffers, class Call>
+Result<std::size_t> for_each_buffer(const Buffers& buffers, Call&& call) {
+  std::size_t total = 0;
+  const auto end = boost::asio::buffer_sequence_end(buffers);
+  for (auto it = boost::asio::buffer_sequence_begin(buffers); it != end; ++it) {
+    const auto view = octets_of(Buffer{*it});
+    if (view.empty()) continue;
+    const Result<std::size_t> n = call(view);
+    if (!n && total == 0) return n;
+    if (!n) break;
+    total += *n;
+    if (*n < view.size()) break;
+  }
+  return total;
+}
+
+template <class Buffers>
+Result<std::size_t> receive_some(SocketCore& core, const Buffers& buffers) {
+  const auto n = for_each_buffer<boost::asio::mutable_buffer>(
+      buffers, [&](MutableByteView v) { return core.table().receive(core.runtime().now(), core.handle(), v); });
+  core.kick();
+  return n;
+}
+
+template <class Buffers>
+Result<std::size_t> send_some(SocketCore& core, const Buffers& buffers) {
+  const auto n = for_each_buffer<boost::asio::const_buffer>(
+      buffers, [&](ByteView v) { return core.table().send(core.runtime().now(), core.handle(), v); });
+  core.kick();
+  return n;
+}
+
+template <class Buffers>
+struct ReadAction {
+  Buffers buffers;
+  std::size_t octets = 0;
+  bool operator()(SocketCore& core, error_code& ec) {
+    if (boost::asio::buffer_size(buffers) == 0) return true;
+    const auto n = receive_some(core, buffers);
+    if (!n) return !core.must_wait(n.error(), ec);
+    octets = *n;
+    if (octets == 0) ec = boost::asio::error::eof;
+    return true;
+  }
+  auto take() { return std::tuple{octets}; }
+};
+
+template <class Buffers>
+struct WriteAction {
+  Buffers buffers;
+  std::size_t octets = 0;
+  bool operator()(SocketCore& core, error_code& ec) {
+    if (boost::asio::buffer_size(buffers) == 0) return true;
+    const auto n = send_some(core, buffers);
+    if (!n) return !core.must_wait(n.error(), ec);
+    octets = *n;
+    return true;
+  }
+  auto take() { return std::tuple{octets}; }
+};
+
+/// Borrowing send: all of the slice or nothing yet.
+struct SendSliceAction {
+  Slice slice;
+  std::size_t octets = 0;
+  bool operator()(SocketCore& core, error_code& ec) {
+    const auto sent = core.table().send_slice(core.runtime().now(), core.handle(), slice);
+    core.kick();
+    if (!sent) return !core.must_wait(sent.error(), ec);
+    octets = slice.size();
+    slice = Slice{};
+    return true;
+  }
+  auto take() { return std::tuple{octets}; }
+};
+
+/// Borrowing receive: the next octets where they lie.
+struct ReceiveSliceAction {
+  std::size_t max;
+  Slice slice;
+  bool operator()(SocketCore& core, error_code& ec) {
+    auto received = core.table().receive_slice(core.runtime().now(), core.handle(), max);
+    core.kick();
+    if (!received) return !core.must_wait(received.error(), ec);
+    slice = std::move(*received);
+    if (slice.empty()) ec = boost::asio::error::eof;
+    return true;
+  }
+  auto take() { return std::tuple{std::move(slice)}; }
+};
+
+struct ConnectAction {
+  Endpoint peer;
+  bool started = false;
+  bool operator()(SocketCore& core, error_code& ec) {
+    if (!started) {
+      started = true;
+      const auto result = core.table().connect(core.runtime().now(), core.handle(), peer);
+      core.kick();
+      if (result) return true;
+      if (result.error() == Error::InProgress) return false;
+      ec = to_error_code(result.error());
+      return true;
+    }
+    if (core.connected()) return true;
+    return !core.must_wait(Error::WouldBlock, ec);
+  }
+  auto take() { return std::tuple{}; }
+};
+
+struct WaitAction {
+  boost::asio::socket_base::wait_type type;
+  bool operator()(SocketCore& core, error_code& ec) const {
+    using boost::asio::socket_base;
+    if (type == socket_base::wait_read && core.table().is_readable(core.handle())) return true;
+    if (type == socket_base::wait_write && core.table().is_writable(core.handle())) return true;
+    error_code failure;  // a failed socket is ready for everything; only wait_error names the failure
+    if (core.must_wait(Error::WouldBlock, failure)) return false;
+    if (type == socket_base::wait_error) ec = failure;
+    return true;
+  }
+  auto take() { return std::tuple{}; }
+};
+
+/// Sends one datagram gathered from all buffers; without `peer` to the connected one.
+template <class Buffers>
+struct SendDatagramAction {
+  Buffers buffers;
+  std::optional<Endpoint> peer;
+  std::size_t octets = 0;
+  bool operator()(SocketCore& core, error_code& ec) {
+    const auto begin = boost::asio::buffer_sequence_begin(buffers);
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    Result<std::size_t> n{};
+    if (begin != end && std::next(begin) == end) {
+      n = send(core, octets_of(boost::asio::const_buffer{*begin}));
+    } else {
+      const std::vector<std::uint8_t> whole(boost::asio::buffers_begin(buffers), boost::asio::buffers_end(buffers));
+      n = send(core, whole);
+    }
+    core.kick();
+    if (!n) return !core.must_wait(n.error(), ec);
+    octets = *n;
+    return true;
+  }
+  Result<std::size_t> send(SocketCore& core, ByteView view) const {
+    const Instant now = core.runtime().now();
+    return peer ? core.table().send_to(now, core.handle(), view, *peer) : core.table().send(now, core.handle(), view);
+  }
+  auto take() { return std::tuple{octets}; }
+};
+
+/// Receives one datagram scattered over all buffers; what does not fit is lost (facts.full_length tells).
+template <class Buffers>
+struct ReceiveDatagramAction {
+  Buffers buffers;
+  ReceivedDatagram* facts;
+  Endpoint* from;
+  std::size_t octets = 0;
+  bool operator()(SocketCore& core, error_code& ec) {
+    const auto begin = boost::asio::buffer_sequence_begin(buffers);
+    const auto end = boost::asio::buffer_sequence_end(buffers);
+    Result<ReceivedDatagram> received{};
+    if (begin != end && std::next(begin) == end) {
+      received = core.table().receive_from(core.handle(), octets_of(boost::asio::mutable_buffer{*begin}));
+    } else {
+      std::vector<std::uint8_t> whole(boost::asio::buffer_size(buffers));
+      received = core.table().receive_from(core.handle(), whole);
+      if (received) boost::asio::buffer_copy(buffers, boost::asio::buffer(whole.data(), received->octets));
+    }
+    core.kick();
+    if (!received) return !core.must_wait(received.error(), ec);
+    octets = received->octets;
+    if (facts != nullptr) *facts = *received;
+    if (from != nullptr) *from = received->from;
+    return true;
+  }
+  auto take() { return std::tuple{octets}; }
+};
+
+}  // namespace wireside::net::detail

@@ -1,0 +1,100 @@
+// What every Asio socket object holds: its handle in the socket table and the operations that wait on it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <memory>
+#include <optional>
+
+#include "asio_operation.hpp"
+#include "base/intrusive_list.hpp"
+#include "runtime.hpp"
+
+namespace wireside::net::detail {
+
+struct CoreTag;
+
+/// One socket: at most one reading and one writing operation at a time (connect counts as writing, accept as reading).
+/// Lives at a fixed address, because the runtime and cancellation slots point at it.
+class SocketCore final : public SocketListener, public ListNode<CoreTag> {
+ public:
+  enum class Direction : std::uint8_t { Read, Write };
+
+  SocketCore(Runtime& runtime, boost::asio::any_io_executor executor, SocketKind kind);
+  ~SocketCore() override;
+
+  [[nodiscard]] Runtime& runtime() { return *runtime_; }
+  [[nodiscard]] SocketTable& table() { return runtime_->sockets(); }
+  [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
+  [[nodiscard]] SocketHandle handle() const { return handle_; }
+  [[nodiscard]] bool is_open() const { return handle_.is_valid() && !lifetime_.expired(); }
+
+  [[nodiscard]] Result<void> open();
+  /// Takes over a socket made by accept.
+  void assign(SocketHandle handle);
+  /// Orderly close in the background (or abort); waiting operations end with operation_aborted.
+  Result<void> close(bool abort);
+  /// Waiting operations end with operation_aborted; the socket stays as it is.
+  void cancel();
+
+  /// Runs the operation now if it can finish, else keeps it until an event lets it.
+  void start(Direction direction, Operation* operation);
+  /// Ends the operation, if it is still waiting, with operation_aborted.
+  void cancel_operation(Operation* operation);
+
+  /// After a socket call: lets the runtime send what the call made.
+  void kick() { runtime_->schedule_output(); }
+  /// True when `e` means "wait"; otherwise sets `ec`. A socket that has failed never waits.
+  [[nodiscard]] bool must_wait(Error e, error_code& ec) const;
+  [[nodiscard]] bool connected() const { return connected_; }
+
+  void on_socket_event(const SocketEvent& event) override;
+
+ private:
+  friend class CoreRegistry;
+  void retry(Operation*& slot);
+  void abandon_operations();
+
+  Runtime* runtime_;
+  std::weak_ptr<const void> lifetime_;
+  boost::asio::any_io_executor executor_;
+  SocketKind kind_;
+  SocketHandle handle_;
+  Operation* reader_ = nullptr;
+  Operation* writer_ = nullptr;
+  std::optional<Error> failure_;
+  bool connected_ = false;
+};
+
+/// Knows every SocketCore of an execution context, to drop waiting handlers when the context goes: a handler may own
+/// the very socket it waits on, and nothing else would ever break that circle.
+class CoreRegistry final : public boost::asio::execution_context::service {
+ public:
+  static boost::asio::execution_context::id id;
+  using key_type = CoreRegistry;
+  explicit CoreRegistry(boost::asio::execution_context& context) : service{context} {}
+  void add(SocketCore& core) { cores_.push_back(core); }
+
+ private:
+  void shutdown() override;
+  IntrusiveList<SocketCore, CoreTag> cores_;
+};
+
+/// Makes the operation from the handler and starts it; the body of every initiating function.
+template <class Handler, class Action>
+void initiate(SocketCore* core, SocketCore::Direction direction, Handler&& handler, Action action) {
+  using Op = OperationOf<std::decay_t<Handler>, Action, boost::asio::any_io_executor>;
+  Op* op = Op::create(std::forward<Handler>(handler), std::move(action), core->executor());
+  auto slot = op->cancellation_slot();
+  if (slot.is_connected()) {
+    slot.assign([core, op](boost::asio::cancellation_type type) {
+      using enum boost::asio::cancellation_type;
+      // An operation that waits has moved no octets, so even total cancellation can be granted.
+      if ((type & (terminal | partial | total)) != none) core->cancel_operation(op);
+    });
+  }
+  core->start(direction, op);
+}
+
+}  // namespace wireside::net::detail
