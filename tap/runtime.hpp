@@ -44,6 +44,9 @@ class Runtime {
   void unwatch(SocketHandle socket);
   /// The device is gone or broken (message says what happened and what to do). All connections have failed.
   void on_fatal(std::function<void(const std::string& message)> handler);
+  /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.
+  void on_link_change(std::function<void(bool up, const std::string& message)> handler);
+  [[nodiscard]] const TapDevice& device() const;
   /// Expires when the Runtime is destroyed: socket objects held by the io_context's handlers may outlive it.
   [[nodiscard]] std::weak_ptr<const void> lifetime() const { return lifetime_; }
 

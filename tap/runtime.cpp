@@ -1,0 +1,418 @@
+#include "runtime.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace wireside {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using WaitType = asio::posix::stream_descriptor;
+
+// One turn of reading ends here, so that the application's handlers get their share.
+constexpr std::size_t frames_per_turn = 128;
+constexpr std::size_t octets_per_turn = std::size_t{1} << 20;
+// Acknowledgements are decided at least this often within a turn: the TAP's queue holds 1,000 frames, and a sender
+// that hears nothing for longer runs out of window.
+constexpr std::size_t frames_per_burst = 32;
+constexpr std::size_t octets_per_burst = std::size_t{256} << 10;
+constexpr std::size_t frames_out_per_turn = 256;
+constexpr std::size_t events_per_turn = 1024;
+
+// Polling before sleeping pays while frames follow one another faster than a wake-up takes.
+constexpr unsigned max_spin_turns = 48;
+constexpr Duration short_sleep = std::chrono::microseconds{60};
+
+// A device that reports "readable" without giving anything is asked again no sooner than this.
+constexpr unsigned tolerated_false_alarms = 16;
+constexpr Duration false_alarm_pause = std::chrono::milliseconds{20};
+
+/// How many more times to ask the device before sleeping. Learns from how long the sleeps turned out to be.
+class Spinner {
+ public:
+  [[nodiscard]] bool once_more() { return turns_ < limit_ && ++turns_ != 0; }
+  void found_frames() { turns_ = 0; }
+  void slept(Duration how_long) {
+    if (how_long < short_sleep) {
+      limit_ = std::min(max_spin_turns, limit_ * 2 + 4);
+    } else {
+      limit_ /= 2;
+    }
+    if (!allowed_) limit_ = 0;
+    turns_ = 0;
+  }
+
+ private:
+  unsigned limit_ = 0;
+  unsigned turns_ = 0;
+  // With a single core the sender cannot run while we poll.
+  bool allowed_ = std::thread::hardware_concurrency() > 1;
+};
+
+}  // namespace
+
+class Runtime::Impl {
+ public:
+  Impl(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
+      : context_{context},
+        device_{std::move(device)},
+        stack_{with_link_of(device_, std::move(config)), seed},
+        descriptor_{context, device_.native_handle()},
+        timer_{context},
+        pause_{context} {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() { (void)descriptor_.release(); }  // TapDevice closes it
+
+  void start();
+  void stop();
+  void schedule_output();
+  void watch(SocketHandle socket, SocketListener* listener);
+  void unwatch(SocketHandle socket);
+  [[nodiscard]] static Instant now() {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return Instant::from_ns(std::chrono::duration_cast<Duration>(since).count());
+  }
+
+  asio::io_context& context_;
+  TapDevice device_;
+  Stack stack_;
+  std::function<void(const std::string&)> on_fatal_;
+  std::function<void(bool, const std::string&)> on_link_change_;
+  std::string fatal_message_;
+  void report_fatal();
+
+ private:
+  enum class Reading : std::uint8_t { Stopped, Sleeping, Posted, Pausing };
+
+  static Config with_link_of(const TapDevice& device, Config config) {
+    device.apply_to(config.link);
+    return config;
+  }
+  /// Wraps a handler so that it does nothing once this object is gone.
+  template <class F>
+  auto guarded(F f) {
+    return [alive = std::weak_ptr<char>{alive_}, f = std::move(f)](auto... args) mutable {
+      if (!alive.expired()) f(args...);
+    };
+  }
+
+  void turn();
+  void read_turn();
+  bool read_burst(std::size_t& frames, std::size_t& octets);
+  void finish_reading(bool more, bool found);
+  void sleep_until_readable();
+  void post_read();
+  void pause_reading();
+  void settle();
+  void run_timeouts();
+  void send_frames();
+  void wait_writable();
+  void writable_again();
+  void link_went_down();
+  void link_came_up();
+  void dispatch_events();
+  void arm_timer();
+  void interface_gone();
+
+  struct Watch {
+    std::uint32_t generation = 0;
+    SocketListener* listener = nullptr;
+  };
+
+  asio::posix::stream_descriptor descriptor_;
+  asio::steady_timer timer_;
+  asio::steady_timer pause_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  std::vector<Watch> watches_;
+  FrameOut frame_;
+  bool frame_kept_ = false;  // frame_ waits for the device to take it
+  Spinner spinner_;
+  Reading reading_ = Reading::Stopped;
+  Instant asleep_since_;
+  unsigned false_alarms_ = 0;
+  bool running_ = false;
+  bool gone_ = false;
+  bool link_up_ = true;
+  bool blocked_ = false;  // the device takes no frame until it is writable
+  bool waiting_writable_ = false;
+  bool turn_posted_ = false;
+  std::optional<Instant> timer_at_;
+};
+
+void Runtime::Impl::start() {
+  if (running_ || gone_) return;
+  running_ = true;
+  stack_.announce(now());
+  schedule_output();
+  if (reading_ == Reading::Stopped) post_read();
+}
+
+void Runtime::Impl::stop() {
+  running_ = false;
+  error_code ignored;
+  descriptor_.cancel(ignored);
+  timer_.cancel();
+  pause_.cancel();
+  timer_at_.reset();
+}
+
+// --- receiving ---
+
+void Runtime::Impl::post_read() {
+  reading_ = Reading::Posted;
+  asio::post(context_, guarded([this] { read_turn(); }));
+}
+
+void Runtime::Impl::sleep_until_readable() {
+  reading_ = Reading::Sleeping;
+  asleep_since_ = now();
+  descriptor_.async_wait(WaitType::wait_read, guarded([this](error_code) {
+                           spinner_.slept(now() - asleep_since_);
+                           read_turn();
+                         }));
+}
+
+void Runtime::Impl::pause_reading() {
+  reading_ = Reading::Pausing;
+  pause_.expires_after(false_alarm_pause);
+  pause_.async_wait(guarded([this](error_code) { read_turn(); }));
+}
+
+/// Hands frames to the stack until the device is empty, the burst is full (both true) or the device is gone (false).
+bool Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
+  const Instant arrived = now();
+  Packet packet;
+  const std::size_t octets_before = octets;
+  for (std::size_t n = 0; n < frames_per_burst && octets - octets_before < octets_per_burst; ++n) {
+    switch (device_.read(stack_.buffers(), packet)) {
+      case TapDevice::ReadResult::Frame:
+        ++frames;
+        octets += packet.data.size();
+        stack_.handle_frame(arrived, std::move(packet));
+        break;
+      case TapDevice::ReadResult::Skipped:
+        ++frames;
+        break;
+      case TapDevice::ReadResult::Empty:
+        octets = SIZE_MAX;
+        return true;
+      case TapDevice::ReadResult::Gone:
+        return false;
+    }
+  }
+  return true;
+}
+
+void Runtime::Impl::read_turn() {
+  const bool was_asleep = reading_ == Reading::Sleeping;
+  reading_ = Reading::Stopped;
+  if (!running_ || gone_) return;
+  std::size_t frames = 0;
+  std::size_t octets = 0;
+  while (frames < frames_per_turn && octets < octets_per_turn) {
+    if (!read_burst(frames, octets)) return interface_gone();
+    run_timeouts();
+    send_frames();
+    if (gone_) return;
+  }
+  false_alarms_ = frames == 0 && was_asleep ? false_alarms_ + 1 : 0;
+  settle();
+  finish_reading(octets != SIZE_MAX, frames != 0);
+}
+
+void Runtime::Impl::finish_reading(bool more, bool found) {
+  if (!running_ || gone_ || reading_ != Reading::Stopped) return;
+  if (found) spinner_.found_frames();
+  if (more || spinner_.once_more()) {
+    post_read();
+  } else if (false_alarms_ > tolerated_false_alarms) {
+    pause_reading();
+  } else {
+    sleep_until_readable();
+  }
+}
+
+// --- sending, events, time ---
+
+void Runtime::Impl::schedule_output() {
+  if (turn_posted_) return;
+  turn_posted_ = true;
+  asio::post(context_, guarded([this] { turn(); }));
+}
+
+void Runtime::Impl::turn() {
+  turn_posted_ = false;
+  if (running_) {
+    run_timeouts();
+    send_frames();
+  }
+  settle();
+}
+
+/// What follows every exchange with the stack.
+void Runtime::Impl::settle() {
+  dispatch_events();
+  arm_timer();
+}
+
+void Runtime::Impl::run_timeouts() {
+  const auto due = stack_.next_deadline();
+  if (!due) return;
+  const Instant t = now();
+  if (*due <= t) stack_.handle_timeouts(t);
+}
+
+void Runtime::Impl::send_frames() {
+  if (blocked_ || gone_) return;
+  const Instant t = now();
+  for (std::size_t n = 0; n < frames_out_per_turn; ++n) {
+    if (!frame_kept_ && !stack_.poll_frame(t, frame_)) return;
+    frame_kept_ = false;
+    switch (device_.write(frame_)) {
+      case TapDevice::WriteResult::Sent:
+        if (!link_up_) link_came_up();
+        break;
+      case TapDevice::WriteResult::Full:
+        frame_kept_ = true;
+        blocked_ = true;
+        wait_writable();
+        return;
+      case TapDevice::WriteResult::LinkDown:
+        link_went_down();
+        break;
+      case TapDevice::WriteResult::Rejected:
+        break;
+      case TapDevice::WriteResult::Gone:
+        frame_.clear();
+        return interface_gone();
+    }
+    frame_.clear();
+  }
+  schedule_output();
+}
+
+void Runtime::Impl::wait_writable() {
+  if (waiting_writable_) return;
+  waiting_writable_ = true;
+  descriptor_.async_wait(WaitType::wait_write, guarded([this](error_code ec) {
+                           waiting_writable_ = false;
+                           if (!ec && running_ && !gone_) writable_again();
+                         }));
+}
+
+void Runtime::Impl::writable_again() {
+  blocked_ = false;
+  const auto problem = device_.link_problem();
+  if (problem && problem->fault == TapFault::InterfaceGone) return interface_gone();
+  if (!link_up_ && !problem) link_came_up();
+  turn();
+}
+
+// A TAP becomes writable when its host's side comes up, so nothing needs to be polled meanwhile.
+void Runtime::Impl::link_went_down() {
+  if (link_up_) {
+    link_up_ = false;
+    if (on_link_change_) {
+      on_link_change_(false, make_tap_error(TapFault::InterfaceDown, {.name = device_.name()}).to_string());
+    }
+  }
+  wait_writable();
+}
+
+void Runtime::Impl::link_came_up() {
+  link_up_ = true;
+  stack_.announce(now());
+  if (on_link_change_) on_link_change_(true, device_.name() + " is up");
+}
+
+void Runtime::Impl::dispatch_events() {
+  for (std::size_t n = 0; n < events_per_turn; ++n) {
+    const auto event = stack_.poll_event();
+    if (!event) return;
+    const SocketHandle h = event->socket;
+    if (h.index >= watches_.size()) continue;
+    const Watch& w = watches_[h.index];
+    if (w.listener != nullptr && w.generation == h.generation) w.listener->on_socket_event(*event);
+  }
+  schedule_output();
+}
+
+// An armed timer that comes to be too early is left alone: it fires once for nothing, and is armed anew then.
+void Runtime::Impl::arm_timer() {
+  if (!running_ || gone_) return;
+  const auto due = stack_.next_deadline();
+  if (!due || (timer_at_ && *timer_at_ <= *due)) return;
+  timer_at_ = *due;
+  const auto at = std::chrono::steady_clock::time_point{std::chrono::nanoseconds{due->ns()}};
+  timer_.expires_at(at);
+  timer_.async_wait(guarded([this](error_code ec) {
+    if (ec) return;
+    timer_at_.reset();
+    turn();
+  }));
+}
+
+void Runtime::Impl::interface_gone() {
+  if (gone_) return;
+  gone_ = true;
+  blocked_ = false;
+  frame_kept_ = false;
+  frame_.clear();
+  error_code ignored;
+  descriptor_.cancel(ignored);
+  timer_.cancel();
+  stack_.interface_gone(now());
+  fatal_message_ = make_tap_error(TapFault::InterfaceGone, {.name = device_.name()}).to_string();
+  schedule_output();  // delivers the failures of all sockets
+  report_fatal();
+}
+
+void Runtime::Impl::report_fatal() {
+  if (!gone_ || !on_fatal_) return;
+  asio::post(context_, [handler = std::exchange(on_fatal_, nullptr), message = fatal_message_] { handler(message); });
+}
+
+void Runtime::Impl::watch(SocketHandle socket, SocketListener* listener) {
+  if (!socket.is_valid()) return;
+  if (socket.index >= watches_.size()) watches_.resize(std::max<std::size_t>(socket.index + 1, watches_.size() * 2));
+  watches_[socket.index] = {socket.generation, listener};
+}
+
+void Runtime::Impl::unwatch(SocketHandle socket) {
+  if (socket.index >= watches_.size()) return;
+  Watch& w = watches_[socket.index];
+  if (w.generation == socket.generation) w.listener = nullptr;
+}
+
+// --- the public face ---
+
+Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
+    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)} {}
+Runtime::~Runtime() = default;
+void Runtime::start() { impl_->start(); }
+void Runtime::stop() { impl_->stop(); }
+Stack& Runtime::stack() { return impl_->stack_; }
+SocketTable& Runtime::sockets() { return impl_->stack_.sockets(); }
+asio::io_context& Runtime::context() { return impl_->context_; }
+Instant Runtime::now() const { return Impl::now(); }
+void Runtime::schedule_output() { impl_->schedule_output(); }
+void Runtime::watch(SocketHandle socket, SocketListener* listener) { impl_->watch(socket, listener); }
+void Runtime::unwatch(SocketHandle socket) { impl_->unwatch(socket); }
+void Runtime::on_fatal(std::function<void(const std::string& message)> handler) {
+  impl_->on_fatal_ = std::move(handler);
+  impl_->report_fatal();
+}
+void Runtime::on_link_change(std::function<void(bool up, const std::string& message)> handler) {
+  impl_->on_link_change_ = std::move(handler);
+}
+const TapDevice& Runtime::device() const { return impl_->device_; }
+
+}  // namespace wireside
