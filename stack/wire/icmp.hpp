@@ -36,5 +36,8 @@ inline constexpr std::size_t icmp_checksum_offset = 2;
 void emit_icmp(const IcmpHeader& header, MutableByteView out);
 /// "ICMP echo request, id 7, seq 1, length 64"
 [[nodiscard]] std::string describe_icmp(const IcmpHeader& header, std::size_t message_length);
+/// The same of a whole message; an error message also tells which datagram it is about:
+/// "ICMP 10.0.0.2 udp port 9 unreachable, length 36".
+[[nodiscard]] std::string describe_icmp(ByteView message);
 
 }  // namespace wireside::wire

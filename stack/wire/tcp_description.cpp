@@ -25,13 +25,12 @@ void append_field(std::string& out, const char* label, std::uint32_t value) {
   append_number(out, value);
 }
 
+void append_octets(std::string& out, ByteView data) {
+  for (const std::uint8_t octet : data) append_hex(out, octet, 2);
+}
+
 void append_sack(std::string& out, ByteView data, SeqNum base) {
-  out += "sack";
-  if (data.empty() || data.size() % 8 != 0) {
-    out += " malformed";
-    return;
-  }
-  append_field(out, " ", static_cast<std::uint32_t>(data.size() / 8));
+  append_field(out, "sack ", static_cast<std::uint32_t>(data.size() / 8));
   out += ' ';
   for (std::size_t at = 0; at < data.size(); at += 8) {
     append_field(out, "{", load_be32(data.data() + at) - base.value());
@@ -40,26 +39,35 @@ void append_sack(std::string& out, ByteView data, SeqNum base) {
   }
 }
 
-void append_unknown(std::string& out, std::uint8_t kind, ByteView data) {
-  append_field(out, "unknown-", kind);
-  if (!data.empty()) out += " 0x";
-  for (const std::uint8_t octet : data) append_hex(out, octet, 2);
+/// A kind we know whose length is not its own.
+void append_odd_length(std::string& out, const char* name, ByteView data) {
+  out += name;
+  append_field(out, "[len ", static_cast<std::uint32_t>(data.size() + 2));
+  out += ']';
 }
 
 void append_option(std::string& out, std::uint8_t kind, ByteView data, SeqNum ack_base) {
-  if (kind == 2 && data.size() == 2) {
-    append_field(out, "mss ", load_be16(data.data()));
-  } else if (kind == 3 && data.size() == 1) {
-    append_field(out, "wscale ", data[0]);
-  } else if (kind == 4 && data.empty()) {
-    out += "sackOK";
-  } else if (kind == 5) {
-    append_sack(out, data, ack_base);
-  } else if (kind == 8 && data.size() == 8) {
-    append_field(out, "TS val ", load_be32(data.data()));
-    append_field(out, " ecr ", load_be32(data.data() + 4));
-  } else {
-    append_unknown(out, kind, data);
+  const std::size_t n = data.size();
+  switch (kind) {
+    case 2:
+      return n == 2 ? append_field(out, "mss ", load_be16(data.data())) : append_odd_length(out, "mss", data);
+    case 3:
+      return n == 1 ? append_field(out, "wscale ", data[0]) : append_odd_length(out, "wscale", data);
+    case 4:
+      return n == 0 ? void(out += "sackOK") : append_odd_length(out, "sackOK", data);
+    case 5:
+      return n > 0 && n % 8 == 0 ? append_sack(out, data, ack_base) : append_odd_length(out, "sack", data);
+    case 8:
+      if (n != 8) return append_odd_length(out, "TS", data);
+      append_field(out, "TS val ", load_be32(data.data()));
+      return append_field(out, " ecr ", load_be32(data.data() + 4));
+    case 34:
+      out += n == 0 ? "tfo  cookiereq" : "tfo  cookie ";
+      return append_octets(out, data);
+    default:
+      append_field(out, "unknown-", kind);
+      if (n > 0) out += " 0x";
+      return append_octets(out, data);
   }
 }
 
