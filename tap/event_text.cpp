@@ -1,0 +1,84 @@
+#include "event_text.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace wireside {
+namespace {
+
+using observe::TimerChanged;
+using observe::WindowCause;
+
+/// Words for each event; the overload set of a visitor.
+struct Describer {
+  EventDetail detail;
+  [[nodiscard]] bool everything() const { return detail == EventDetail::All; }
+
+  std::string operator()(const observe::FrameReceived&) const { return {}; }
+  std::string operator()(const observe::FrameSent&) const { return {}; }
+  std::string operator()(const observe::Dropped& e) const { return fmt::format("dropped: {}", to_string(e.reason)); }
+  std::string operator()(const observe::StateChanged& e) const {
+    return fmt::format("{} -> {} ({})", to_string(e.from), to_string(e.to), to_string(e.cause));
+  }
+  std::string operator()(const TimerChanged& e) const {
+    switch (e.what) {
+      case TimerChanged::What::Fired: return fmt::format("{} timer fired", to_string(e.timer));
+      case TimerChanged::What::Set:
+        return everything() ? fmt::format("{} timer set to {}", to_string(e.timer), describe_duration(e.in)) : "";
+      case TimerChanged::What::Cancelled:
+        return everything() ? fmt::format("{} timer cancelled", to_string(e.timer)) : "";
+    }
+    return {};
+  }
+  std::string operator()(const observe::WindowChanged& e) const {
+    const bool growth = e.cause == WindowCause::SlowStart || e.cause == WindowCause::CongestionAvoidance ||
+                        e.cause == WindowCause::RecoveryInflation || e.cause == WindowCause::Initial;
+    if (growth && !everything()) return {};
+    std::string text = fmt::format("cwnd {} -> {}", e.cwnd_before, e.cwnd);
+    if (e.ssthresh != e.ssthresh_before) text += fmt::format(", ssthresh {} -> {}", e.ssthresh_before, e.ssthresh);
+    return text + fmt::format(" ({})", to_string(e.cause));
+  }
+  std::string operator()(const observe::RttSampled& e) const {
+    if (!everything()) return {};
+    return fmt::format("RTT {}, srtt {}, rttvar {}, RTO {}", describe_duration(e.sample), describe_duration(e.srtt),
+                       describe_duration(e.rttvar), describe_duration(e.rto));
+  }
+  std::string operator()(const observe::RtoChanged& e) const {
+    return fmt::format("RTO {} -> {}", describe_duration(e.rto_before), describe_duration(e.rto));
+  }
+  std::string operator()(const observe::NeighbourChanged& e) const {
+    std::string text = fmt::format("neighbour {}", e.address.to_string());
+    if (!e.mac.is_zero()) text += fmt::format(" at {}", e.mac.to_string());
+    return e.existed ? text + fmt::format(": {} -> {}", to_string(e.from), to_string(e.to))
+                     : text + fmt::format(": {}", to_string(e.to));
+  }
+};
+
+}  // namespace
+
+std::string describe_event(const observe::Event& event, EventDetail detail) {
+  return std::visit(Describer{detail}, event);
+}
+
+std::uint32_t connection_of(const observe::Event& event) {
+  return std::visit(
+      [](const auto& e) -> std::uint32_t {
+        if constexpr (requires { e.connection; }) {
+          return e.connection;
+        } else {
+          return 0;
+        }
+      },
+      event);
+}
+
+std::string describe_duration(Duration d) {
+  const std::int64_t ns = d.count();
+  const std::int64_t magnitude = std::abs(ns);
+  if (magnitude >= 1'000'000'000) return fmt::format("{:.4g} s", static_cast<double>(ns) / 1e9);
+  if (magnitude >= 1'000'000) return fmt::format("{:.4g} ms", static_cast<double>(ns) / 1e6);
+  return fmt::format("{:.4g} us", static_cast<double>(ns) / 1e3);
+}
+
+}  // namespace wireside
