@@ -39,6 +39,7 @@ Result<UdpHandle> UdpLayer::open(Service service) {
   if (sockets_.size() >= config_.max_sockets) return fail(Error::NoBuffers);
   const UdpHandle h = sockets_.emplace();
   sockets_.find(h)->service = service;
+  sockets_.find(h)->options = config_.defaults;
   return h;
 }
 

@@ -21,20 +21,21 @@ enum class Service : std::uint8_t {
   Echo,  ///< the identifier of ICMP echo requests (RFC 792)
 };
 
-struct UdpConfig {
-  std::uint16_t ephemeral_first = 49152;  ///< RFC 6056 section 3.2
-  std::uint16_t ephemeral_last = 65535;
-  std::size_t max_sockets = 65536;
-  std::size_t send_buffer = 256 * 1024;                    ///< octets waiting to leave, per socket
-  std::size_t max_outgoing_octets = std::size_t{8} << 20;  ///< and over all sockets
-};
-
 struct UdpOptions {
   std::uint8_t ttl = 64;
   std::uint8_t tos = 0;
   bool dont_fragment = false;
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond
   std::uint16_t echo_sequence = 0;          ///< of the next echo request; counts up with each
+};
+
+struct UdpConfig {
+  UdpOptions defaults;
+  std::uint16_t ephemeral_first = 49152;  ///< RFC 6056 section 3.2
+  std::uint16_t ephemeral_last = 65535;
+  std::size_t max_sockets = 65536;
+  std::size_t send_buffer = 256 * 1024;                    ///< octets waiting to leave, per socket
+  std::size_t max_outgoing_octets = std::size_t{8} << 20;  ///< and over all sockets
 };
 
 /// The payload of an IP packet with protocol UDP.

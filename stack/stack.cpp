@@ -1,0 +1,150 @@
+// Construction and the public face of Stack. Input: stack_input.cpp. Output: stack_output.cpp.
+#include "stack.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "stack_state.hpp"
+#include "wire/udp.hpp"
+
+namespace wireside {
+namespace {
+
+constexpr std::size_t ip_tcp_headers = wire::ipv4_min_header + wire::tcp_min_header;
+constexpr std::size_t ip_udp_headers = wire::ipv4_min_header + wire::udp_header_length;
+/// Payload of the largest super-segment: an IPv4 packet of 65,535 octets with the longest TCP header.
+constexpr std::size_t max_super_segment = 65535 - wire::ipv4_min_header - wire::tcp_max_header;
+
+/// Locally administered and unicast.
+MacAddress random_mac(Random& random) {
+  MacAddress mac;
+  std::uint64_t bits = random.next_u64();
+  for (auto& octet : mac.octets) {
+    octet = static_cast<std::uint8_t>(bits);
+    bits >>= 8;
+  }
+  mac.octets[0] = static_cast<std::uint8_t>((mac.octets[0] & 0xfcU) | 0x02U);
+  return mac;
+}
+
+Config completed(Config config, Random& random) {
+  if (config.link.mac.is_zero()) config.link.mac = random_mac(random);
+  // One default TTL for all protocols, unless TCP was given its own.
+  if (config.tcp.defaults.ttl == tcp::ConnectionOptions{}.ttl) config.tcp.defaults.ttl = config.ip.default_ttl;
+  return config;
+}
+
+udp::UdpConfig udp_config(const Config& config) {
+  udp::UdpConfig udp;
+  udp.defaults.ttl = config.ip.default_ttl;
+  udp.ephemeral_first = config.tcp.ephemeral_first;
+  udp.ephemeral_last = config.tcp.ephemeral_last;
+  return udp;
+}
+
+SocketConfig socket_config(const Config& config) {
+  return {.stream_defaults = config.tcp.defaults,
+          .ephemeral_first = config.tcp.ephemeral_first,
+          .ephemeral_last = config.tcp.ephemeral_last};
+}
+
+}  // namespace
+
+Result<IpAddress> RoutedAddresses::source_for(IpAddress destination) const {
+  if (gone_) return fail(Error::NetworkDown);
+  const Ipv4Address to = destination.v4();
+  const auto kind = routes_.classify(to);
+  if (kind == ip::AddressKind::Broadcast || kind == ip::AddressKind::Multicast) {
+    const auto& ours = routes_.addresses();
+    if (ours.empty()) return fail(Error::NetworkUnreachable);
+    const auto on_link = std::find_if(ours.begin(), ours.end(), [&](const Ipv4Prefix& p) { return p.contains(to); });
+    return IpAddress{(on_link == ours.end() ? ours.front() : *on_link).address};
+  }
+  const auto source = routes_.source_for(to);
+  if (!source) return fail(source.error());
+  return IpAddress{*source};
+}
+
+bool RoutedAddresses::is_local(IpAddress address) const {
+  const auto kind = routes_.classify(address.v4());
+  return kind == ip::AddressKind::Local || kind == ip::AddressKind::Loopback;
+}
+
+bool RoutedAddresses::is_broadcast(IpAddress address) const { return routes_.is_broadcast(address.v4()); }
+
+StackState::StackState(const Config& wanted, const Seed& seed)
+    : random{seed},
+      config{completed(wanted, random)},
+      link{config.link, sink},
+      ip{config.ip, config.link.mtu, random, sink},
+      udp{udp_config(config), random, pool, sink},
+      tcp{config.tcp, random, pool, sink},
+      addresses{ip.routes()},
+      sockets{tcp, udp, addresses, random, pool, socket_config(config)},
+      segmenter_{{.tso = config.link.tso,
+                  .tx_checksum_offload = config.link.tx_checksum_offload,
+                  .pad_to_minimum = config.link.pad_to_minimum}} {
+  tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
+  udp.set_max_payload(config.link.mtu - ip_udp_headers);
+  refresh_addresses();
+}
+
+void StackState::refresh_addresses() {
+  config.ip.addresses = ip.routes().addresses();
+  link.set_addresses(config.ip.addresses);
+}
+
+std::optional<Instant> StackState::next_deadline() {
+  Instant next = std::min(link.next_deadline(), tcp.next_deadline());
+  if (!loopback_.empty()) next = std::min(next, loopback_since_);
+  if (next == Instant::max()) return std::nullopt;
+  return next;
+}
+
+void StackState::handle_timeouts(Instant now) {
+  link.handle_timeouts(now);
+  tcp.handle_timeouts(now);
+  handle_unresolved(now);
+  handle_loopback(now);
+}
+
+Stack::Stack(const Config& config, const Seed& seed) : state_{std::make_unique<StackState>(config, seed)} {}
+Stack::~Stack() = default;
+
+void Stack::handle_frame(Instant now, Packet frame) { state_->handle_frame(now, frame); }
+bool Stack::poll_frame(Instant now, FrameOut& out) { return state_->poll_frame(now, out); }
+std::optional<Instant> Stack::next_deadline() const { return state_->next_deadline(); }
+void Stack::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
+std::optional<SocketEvent> Stack::poll_event() { return state_->sockets.poll_event(); }
+
+SocketTable& Stack::sockets() { return state_->sockets; }
+BufferPool& Stack::buffers() { return state_->pool; }
+void Stack::attach(observe::Observer* observer) { state_->sink.attach(observer); }
+const observe::Sink& Stack::sink() const { return state_->sink; }
+
+MacAddress Stack::mac() const { return state_->config.link.mac; }
+const Config& Stack::config() const { return state_->config; }
+
+Result<void> Stack::add_address(Instant, Ipv4Prefix prefix) {
+  if (auto added = state_->ip.routes().add_address(prefix); !added) return added;
+  state_->refresh_addresses();
+  state_->link.announce();
+  return {};
+}
+
+Result<void> Stack::remove_address(Instant, Ipv4Address address) {
+  if (auto removed = state_->ip.routes().remove_address(address); !removed) return removed;
+  state_->refresh_addresses();
+  return {};
+}
+
+void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
+  state_->ip.routes().set_gateway(gateway);
+  state_->config.ip.gateway = gateway;
+}
+
+void Stack::announce(Instant) { state_->link.announce(); }
+void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
+std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
+
+}  // namespace wireside

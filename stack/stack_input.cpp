@@ -1,0 +1,156 @@
+// The way in: frame -> link -> IP -> TCP, UDP, echo sockets, or an ICMP error about something we sent.
+#include <utility>
+#include <variant>
+
+#include "base/checksum.hpp"
+#include "stack_state.hpp"
+#include "wire/tcp.hpp"
+
+namespace wireside {
+namespace {
+
+using observe::DropReason;
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+
+/// Packets to ourselves handled per call, so that two of our own sockets cannot hold the caller for ever.
+constexpr std::size_t loopback_batch = 256;
+
+/// MUST-3: the sum over pseudo-header and segment. Offloaded ones were vouched for below us.
+bool tcp_checksum_ok(const ip::IncomingDatagram& datagram) {
+  if (datagram.checksum != ChecksumState::Unverified) return true;
+  ChecksumAccumulator acc;
+  wire::add_pseudo_header(acc, datagram.header.source, datagram.header.destination, datagram.header.protocol,
+                          static_cast<std::uint32_t>(datagram.payload.size()));
+  acc.add(datagram.payload.view());
+  return acc.checksum() == 0;
+}
+
+struct Meaning {
+  Error error;
+  bool hard;
+};
+
+/// What an ICMP error means to a transport protocol (RFC 1122 section 4.2.3.9, MUST-56, SHLD-26).
+std::optional<Meaning> meaning_of(const ip::IcmpErrorReport& report) {
+  if (report.type == wire::IcmpType::TimeExceeded || report.type == wire::IcmpType::ParameterProblem) {
+    return Meaning{Error::HostUnreachable, false};
+  }
+  if (report.type != wire::IcmpType::DestinationUnreachable) return std::nullopt;  // source quench: MUST-55
+  switch (report.code) {
+    case 0:   // network
+    case 5:   // source route failed
+    case 6:   // destination network unknown
+    case 9:   // network administratively prohibited
+    case 11:  // network unreachable for this type of service
+      return Meaning{Error::NetworkUnreachable, false};
+    case 2:  // protocol
+    case 3:  // port
+      return Meaning{Error::ConnectionRefused, true};
+    case 4:  // fragmentation needed
+      return Meaning{Error::MessageTooLong, false};
+    default:
+      return Meaning{Error::HostUnreachable, false};
+  }
+}
+
+}  // namespace
+
+void StackState::handle_frame(Instant now, const Packet& frame) {
+  if (gone_) return;
+  sink.emit(now, [&] {
+    return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
+  });
+  const auto arrived = link.handle_frame(now, frame);
+  if (!arrived) return;
+  packet_arrives(
+      now, arrived->packet,
+      {.checksum = arrived->checksum, .gso_size = arrived->gso_size, .link_broadcast = arrived->link_broadcast});
+}
+
+bool StackState::handle_loopback(Instant now) {
+  if (loopback_.empty()) return false;
+  for (std::size_t i = 0; i < loopback_batch && !loopback_.empty(); ++i) {
+    const Packet packet = std::move(loopback_.front());
+    loopback_.pop_front();
+    packet_arrives(
+        now, packet.data,
+        {.checksum = packet.checksum, .gso_size = packet.gso_size, .link_broadcast = false, .loopback = true});
+  }
+  return true;
+}
+
+void StackState::packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival) {
+  std::visit(Overloaded{[](std::monostate) {}, [&](const ip::IncomingDatagram& d) { datagram_arrives(now, d); },
+                        [&](const ip::IcmpErrorReport& r) { error_arrives(now, r); },
+                        [&](const ip::EchoReplyReport& r) { echo_reply_arrives(now, r); }},
+             ip.handle_packet(now, packet, arrival));
+}
+
+void StackState::datagram_arrives(Instant now, const ip::IncomingDatagram& datagram) {
+  if (datagram.header.protocol == static_cast<std::uint8_t>(wire::IpProtocol::Tcp)) {
+    tcp_arrives(now, datagram);
+  } else {
+    udp_arrives(now, datagram);
+  }
+}
+
+void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) {
+  if (datagram.broadcast) return sink.drop(now, DropReason::TcpBroadcast);  // MUST-57
+  if (!tcp_checksum_ok(datagram)) return sink.drop(now, DropReason::TcpBadChecksum);
+  const auto parsed = wire::parse_tcp(datagram.payload.view());
+  if (!parsed) return sink.drop(now, DropReason::TcpMalformed);
+  const wire::TcpHeader& header = parsed->header;
+  tcp.segment_arrives(now, {.tuple = {.local = {datagram.header.destination, header.destination},
+                                      .remote = {datagram.header.source, header.source}},
+                            .header = header,
+                            .payload = datagram.payload.sub(parsed->header_length),
+                            .ttl = datagram.header.ttl,
+                            .tos = datagram.header.tos,
+                            .gso_size = datagram.gso_size});
+}
+
+void StackState::udp_arrives(Instant now, const ip::IncomingDatagram& datagram) {
+  const auto delivery = udp.datagram_arrives(now, {.source = datagram.header.source,
+                                                   .destination = datagram.header.destination,
+                                                   .octets = datagram.payload,
+                                                   .checksum = datagram.checksum,
+                                                   .ttl = datagram.header.ttl,
+                                                   .tos = datagram.header.tos});
+  if (delivery == udp::Delivery::NoSocket && !datagram.broadcast) {
+    ip.unreachable(now, wire::UnreachableCode::Port, datagram);
+  }
+}
+
+void StackState::echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply) {
+  std::ignore = udp.echo_reply_arrives(now, {.source = reply.source,
+                                             .destination = reply.destination,
+                                             .identifier = reply.id,
+                                             .sequence = reply.sequence,
+                                             .octets = reply.data,
+                                             .ttl = reply.ttl,
+                                             .tos = reply.tos});
+}
+
+void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
+  if (const auto meaning = meaning_of(report)) {
+    transport_error(now, report.protocol, report.tuple, report.seq, meaning->error, meaning->hard);
+  }
+}
+
+void StackState::transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
+                                 Error error, bool hard) {
+  switch (static_cast<wire::IpProtocol>(protocol)) {
+    case wire::IpProtocol::Tcp:
+      return tcp.network_error(now, tuple, seq, error, hard);
+    case wire::IpProtocol::Udp:
+      return udp.network_error(udp::Service::Udp, tuple, error);
+    case wire::IpProtocol::Icmp:
+      return udp.network_error(udp::Service::Echo, tuple, error);
+  }
+}
+
+}  // namespace wireside

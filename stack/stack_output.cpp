@@ -1,0 +1,209 @@
+// The way out: what the layers have to send is pulled, given its headers, and handed over frame by frame.
+#include <array>
+#include <utility>
+
+#include "stack_state.hpp"
+#include "wire/icmp.hpp"
+#include "wire/tcp.hpp"
+#include "wire/udp.hpp"
+
+namespace wireside {
+namespace {
+
+using observe::DropReason;
+using observe::TxReason;
+
+constexpr std::size_t max_loopback_queue = 4096;
+/// Beyond this many waiting packets to ourselves they are handled even while there are frames to send.
+constexpr std::size_t loopback_pressure = 64;
+
+void write_udp(const udp::OutgoingDatagram& d, FrameOut& out) {
+  const auto length = static_cast<std::uint16_t>(wire::udp_header_length + d.payload.size());
+  wire::emit_udp({.source = d.tuple.local.port, .destination = d.tuple.remote.port, .length = length},
+                 {out.header.prepend(wire::udp_header_length), wire::udp_header_length});
+  out.checksum_wanted = true;
+  out.checksum_offset = wire::udp_checksum_offset;
+  out.reason = TxReason::UdpDatagram;
+}
+
+void write_echo_request(const udp::OutgoingDatagram& d, FrameOut& out) {
+  const wire::IcmpHeader header{.type = static_cast<std::uint8_t>(wire::IcmpType::EchoRequest),
+                                .code = 0,
+                                .rest = (std::uint32_t{d.tuple.local.port.value} << 16) | d.sequence};
+  wire::emit_icmp(header, {out.header.prepend(wire::icmp_header_length), wire::icmp_header_length});
+  ip::complete_icmp_checksum(out);
+  out.reason = TxReason::EchoRequest;
+}
+
+/// Ends of the flow a packet of ours belongs to, read back from its headers.
+struct Flow {
+  FourTuple tuple;
+  std::uint8_t protocol = 0;
+  std::optional<SeqNum> seq;
+};
+
+std::optional<Flow> flow_of(ByteView packet) {
+  const auto ip = wire::parse_ipv4(packet);
+  if (!ip) return std::nullopt;
+  Flow flow{
+      .tuple = {{ip->header.source, {}}, {ip->header.destination, {}}}, .protocol = ip->header.protocol, .seq = {}};
+  const ByteView transport = packet.subspan(ip->header_length);
+  if (const auto tcp = wire::parse_tcp(transport); flow.protocol == 6 && tcp) {
+    flow.tuple.local.port = tcp->header.source;
+    flow.tuple.remote.port = tcp->header.destination;
+    flow.seq = tcp->header.seq;
+  } else if (const auto udp = wire::parse_udp(transport); flow.protocol == 17 && udp) {
+    flow.tuple.local.port = udp->source;
+    flow.tuple.remote.port = udp->destination;
+  } else if (const auto icmp = wire::parse_icmp(transport); flow.protocol == 1 && icmp) {
+    if (icmp->type != static_cast<std::uint8_t>(wire::IcmpType::EchoRequest)) return std::nullopt;
+    flow.tuple.local.port = Port{icmp->echo_id()};
+  }
+  return flow;
+}
+
+}  // namespace
+
+bool StackState::poll_frame(Instant now, FrameOut& out) {
+  if (gone_) {
+    discard_output(now);
+    return false;
+  }
+  Pulled pulled = segmenter_.next(out) ? Pulled::Frame : Pulled::Again;
+  bool loopback_done = false;
+  while (pulled != Pulled::Frame) {
+    out.clear();
+    pulled = loopback_.size() < loopback_pressure ? pull(now, out) : Pulled::Nothing;
+    if (pulled == Pulled::Frame) {
+      segmenter_.begin(out);
+    } else if (pulled == Pulled::Nothing) {
+      // Once per call: what remains is due at once (next_deadline).
+      if (loopback_done || !handle_loopback(now)) return false;
+      loopback_done = true;
+    }
+  }
+  report_sent(now, out);
+  return true;
+}
+
+StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
+  if (link.poll(now, out)) return Pulled::Frame;
+  handle_unresolved(now);
+  out.clear();
+  ip::NextHop next_hop;
+  if (ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
+  if (udp.poll_datagram(datagram_)) return send_datagram(now, out);
+  if (tcp.poll_segment(now, segment_)) return send_segment(now, out);
+  return Pulled::Nothing;
+}
+
+StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
+  const bool echo = datagram_.service == udp::Service::Echo;
+  out.payload.push_back(std::exchange(datagram_.payload, Slice{}));
+  if (echo) {
+    write_echo_request(datagram_, out);
+  } else {
+    write_udp(datagram_, out);
+  }
+  const auto next_hop = ip.prepare(now,
+                                   {.source = datagram_.tuple.local.address.v4(),
+                                    .destination = datagram_.tuple.remote.address.v4(),
+                                    .protocol = echo ? wire::IpProtocol::Icmp : wire::IpProtocol::Udp,
+                                    .ttl = datagram_.ttl,
+                                    .tos = datagram_.tos,
+                                    .dont_fragment = datagram_.dont_fragment},
+                                   out);
+  if (next_hop) return dispatch(now, *next_hop, out);
+  udp.network_error(datagram_.service, datagram_.tuple, next_hop.error());
+  return Pulled::Again;
+}
+
+StackState::Pulled StackState::send_segment(Instant now, FrameOut& out) {
+  const std::size_t header_length = wire::tcp_header_length(segment_.header);
+  wire::emit_tcp(segment_.header, {out.header.prepend(header_length), header_length});
+  for (const Slice& slice : segment_.payload) out.payload.push_back(slice);
+  segment_.payload.clear();
+  out.gso_size = segment_.gso_size;
+  out.checksum_wanted = true;
+  out.checksum_offset = wire::tcp_checksum_offset;
+  out.reason = segment_.reason;
+  out.connection = segment_.connection;
+  const auto next_hop = ip.prepare(now,
+                                   {.source = segment_.tuple.local.address.v4(),
+                                    .destination = segment_.tuple.remote.address.v4(),
+                                    .protocol = wire::IpProtocol::Tcp,
+                                    .ttl = segment_.ttl,
+                                    .tos = segment_.tos,
+                                    .dont_fragment = true},
+                                   out);
+  if (next_hop) return dispatch(now, *next_hop, out);
+  tcp.network_error(now, segment_.tuple, segment_.header.seq, next_hop.error(), true);
+  return Pulled::Again;
+}
+
+StackState::Pulled StackState::dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out) {
+  switch (next_hop.kind) {
+    case ip::NextHop::Kind::Neighbour:
+      return link.send(now, next_hop.address, out) == link::Disposition::Ready ? Pulled::Frame : Pulled::Again;
+    case ip::NextHop::Kind::Broadcast:
+      link.send_broadcast(out);
+      return Pulled::Frame;
+    case ip::NextHop::Kind::Loopback:
+      break;
+  }
+  if (loopback_.size() >= max_loopback_queue) {
+    sink.drop(now, DropReason::QueueFull, out.connection);
+    return Pulled::Again;
+  }
+  if (loopback_.empty()) loopback_since_ = now;
+  loopback_.push_back(ip::loop_back(out, pool));
+  return Pulled::Again;
+}
+
+void StackState::handle_unresolved(Instant now) {
+  while (link.poll_failed(unresolved_)) {
+    // One contiguous copy, so that the headers can be read as any other packet's.
+    const Packet packet = ip::loop_back(unresolved_, pool);
+    unresolved_.clear();
+    if (const auto flow = flow_of(packet.data.view())) {
+      transport_error(now, flow->protocol, flow->tuple, flow->seq, Error::HostUnreachable, true);
+    }
+  }
+}
+
+void StackState::interface_gone(Instant now) {
+  if (std::exchange(gone_, true)) return;
+  addresses.interface_gone();
+  loopback_.clear();
+  tcp.fail_all(now, Error::NetworkDown);
+  udp.fail_all(Error::NetworkDown);
+}
+
+/// With the interface gone, whatever still wants to be sent learns that it cannot be.
+void StackState::discard_output(Instant now) {
+  while (udp.poll_datagram(datagram_)) {
+    datagram_.payload = Slice{};
+    udp.network_error(datagram_.service, datagram_.tuple, Error::NetworkDown);
+  }
+  while (tcp.poll_segment(now, segment_)) {
+    segment_.payload.clear();
+    tcp.network_error(now, segment_.tuple, segment_.header.seq, Error::NetworkDown, true);
+  }
+}
+
+void StackState::report_sent(Instant now, const FrameOut& out) const {
+  if (!sink.attached()) return;
+  std::array<ByteView, SliceList::max_slices> runs;
+  std::size_t n = 0;
+  for (const Slice& slice : out.payload) runs[n++] = slice.view();
+  sink.emit(now, [&] {
+    return observe::FrameSent{.header = out.header.view(),
+                              .payload = {runs.data(), n},
+                              .gso_size = out.gso_size,
+                              .checksum_partial = out.checksum_wanted,
+                              .reason = out.reason,
+                              .connection = out.connection};
+  });
+}
+
+}  // namespace wireside

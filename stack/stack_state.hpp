@@ -1,0 +1,89 @@
+// Inside of Stack: the layers, how they are joined, and the little that belongs to none of them.
+#pragma once
+
+#include <deque>
+
+#include "ip/ip_layer.hpp"
+#include "link/link_layer.hpp"
+#include "link/segmentation.hpp"
+#include "stack.hpp"
+#include "tcp/tcp_layer.hpp"
+#include "udp/udp_layer.hpp"
+
+namespace wireside {
+
+/// Answers the socket table's questions about addresses from the routes.
+class RoutedAddresses : public AddressPolicy {
+ public:
+  explicit RoutedAddresses(const ip::Routes& routes) : routes_{routes} {}
+  [[nodiscard]] Result<IpAddress> source_for(IpAddress destination) const override;
+  [[nodiscard]] bool is_local(IpAddress address) const override;
+  [[nodiscard]] bool is_broadcast(IpAddress address) const override;
+  void interface_gone() { gone_ = true; }
+
+ private:
+  const ip::Routes& routes_;
+  bool gone_ = false;
+};
+
+class StackState {
+ public:
+  StackState(const Config& wanted, const Seed& seed);
+
+  Random random;
+  Config config;  ///< as given, with the MAC address and the current addresses filled in
+  BufferPool pool;
+  observe::Sink sink;
+  link::LinkLayer link;
+  ip::IpLayer ip;
+  udp::UdpLayer udp;
+  tcp::TcpLayer tcp;
+  RoutedAddresses addresses;
+  SocketTable sockets;
+
+  void refresh_addresses();
+
+  // stack_input.cpp
+  void handle_frame(Instant now, const Packet& frame);
+  /// Handles what we sent to ourselves, at most a bounded number of packets; false when there was nothing.
+  bool handle_loopback(Instant now);
+
+  // stack_output.cpp
+  [[nodiscard]] bool poll_frame(Instant now, FrameOut& out);
+  void interface_gone(Instant now);
+
+  [[nodiscard]] std::optional<Instant> next_deadline();
+  void handle_timeouts(Instant now);
+
+ private:
+  // stack_input.cpp
+  void packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival);
+  void datagram_arrives(Instant now, const ip::IncomingDatagram& datagram);
+  void tcp_arrives(Instant now, const ip::IncomingDatagram& datagram);
+  void udp_arrives(Instant now, const ip::IncomingDatagram& datagram);
+  void error_arrives(Instant now, const ip::IcmpErrorReport& report);
+  void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
+  /// Tells the transport protocol of `tuple` that the network cannot do it.
+  void transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
+                       Error error, bool hard);
+
+  // stack_output.cpp
+  enum class Pulled : std::uint8_t { Nothing, Frame, Again };
+  [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
+  void handle_unresolved(Instant now);
+  void discard_output(Instant now);
+  void report_sent(Instant now, const FrameOut& out) const;
+
+  link::Segmenter segmenter_;
+  std::deque<Packet> loopback_;
+  Instant loopback_since_;        ///< when loopback_ became non-empty
+  tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
+  udp::OutgoingDatagram datagram_;
+  FrameOut unresolved_;
+  bool gone_ = false;
+};
+
+}  // namespace wireside
