@@ -26,3 +26,5 @@ build() {
     cmake --build --preset "$preset" --target "$@"
   ) 9>"$WIRESIDE_TOP/build/.lock"
 }
+
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$WIRESIDE_TOP} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
