@@ -1,0 +1,71 @@
+// IPv4 input and output of a host that does not forward (RFC 791, RFC 1122 section 3).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "ip/icmp.hpp"
+#include "ip/identification.hpp"
+#include "ip/ip_config.hpp"
+#include "ip/ip_types.hpp"
+#include "ip/routes.hpp"
+#include "observe/event.hpp"
+#include "packet/packet.hpp"
+
+namespace wireside::ip {
+
+class IpLayer {
+ public:
+  /// `mtu`: largest packet the link takes. `random` is used in the constructor only; `sink` outlives the layer.
+  IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, observe::Sink& sink);
+  IpLayer(const IpLayer&) = delete;
+  IpLayer& operator=(const IpLayer&) = delete;
+
+  /// Checks one packet in full; what is left of it goes to the owner, or to ICMP here. Drops are counted.
+  [[nodiscard]] Arrived handle_packet(Instant now, const Slice& packet, const Arrival& arrival);
+
+  /// Puts the IPv4 header in front of a transport datagram and says where it goes. With checksum_wanted the transport
+  /// checksum field (checksum_offset octets into the transport header) gets the folded pseudo-header sum, and
+  /// checksum_start is set. On an error the frame is as good as dropped, and counted. Errors: NetworkUnreachable,
+  /// AddressNotAvailable (source not ours), InvalidArgument (destination 0/8 or class E), MessageTooLong (beyond the
+  /// MTU; for a super-segment, beyond it per segment or 65,535 octets in all).
+  [[nodiscard]] Result<NextHop> prepare(Instant now, const SendParameters& parameters, FrameOut& frame);
+
+  /// Next packet of the layer's own making (ICMP), with its IP header and where it goes; false when there is none.
+  [[nodiscard]] bool poll(Instant now, FrameOut& out, NextHop& next_hop);
+
+  /// For the owner: UDP port unreachable and the like.
+  void unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original) {
+    icmp_.unreachable(now, code, original);
+  }
+
+  [[nodiscard]] Routes& routes() { return routes_; }
+  [[nodiscard]] const Routes& routes() const { return routes_; }
+  [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
+
+ private:
+  [[nodiscard]] bool accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
+  [[nodiscard]] bool accept_source(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
+  [[nodiscard]] bool accept_options(Instant now, const wire::ParsedIpv4& parsed, const IncomingDatagram& datagram);
+  [[nodiscard]] std::optional<IncomingDatagram> reassemble(Instant now, IncomingDatagram&& fragment);
+  [[nodiscard]] Arrived deliver(Instant now, const IncomingDatagram& datagram);
+  [[nodiscard]] Result<NextHop> route(Ipv4Address destination) const;
+  [[nodiscard]] Result<Ipv4Address> choose_source(const SendParameters& parameters, const NextHop& next_hop) const;
+  [[nodiscard]] bool fits(const FrameOut& frame, const NextHop& next_hop) const;
+
+  IpConfig config_;
+  std::uint16_t mtu_;
+  observe::Sink& sink_;
+  Routes routes_;
+  IdentificationSource identification_;
+  Icmp icmp_;
+};
+
+/// A prepared packet as one contiguous received one, for NextHop::Kind::Loopback. A checksum still wanted becomes
+/// ChecksumState::Partial.
+[[nodiscard]] Packet loop_back(const FrameOut& frame, BufferPool& pool);
+
+}  // namespace wireside::ip

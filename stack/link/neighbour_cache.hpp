@@ -1,0 +1,123 @@
+// The ARP cache: RFC 826 resolution with the neighbour states of RFC 4861 section 7.3.2 and the rules of RFC 1122
+// section 2.3.2. It knows addresses and parked frames, but builds no frame itself.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/deadline_queue.hpp"
+#include "base/intrusive_list.hpp"
+#include "base/time.hpp"
+#include "link/link_config.hpp"
+#include "observe/event.hpp"
+#include "packet/packet.hpp"
+
+namespace wireside::link {
+
+/// One line of a listing.
+struct NeighbourInfo {
+  Ipv4Address address;
+  MacAddress mac;  ///< zero while unknown
+  observe::NeighbourState state = observe::NeighbourState::Incomplete;
+  std::size_t parked = 0;  ///< frames waiting for the address
+};
+
+/// A request to send: broadcast when `mac` is absent, else a unicast poll of a known neighbour.
+struct Solicitation {
+  Ipv4Address target;
+  std::optional<MacAddress> mac;
+};
+
+/// What an ARP message says about its sender.
+struct ArpFacts {
+  Ipv4Address address;
+  MacAddress mac;
+  bool is_reply = false;
+  bool for_us = false;  ///< the target protocol address is one of ours, and the message is no gratuitous one
+};
+
+class NeighbourCache {
+ public:
+  NeighbourCache(const NeighbourConfig& config, observe::Sink& sink);
+  ~NeighbourCache();
+  NeighbourCache(const NeighbourCache&) = delete;
+  NeighbourCache& operator=(const NeighbourCache&) = delete;
+
+  /// The neighbour's MAC address if it is known. Otherwise the frame is taken: parked until the address resolves
+  /// (ARPC-04), or, if resolution failed lately, handed on to poll_failed(). Using a STALE entry starts its DELAY.
+  [[nodiscard]] std::optional<MacAddress> use(Instant now, Ipv4Address neighbour, FrameOut& frame);
+
+  /// Takes in what an ARP message said. An entry is updated by any message (ARP-03) but made only if the message was
+  /// for us (ARP-04). False if it told nothing we keep.
+  bool learn(Instant now, const ArpFacts& facts);
+
+  /// Forward progress seen by an upper layer: the neighbour is reachable (RFC 4861 section 7.3.1).
+  void confirm(Instant now, Ipv4Address neighbour);
+  /// Forgets a neighbour; parked frames go to poll_failed().
+  void forget(Instant now, Ipv4Address neighbour);
+
+  [[nodiscard]] std::optional<Solicitation> poll_solicitation();
+  /// A parked frame whose neighbour has been resolved, in the order of parking.
+  [[nodiscard]] bool poll_resolved(FrameOut& frame, MacAddress& mac);
+  /// A frame whose neighbour did not answer; already counted as dropped. Its header block begins with the IP header.
+  [[nodiscard]] bool poll_failed(FrameOut& frame);
+
+  [[nodiscard]] Instant next_deadline() { return deadlines_.next(); }  ///< Instant::max(): none
+  void handle_timeouts(Instant now);
+
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  [[nodiscard]] std::optional<NeighbourInfo> find(Ipv4Address neighbour) const;
+  /// All entries by address.
+  [[nodiscard]] std::vector<NeighbourInfo> list() const;
+
+ private:
+  using State = observe::NeighbourState;
+  struct EvictionTag;
+  struct Entry : DeadlineNode, ListNode<EvictionTag> {
+    Ipv4Address address;
+    MacAddress mac;
+    State state = State::Incomplete;
+    unsigned solicits_sent = 0;
+    bool used_while_probing = false;
+    std::list<FrameOut> parked;
+  };
+  struct Resolved {
+    MacAddress mac;
+    FrameOut frame;
+  };
+  using EvictionList = IntrusiveList<Entry, EvictionTag>;
+
+  [[nodiscard]] Entry* lookup(Ipv4Address address);
+  [[nodiscard]] Entry* create(Instant now, Ipv4Address address);
+  [[nodiscard]] bool make_room(Instant now);
+  void park(Instant now, Entry& entry, FrameOut& frame);
+  void start_resolution(Instant now, Entry& entry);
+  void solicit(Instant now, Entry& entry);
+  /// The only writer of an entry's state; arms its deadline and files it for eviction.
+  void enter(Instant now, Entry& entry, State to, bool existed = true);
+  void release_parked(Entry& entry);
+  void fail_parked(Instant now, Entry& entry);
+  void hand_back(Instant now, FrameOut&& frame, observe::DropReason reason);
+  void remove(Entry& entry);
+  void timed_out(Instant now, Entry& entry);
+  void solicit_again_or_give_up(Instant now, Entry& entry);
+  void report(Instant now, const Entry& entry, bool existed, State from) const;
+
+  NeighbourConfig config_;
+  observe::Sink& sink_;
+  DeadlineQueue deadlines_;  // before the entries, which hold its nodes
+  EvictionList unused_;      // STALE and FAILED, least recently changed first
+  EvictionList resolving_;   // INCOMPLETE; REACHABLE, DELAY and PROBE are in neither and never evicted
+  std::map<Ipv4Address, Entry> entries_;  // ordered: nobody outside can make it slow, and listings repeat
+  Entry* last_used_ = nullptr;
+  std::deque<Solicitation> solicitations_;
+  std::list<Resolved> resolved_;
+  std::list<FrameOut> failed_;
+};
+
+}  // namespace wireside::link

@@ -1,0 +1,47 @@
+// Reading and changing single fields of headers that are already written: what segmentation and ICMP quotes need.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/address.hpp"
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/seq_num.hpp"
+#include "wire/ipv4.hpp"
+
+namespace wireside::wire {
+
+/// IHL of an IPv4 header in octets, unchecked.
+[[nodiscard]] std::size_t ipv4_header_length(ByteView ip_header);
+/// Total length field, unchecked.
+[[nodiscard]] std::uint16_t ipv4_total_length(ByteView ip_header);
+/// Sets total length, adds to the identification (modulo 2^16) and recomputes the header checksum.
+void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t identification_step);
+
+/// Data offset of a TCP header in octets, unchecked.
+[[nodiscard]] std::size_t tcp_data_offset(ByteView tcp_header);
+/// Turns a super-segment's header into that of one of its segments: moves SEQ on, keeps FIN and PSH only on the last
+/// segment and CWR only on the first (RFC 3168 section 6.1.2).
+void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool first, bool last);
+
+/// Writes the folded pseudo-header sum, not complemented, into a transport checksum field of a packet: what a device
+/// that completes checksums expects. `ip_header` says addresses and protocol.
+void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, std::uint8_t* checksum_field);
+
+/// What can be learnt from the start of a packet we sent: an ICMP quote, or a frame handed back.
+struct QuotedPacket {
+  Ipv4Header header;
+  std::size_t header_length = ipv4_min_header;
+  Port source_port;            ///< TCP and UDP
+  Port destination_port;       ///< TCP and UDP
+  std::optional<SeqNum> seq;   ///< TCP
+  std::uint16_t echo_id = 0;        ///< ICMP echo
+  std::uint16_t echo_sequence = 0;  ///< ICMP echo
+};
+
+/// Reads an IPv4 header and the first eight octets behind it; total length and checksum are not judged, as a quote
+/// is cut short. Errors: Malformed (version, IHL), Truncated (fewer than eight octets behind the header).
+[[nodiscard]] Result<QuotedPacket> parse_quoted_packet(ByteView quote);
+
+}  // namespace wireside::wire
