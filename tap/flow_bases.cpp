@@ -49,15 +49,18 @@ std::optional<wire::SeqBases> FlowBases::update(const TcpFrameFacts& facts) {
     insert(facts.direction, h.seq);
     return std::nullopt;
   }
+  // Values are copied at once: looking up the other direction may move what a pointer points to.
+  wire::SeqBases bases;
   const SeqNum* sender = find(facts.direction);
-  // Copied at once: looking up the other direction may move what a pointer points to.
-  const std::optional<SeqNum> seq = sender != nullptr ? std::optional{*sender} : std::nullopt;
+  const bool sender_known = sender != nullptr;
+  if (sender_known) bases.seq = *sender;
   const SeqNum* receiver = find(back);
-  std::optional<SeqNum> ack = receiver != nullptr ? std::optional{*receiver} : std::nullopt;
-  if (!seq && !h.flags.rst) insert(facts.direction, h.seq - 1);
-  if (!ack && h.flags.ack && !h.flags.rst) insert(back, h.ack - 1);
-  if (!seq || (!ack && h.flags.ack)) return std::nullopt;
-  return wire::SeqBases{*seq, ack.value_or(SeqNum{})};
+  const bool receiver_known = receiver != nullptr;
+  if (receiver_known) bases.ack = *receiver;
+  if (!sender_known && !h.flags.rst) insert(facts.direction, h.seq - 1);
+  if (!receiver_known && h.flags.ack && !h.flags.rst) insert(back, h.ack - 1);
+  if (!sender_known || (!receiver_known && h.flags.ack)) return std::nullopt;
+  return bases;
 }
 
 }  // namespace wireside

@@ -1,6 +1,7 @@
 #include "tap_device.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -42,6 +43,18 @@ bool is_transient(int error_number) { return error_number == EAGAIN || error_num
 // What a queue whose interface was deleted answers.
 bool means_gone(int error_number) {
   return error_number == EBADFD || error_number == ENODEV || error_number == EBADF || error_number == ENXIO;
+}
+
+/// Whether frames carry four octets of packet information in front. TUNGETIFF tells it in a bit that it also sets when
+/// no socket filter is attached, so one that accepts everything is attached while asking.
+bool has_packet_information(int descriptor) {
+  sock_filter accept_all{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = UINT32_MAX};
+  sock_fprog program{.len = 1, .filter = &accept_all};
+  if (::ioctl(descriptor, TUNATTACHFILTER, &program) < 0) return false;
+  ifreq r{};
+  const bool answered = ::ioctl(descriptor, TUNGETIFF, &r) == 0;
+  (void)::ioctl(descriptor, TUNDETACHFILTER, &program);
+  return answered && (r.ifr_flags & IFF_NO_PI) == 0;
 }
 
 }  // namespace
@@ -120,7 +133,7 @@ TapResult<void> TapDevice::adopt(int descriptor) {
     return bad(errno == EBADFD ? "it is /dev/net/tun but not attached to an interface" : "it is not /dev/net/tun", errno);
   }
   if ((r.ifr_flags & IFF_TAP) == 0) return bad("it carries IP packets (IFF_TUN), not Ethernet frames");
-  if ((r.ifr_flags & IFF_NO_PI) == 0) return bad("it was attached without IFF_NO_PI");
+  if (has_packet_information(descriptor)) return bad("it was attached without IFF_NO_PI");
   if ((flags & O_ACCMODE) != O_RDWR) return bad("it is not open for both reading and writing");
   if (::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return bad("it cannot be made non-blocking", errno);
   (void)::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
