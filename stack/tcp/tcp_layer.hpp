@@ -44,7 +44,8 @@ class TcpLayer {
   /// Takes a slice by reference (borrowing send): its octets must not change until its buffer is released.
   /// All of it or WouldBlock.
   [[nodiscard]] Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);
-  /// Copies received octets out. 0 means EOF (the peer's FIN; MUST-12). Errors: WouldBlock, NotConnected, the fatal error.
+  /// Copies received octets out. 0 means EOF (the peer's FIN; MUST-12). Errors: WouldBlock, NotConnected, the fatal
+  /// error.
   [[nodiscard]] Result<std::size_t> receive(Instant now, ConnectionHandle h, MutableByteView out);
   /// Next received slice without copying, at most `max` octets; empty = EOF.
   [[nodiscard]] Result<Slice> receive_slice(Instant now, ConnectionHandle h, std::size_t max);

@@ -21,19 +21,19 @@ using ListenerHandle = Handle<ListenerTag>;
 
 /// What an application may set per connection (a listener's options are inherited by what it accepts).
 struct ConnectionOptions {
-  bool no_delay = false;                              ///< Nagle off (MUST-17)
-  bool keep_alive = false;                            ///< off by default (MUST-25)
-  Duration keep_alive_idle = std::chrono::hours{2};   ///< MUST-28
+  bool no_delay = false;                             ///< Nagle off (MUST-17)
+  bool keep_alive = false;                           ///< off by default (MUST-25)
+  Duration keep_alive_idle = std::chrono::hours{2};  ///< MUST-28
   Duration keep_alive_interval = std::chrono::seconds{75};
   unsigned keep_alive_probes = 9;
-  Duration user_timeout{};                            ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
-  std::size_t send_buffer = std::size_t{4} << 20;     ///< octets accepted ahead of acknowledgement
-  std::size_t receive_buffer = 0;                     ///< 0 = auto-tuned between the configured bounds; else fixed
-  std::uint8_t ttl = 64;                              ///< MUST-49
-  std::uint8_t tos = 0;                               ///< Diffserv field (MUST-48)
-  std::optional<Duration> linger;                     ///< close(): 0 = abort with RST; nullopt = orderly in the background
-  std::uint16_t max_segment = 0;                      ///< upper bound for our MSS in both directions; 0 = by MTU
-  bool quick_ack = false;                             ///< acknowledge every segment at once
+  Duration user_timeout{};                         ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
+  std::size_t send_buffer = std::size_t{4} << 20;  ///< octets accepted ahead of acknowledgement
+  std::size_t receive_buffer = 0;                  ///< 0 = auto-tuned between the configured bounds; else fixed
+  std::uint8_t ttl = 64;                           ///< MUST-49
+  std::uint8_t tos = 0;                            ///< Diffserv field (MUST-48)
+  std::optional<Duration> linger;                  ///< close(): 0 = abort with RST; nullopt = orderly in the background
+  std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
+  bool quick_ack = false;                          ///< acknowledge every segment at once
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -43,22 +43,23 @@ struct TcpConfig {
   bool window_scaling = true;
   bool timestamps = true;
   bool sack = true;
-  std::size_t receive_buffer_initial = 128 * 1024;    ///< auto-tuning starts here
+  std::size_t receive_buffer_initial = 128 * 1024;        ///< auto-tuning starts here
   std::size_t receive_buffer_max = std::size_t{8} << 20;  ///< and ends here
-  Duration msl = std::chrono::seconds{30};            ///< TIME-WAIT lasts twice this (MUST-13; 9293 suggests 2 min, hosts use 30 s)
+  Duration msl =
+      std::chrono::seconds{30};  ///< TIME-WAIT lasts twice this (MUST-13; 9293 suggests 2 min, hosts use 30 s)
   Duration rto_initial = std::chrono::seconds{1};     ///< RFC 6298 (2.1)
   Duration rto_min = std::chrono::milliseconds{200};  ///< RFC 6298 (2.4) says 1 s SHOULD; 200 ms as common hosts do
   Duration rto_max = std::chrono::seconds{120};
-  unsigned r1_retransmissions = 3;                    ///< SHLD-10
-  Duration r2_timeout = std::chrono::minutes{15};     ///< default give-up time for data (SHLD-11: at least 100 s)
-  Duration syn_timeout = std::chrono::minutes{3};     ///< MUST-23
-  Duration delayed_ack = std::chrono::milliseconds{40};  ///< MUST-40: below 0.5 s
+  unsigned r1_retransmissions = 3;                         ///< SHLD-10
+  Duration r2_timeout = std::chrono::minutes{15};          ///< default give-up time for data (SHLD-11: at least 100 s)
+  Duration syn_timeout = std::chrono::minutes{3};          ///< MUST-23
+  Duration delayed_ack = std::chrono::milliseconds{40};    ///< MUST-40: below 0.5 s
   Duration fin_wait_2_timeout = std::chrono::seconds{60};  ///< after close() (not shutdown) only
-  std::size_t max_syn_queue = 1024;                   ///< half-open connections over all listeners
+  std::size_t max_syn_queue = 1024;                        ///< half-open connections over all listeners
   std::size_t max_time_wait = 65536;
   std::size_t max_connections = std::size_t{1} << 20;
-  std::size_t max_reassembly_slices = 1024;           ///< out-of-order pieces held per connection
-  std::uint16_t ephemeral_first = 49152;              ///< RFC 6056 section 3.2
+  std::size_t max_reassembly_slices = 1024;  ///< out-of-order pieces held per connection
+  std::uint16_t ephemeral_first = 49152;     ///< RFC 6056 section 3.2
   std::uint16_t ephemeral_last = 65535;
 };
 
@@ -89,12 +90,12 @@ struct OutgoingSegment {
 /// Something an owner may want to react to. Each is an edge: it is reported when the condition becomes true.
 struct TcpEvent {
   enum class Kind : std::uint8_t {
-    Connected,     ///< active open finished
-    AcceptReady,   ///< a listener has a connection to accept
-    Readable,      ///< octets or EOF to receive
-    Writable,      ///< room in the send buffer again
-    Failed,        ///< the connection ended with `error`
-    Closed,        ///< everything sent was acknowledged and both directions are closed
+    Connected,    ///< active open finished
+    AcceptReady,  ///< a listener has a connection to accept
+    Readable,     ///< octets or EOF to receive
+    Writable,     ///< room in the send buffer again
+    Failed,       ///< the connection ended with `error`
+    Closed,       ///< everything sent was acknowledged and both directions are closed
   };
   Kind kind = Kind::Readable;
   ConnectionHandle connection;  ///< invalid for AcceptReady
@@ -114,12 +115,12 @@ struct ConnectionStatus {
   bool timestamps = false, sack = false;
   std::uint32_t cwnd = 0, ssthresh = 0, flight = 0;
   Duration srtt{}, rttvar{}, rto{};
-  unsigned retransmissions = 0;        ///< in a row, of the oldest segment
+  unsigned retransmissions = 0;           ///< in a row, of the oldest segment
   std::uint64_t total_retransmitted = 0;  ///< segments
   std::uint64_t octets_sent = 0, octets_received = 0;
-  std::size_t send_queued = 0;         ///< octets not yet acknowledged, sent or not
-  std::size_t receive_queued = 0;      ///< octets in order, not yet taken
-  std::size_t out_of_order = 0;        ///< octets held beyond rcv_nxt
+  std::size_t send_queued = 0;     ///< octets not yet acknowledged, sent or not
+  std::size_t receive_queued = 0;  ///< octets in order, not yet taken
+  std::size_t out_of_order = 0;    ///< octets held beyond rcv_nxt
   std::size_t receive_buffer = 0;
   std::optional<Error> error;
 };

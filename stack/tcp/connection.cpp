@@ -1,0 +1,49 @@
+#include "tcp/connection.hpp"
+
+namespace wireside::tcp {
+
+bool Connection::transition(Instant now, StateCause cause, TcpState to, const observe::Sink& sink) {
+  const TcpState from = state_;
+  assert(is_edge(from, cause, to));
+  if (!is_edge(from, cause, to)) return false;
+  state_ = to;
+  sink.emit(now, [&] { return observe::StateChanged{id, tuple, from, to, cause}; });
+  return true;
+}
+
+ConnectionStatus Connection::status() const {
+  ConnectionStatus s;
+  s.id = id;
+  s.tuple = tuple;
+  s.state = state_;
+  s.iss = snd.iss;
+  s.irs = rcv.irs;
+  s.snd_una = snd.snd_una;
+  s.snd_nxt = snd.snd_nxt;
+  s.rcv_nxt = rcv.rcv_nxt;
+  s.snd_wnd = snd.snd_wnd;
+  s.rcv_wnd = rcv.rcv_wnd();
+  s.snd_wscale = negotiated.snd_wscale.shift();
+  s.rcv_wscale = negotiated.rcv_wscale.shift();
+  s.mss = snd.mss;
+  s.timestamps = negotiated.timestamps;
+  s.sack = negotiated.sack;
+  s.cwnd = snd.congestion.cwnd();
+  s.ssthresh = snd.congestion.ssthresh();
+  s.flight = snd.flight();
+  s.srtt = snd.rtt.srtt();
+  s.rttvar = snd.rtt.rttvar();
+  s.rto = snd.rtt.rto();
+  s.retransmissions = snd.retransmissions;
+  s.total_retransmitted = snd.retransmitted_segments;
+  s.octets_sent = snd.octets_sent;
+  s.octets_received = rcv.octets_received;
+  s.send_queued = snd.queue.octets();
+  s.receive_queued = rcv.queue.octets();
+  s.out_of_order = rcv.reassembly.octets();
+  s.receive_buffer = rcv.limit;
+  s.error = error ? error : soft_error;
+  return s;
+}
+
+}  // namespace wireside::tcp

@@ -1,0 +1,180 @@
+// The transmission control block (RFC 9293 section 3.3.1) of a connection that is more than half open.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "base/deadline_queue.hpp"
+#include "base/intrusive_list.hpp"
+#include "observe/event.hpp"
+#include "tcp/congestion.hpp"
+#include "tcp/reassembly.hpp"
+#include "tcp/receive_queue.hpp"
+#include "tcp/rtt_estimator.hpp"
+#include "tcp/send_queue.hpp"
+#include "tcp/state_table.hpp"
+#include "tcp/tcp_types.hpp"
+
+namespace wireside::tcp {
+
+using observe::TimerKind;
+using observe::TxReason;
+
+struct OutputListTag;
+struct EventListTag;
+
+/// What the two SYNs agreed on.
+struct Negotiated {
+  std::uint16_t peer_mss = 536;  ///< MUST-15: without the option
+  bool window_scaling = false;
+  bool timestamps = false;
+  bool sack = false;
+  WindowScale snd_wscale;  ///< shift of the windows the peer sends
+  WindowScale rcv_wscale;  ///< shift of ours
+};
+
+/// RFC 7323 section 4 and 5 state.
+struct TimestampState {
+  std::uint32_t offset = 0;  ///< added to our millisecond clock, random per connection (section 5.4)
+  std::uint32_t recent = 0;  ///< TS.Recent
+  Instant recent_at;         ///< when it was taken; outdated after 24 days (section 5.5)
+
+  [[nodiscard]] std::uint32_t now(Instant t) const { return static_cast<std::uint32_t>(t.ns() / 1'000'000) + offset; }
+};
+
+/// Deadlines of one connection; one lazy node in the layer's queue stands for all of them.
+class TimerTable {
+ public:
+  TimerTable() { due_.fill(Instant::max()); }
+  [[nodiscard]] Instant due(TimerKind k) const { return due_[static_cast<std::size_t>(k)]; }
+  [[nodiscard]] bool armed(TimerKind k) const { return due(k) != Instant::max(); }
+  void set(TimerKind k, Instant t) { due_[static_cast<std::size_t>(k)] = t; }
+  [[nodiscard]] Instant earliest() const { return *std::min_element(due_.begin(), due_.end()); }
+
+ private:
+  std::array<Instant, 8> due_{};
+};
+
+/// Sender half.
+struct Sender {
+  SeqNum iss, snd_una, snd_nxt, snd_wl1, snd_wl2;
+  std::uint32_t snd_wnd = 0;
+  std::uint32_t max_snd_wnd = 0;  ///< largest window the peer ever offered (SWS avoidance)
+  /// Next octet to send again after a timeout; equals snd_nxt when nothing is to be repeated.
+  SeqNum rexmit_nxt;
+  SeqNum small_end;  ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
+  SendQueue queue;
+  std::uint32_t mss = 536;  ///< payload octets per segment, options deducted
+
+  NewReno congestion;
+  RttEstimator rtt;
+  SeqNum recover;  ///< RFC 6582
+  bool in_recovery = false;
+  bool partial_ack_seen = false;
+  bool cwnd_limited = false;  ///< the last send stopped at cwnd
+  unsigned dup_acks = 0;
+  unsigned probes = 0;           ///< zero-window probes since the window closed
+  bool blocked_writer = false;   ///< the application was told that the buffer is full
+  unsigned retransmissions = 0;  ///< timeouts in a row without progress
+  Instant progress_at;           ///< when R2 started to count
+  Instant last_sent_at;
+  bool timing = false;  ///< one segment is being timed (Karn)
+  SeqNum timed_end;
+  Instant timed_at;
+  std::uint64_t retransmitted_segments = 0;
+  std::uint64_t octets_sent = 0;
+
+  explicit Sender(const RttEstimator::Bounds& b) : rtt{b} {}
+  [[nodiscard]] std::uint32_t flight() const { return span_octets(snd_una, snd_nxt); }
+  [[nodiscard]] bool rewinding() const { return rexmit_nxt != snd_nxt; }
+};
+
+/// Receiver half.
+struct Receiver {
+  SeqNum irs, rcv_nxt;
+  SeqNum rcv_adv;  ///< right edge as last advertised: never moves left (SHLD-14)
+  SeqNum last_ack_sent;
+  std::size_t limit = 0;  ///< octets we are willing to hold in order
+  ReceiveQueue queue;
+  Reassembly reassembly;
+  std::optional<SeqNum> fin_at;  ///< sequence number of the peer's FIN once it is known
+  bool fin_consumed = false;
+  std::uint32_t rcv_mss = 536;  ///< estimate of the peer's segment size
+  std::uint32_t unacked_octets = 0;
+  std::uint64_t octets_received = 0;
+  // receive-buffer auto-tuning: what the application took in one round trip
+  Instant tune_started;
+  std::size_t tune_taken = 0;
+  Duration rtt{};
+
+  [[nodiscard]] std::uint32_t rcv_wnd() const { return span_octets(rcv_nxt, rcv_adv); }
+};
+
+/// What the next poll should send besides data.
+struct OutputWork {
+  bool syn = false;         ///< SYN or SYN-ACK
+  bool retransmit = false;  ///< the segment at snd_una
+  TxReason retransmit_reason = TxReason::FastRetransmit;
+  bool probe = false;  ///< zero-window probe
+  bool keep_alive = false;
+  bool sws_override = false;  ///< send what fits, however small
+  bool ack_now = false;
+  TxReason ack_reason = TxReason::Ack;
+  unsigned duplicate_acks = 0;  ///< further ACKs owed for out-of-order segments (peers without SACK count them)
+};
+
+class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>, public DeadlineNode {
+ public:
+  Connection(std::uint32_t id_, const FourTuple& tuple_, const ConnectionOptions& o, const RttEstimator::Bounds& b)
+      : id{id_}, tuple{tuple_}, options{o}, snd{b} {}
+
+  std::uint32_t id;
+  ConnectionHandle handle;
+  FourTuple tuple;
+  ConnectionOptions options;
+  Negotiated negotiated;
+  TimestampState timestamps;
+  Sender snd;
+  Receiver rcv;
+  OutputWork work;
+  TimerTable timers;
+  ListenerHandle listener;  ///< while it waits to be accepted
+  bool detached = false;    ///< the application gave the handle up
+  bool receive_shut = false;
+  bool close_pending = false;  ///< CLOSE came in SYN-RECEIVED: FIN after establishment
+  bool demultiplexed = false;  ///< its four-tuple is in the table
+  unsigned keep_alive_sent = 0;
+  Instant last_heard_at;
+  unsigned challenge_acks = 0;  ///< sent since challenge_window
+  Instant challenge_window;
+  std::optional<Error> error;
+  std::optional<Error> soft_error;
+  std::uint8_t pending_events = 0;  ///< bit per TcpEvent::Kind
+
+  [[nodiscard]] TcpState state() const { return state_; }
+  /// The only writer of the state. Refuses (false) an edge that is not in the table.
+  bool transition(Instant now, StateCause cause, TcpState to, const observe::Sink& sink);
+
+  /// Sequence number behind the last octet the application gave.
+  [[nodiscard]] SeqNum data_end() const { return data_start() + static_cast<std::uint32_t>(snd.queue.octets()); }
+  /// Sequence number of the first octet in the send queue (the SYN has none there).
+  [[nodiscard]] SeqNum data_start() const { return later(snd.snd_una, snd.iss + 1); }
+  [[nodiscard]] bool fin_sent() const { return owes_fin(state_) && snd.snd_nxt.after(data_end()); }
+  [[nodiscard]] bool everything_acknowledged() const { return snd.snd_una == snd.snd_nxt; }
+  /// Octets and FIN not sent yet.
+  [[nodiscard]] bool has_unsent() const {
+    return snd.rexmit_nxt.before(data_end()) || (owes_fin(state_) && !snd.rexmit_nxt.after(data_end()));
+  }
+  [[nodiscard]] std::size_t send_room() const {
+    return snd.queue.octets() >= options.send_buffer ? 0 : options.send_buffer - snd.queue.octets();
+  }
+  [[nodiscard]] bool at_eof() const { return rcv.fin_consumed && rcv.queue.octets() == 0; }
+  [[nodiscard]] ConnectionStatus status() const;
+
+ private:
+  friend class LayerState;
+  TcpState state_ = TcpState::Closed;
+};
+
+}  // namespace wireside::tcp

@@ -1,0 +1,233 @@
+#include "tcp/layer_state.hpp"
+
+#include <bit>
+
+namespace wireside::tcp {
+namespace {
+
+constexpr std::size_t max_control_segments = 1024;
+constexpr std::uint16_t min_mss = 48;  // room for data behind 40 octets of options; tiny offers only cost us work
+
+std::array<std::uint8_t, 12> octets_of(const FourTuple& t) {
+  std::array<std::uint8_t, 12> out{};
+  store_be32(out.data(), t.local.address.v4().value());
+  store_be32(out.data() + 4, t.remote.address.v4().value());
+  store_be16(out.data() + 8, t.local.port.value);
+  store_be16(out.data() + 10, t.remote.port.value);
+  return out;
+}
+
+}  // namespace
+
+std::size_t KeyedHash::operator()(const FourTuple& t) const { return siphash24(key, octets_of(t)); }
+std::size_t KeyedHash::operator()(const Endpoint& e) const { return siphash24(key, octets_of({e, {}})); }
+
+LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Sink& s)
+    : config{c},
+      random{r},
+      pool{p},
+      sink{s},
+      demux{16, KeyedHash{r.sip_key()}},
+      listening{16, KeyedHash{r.sip_key()}},
+      isn_key_{r.sip_key()},
+      timestamp_key_{r.sip_key()} {}
+
+Connection* LayerState::new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id) {
+  const RttEstimator::Bounds bounds{config.rto_initial, config.rto_min, config.rto_max};
+  const auto handle = connections.emplace(id, tuple, options, bounds);
+  Connection* c = connections.find(handle);
+  c->handle = handle;
+  return c;
+}
+
+void LayerState::adopt(Connection& c) {
+  demux[c.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::Connection, .connection = c.handle};
+  c.demultiplexed = true;
+}
+
+void LayerState::release_network_state(Connection& c) {
+  if (c.demultiplexed) demux.erase(c.tuple);
+  c.demultiplexed = false;
+  c.snd.queue.clear();
+  c.rcv.reassembly.clear();
+  c.timers = TimerTable{};
+  deadlines_.remove(c);
+  c.work = OutputWork{};
+  static_cast<ListNode<OutputListTag>&>(c).unlink();
+}
+
+void LayerState::erase(Connection& c) {
+  release_network_state(c);
+  connections.erase(c.handle);
+}
+
+/// The connection is CLOSED. The application's handle, if it still has one, keeps the received octets and the error.
+void LayerState::finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error) {
+  if (c.state() != TcpState::Closed) c.transition(now, cause, TcpState::Closed, sink);
+  release_network_state(c);
+  if (error) {
+    c.error = *error == Error::TimedOut && c.soft_error ? c.soft_error : error;
+    c.rcv.queue.clear();
+  }
+  if (c.listener.is_valid()) {  // nobody has accepted it yet
+    if (Listener* l = listeners.find(c.listener)) std::erase(l->accept_queue, c.handle);
+    c.detached = true;
+  }
+  if (c.detached) {
+    erase(c);
+    return;
+  }
+  raise(c, error ? TcpEvent::Kind::Failed : TcpEvent::Kind::Closed);
+}
+
+void LayerState::raise(Connection& c, TcpEvent::Kind kind) {
+  if (c.detached || c.listener.is_valid()) return;  // nobody to tell (yet)
+  c.pending_events = static_cast<std::uint8_t>(c.pending_events | (1U << static_cast<unsigned>(kind)));
+  if (!static_cast<ListNode<EventListTag>&>(c).is_linked()) events_.push_back(c);
+}
+
+std::optional<TcpEvent> LayerState::poll_event() {
+  while (!listener_events_.empty()) {
+    const ListenerHandle h = listener_events_.front();
+    listener_events_.pop_front();
+    Listener* l = listeners.find(h);
+    if (l == nullptr) continue;
+    l->event_queued = false;
+    if (l->accept_queue.empty()) continue;
+    return TcpEvent{.kind = TcpEvent::Kind::AcceptReady, .connection = {}, .listener = h};
+  }
+  Connection* c = events_.front();
+  if (c == nullptr) return std::nullopt;
+  const auto bit = static_cast<unsigned>(std::countr_zero(c->pending_events));
+  c->pending_events = static_cast<std::uint8_t>(c->pending_events & (c->pending_events - 1));
+  if (c->pending_events == 0) static_cast<ListNode<EventListTag>&>(*c).unlink();
+  return TcpEvent{.kind = static_cast<TcpEvent::Kind>(bit),
+                  .connection = c->handle,
+                  .listener = {},
+                  .error = c->error.value_or(Error::WouldBlock)};
+}
+
+void LayerState::set_timer(Instant now, Connection& c, TimerKind kind, Instant due) {
+  c.timers.set(kind, due);
+  rearm(c);
+  sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Set, due - now}; });
+}
+
+void LayerState::cancel_timer(Instant now, Connection& c, TimerKind kind) {
+  if (!c.timers.armed(kind)) return;
+  c.timers.set(kind, Instant::max());
+  rearm(c);
+  sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Cancelled, {}}; });
+}
+
+void LayerState::send_control(ControlSegment segment) {
+  if (control_.size() < max_control_segments) control_.push_back(std::move(segment));
+}
+
+/// RST for a connection that ends on our side: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>.
+void LayerState::send_reset(const Connection& c, TxReason reason) {
+  ControlSegment r;
+  r.tuple = c.tuple;
+  r.header.source = c.tuple.local.port;
+  r.header.destination = c.tuple.remote.port;
+  r.header.seq = c.snd.snd_nxt;
+  r.header.ack = c.rcv.rcv_nxt;
+  r.header.flags.rst = r.header.flags.ack = true;
+  r.ttl = c.options.ttl;
+  r.tos = c.options.tos;
+  r.reason = reason;
+  r.connection = c.id;
+  send_control(r);
+}
+
+/// RST in answer to a segment (section 3.10.7.1): its sequence number comes from the segment's ACK where it has one.
+void LayerState::reply_reset(const IncomingSegment& s, TxReason reason, std::uint32_t id) {
+  ControlSegment r;
+  r.tuple = s.tuple;
+  r.header.source = s.tuple.local.port;
+  r.header.destination = s.tuple.remote.port;
+  r.header.flags.rst = true;
+  if (s.header.flags.ack) {
+    r.header.seq = s.header.ack;
+  } else {
+    const auto length = static_cast<std::uint32_t>(s.payload.size()) + s.header.flags.syn + s.header.flags.fin;
+    r.header.ack = s.header.seq + length;
+    r.header.flags.ack = true;
+  }
+  r.ttl = config.defaults.ttl;
+  r.reason = reason;
+  r.connection = id;
+  send_control(r);
+}
+
+/// RFC 6528: a 4 us clock plus a keyed hash of the four-tuple (MUST-8, MUST-9, SHLD-1).
+SeqNum LayerState::initial_sequence(Instant now, const FourTuple& tuple) const {
+  const auto clock = static_cast<std::uint32_t>(now.ns() / 4000);
+  return SeqNum{clock + static_cast<std::uint32_t>(siphash24(isn_key_, octets_of(tuple)))};
+}
+
+/// RFC 7323 section 5.4: a random offset per four-tuple.
+std::uint32_t LayerState::timestamp_offset(const FourTuple& tuple) const {
+  return static_cast<std::uint32_t>(siphash24(timestamp_key_, octets_of(tuple)));
+}
+
+/// RFC 6056 algorithm 1: a random start, then the next free port for this peer.
+Result<Port> LayerState::ephemeral_port(const FourTuple& tuple) {
+  const std::uint32_t first = config.ephemeral_first;
+  const std::uint32_t count = config.ephemeral_last - first + 1U;
+  const auto start = static_cast<std::uint32_t>(random.below(count));
+  FourTuple candidate = tuple;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    candidate.local.port.value = static_cast<std::uint16_t>(first + (start + i) % count);
+    ListenerHandle unused;
+    if (!demux.contains(candidate) && find_listener(candidate.local, unused) == nullptr) return candidate.local.port;
+  }
+  return fail(Error::AddressNotAvailable);
+}
+
+std::uint16_t LayerState::advertised_mss(const ConnectionOptions& o) const {
+  return o.max_segment == 0 ? link_mss : std::min(link_mss, std::max(o.max_segment, min_mss));
+}
+
+/// The shift that lets the largest buffer we may grow to be advertised (RFC 7323 section 2.3).
+WindowScale LayerState::our_window_scale(const ConnectionOptions& o) const {
+  const std::size_t largest = o.receive_buffer != 0 ? o.receive_buffer : config.receive_buffer_max;
+  std::uint8_t shift = 0;
+  while (shift < WindowScale::max_shift && (std::size_t{65535} << shift) < largest) ++shift;
+  return WindowScale{shift};
+}
+
+std::size_t LayerState::initial_limit(const ConnectionOptions& o, bool scaling) const {
+  const std::size_t wanted = o.receive_buffer != 0 ? o.receive_buffer : config.receive_buffer_initial;
+  const std::size_t most = scaling ? std::size_t{65535} << our_window_scale(o).shift() : 65535;
+  return std::min(wanted, most);
+}
+
+/// Everything that starts when the handshake is over, whoever opened.
+void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
+  const std::uint32_t peer_mss = std::max(c.negotiated.peer_mss, min_mss);
+  const std::uint32_t option_octets = c.negotiated.timestamps ? 12 : 0;
+  c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
+  c.snd.congestion.start(c.snd.mss, syn_was_lost ? 1 : 0);
+  if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
+  c.snd.recover = c.snd.snd_una - 1;
+  c.snd.small_end = c.snd.snd_una;
+  c.snd.progress_at = c.last_heard_at = c.rcv.tune_started = now;
+  c.snd.last_sent_at = now;
+  c.snd.retransmissions = 0;
+  c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);
+  c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
+  arm_keep_alive(now, c);
+  report_window(now, c, 0, 0, observe::WindowCause::Initial);
+}
+
+/// The most specific listener wins: bound address first, then the wildcard.
+Listener* LayerState::find_listener(const Endpoint& local, ListenerHandle& handle) {
+  auto it = listening.find(local);
+  if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, local.port});
+  if (it == listening.end()) return nullptr;
+  handle = it->second;
+  return listeners.find(handle);
+}
+
+}  // namespace wireside::tcp

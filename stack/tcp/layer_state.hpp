@@ -1,0 +1,217 @@
+// Inside of the TCP layer: its tables, and the RFC's event processing as one function per step. The functions live in
+// user_calls.cpp (3.10.1 to 3.10.6), segment_arrives.cpp, listen_arrives.cpp, syn_sent_arrives.cpp, process_ack.cpp and
+// process_text.cpp (3.10.7), timeouts.cpp (3.10.8) and output.cpp.
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include "base/random.hpp"
+#include "tcp/records.hpp"
+#include "tcp/tcp_layer.hpp"
+
+namespace wireside::tcp {
+
+/// Hash no remote peer can aim at.
+struct KeyedHash {
+  SipKey key;
+  std::size_t operator()(const FourTuple& t) const;
+  std::size_t operator()(const Endpoint& e) const;
+};
+
+/// What a four-tuple leads to.
+struct DemuxEntry {
+  enum class Kind : std::uint8_t { Connection, HalfOpen, TimeWait };
+  Kind kind = Kind::Connection;
+  ConnectionHandle connection{};
+  HalfOpenHandle half_open{};
+  TimeWaitHandle time_wait{};
+};
+
+/// Facts about a segment, computed once.
+struct SegmentFacts {
+  std::uint32_t length = 0;  ///< SEG.LEN: octets plus SYN and FIN
+  bool acks_our_fin = false;
+  bool advances = false;          ///< snd_una < SEG.ACK <= snd_nxt
+  bool is_duplicate_ack = false;  ///< RFC 5681 section 2
+  std::uint32_t window = 0;       ///< SEG.WND, scaled
+};
+
+/// "Continue or drop": what each step of section 3.10.7 answers.
+enum class Step : std::uint8_t { Continue, Drop };
+
+/// What will be sent next from the queue.
+struct SendPlan {
+  SeqNum seq;
+  std::uint32_t octets = 0;
+  bool fin = false;
+};
+
+class LayerState {
+ public:
+  LayerState(const TcpConfig& config, Random& random, BufferPool& pool, observe::Sink& sink);
+
+  // user_calls.cpp
+  Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options);
+  Result<ListenerHandle> listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options);
+  Result<ConnectionHandle> accept(ListenerHandle h);
+  void close_listener(Instant now, ListenerHandle h);
+  Result<std::size_t> send(Instant now, ConnectionHandle h, ByteView data);
+  Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);
+  Result<std::size_t> receive(Instant now, ConnectionHandle h, MutableByteView out);
+  Result<Slice> receive_slice(Instant now, ConnectionHandle h, std::size_t max);
+  Result<void> shutdown_send(Instant now, ConnectionHandle h);
+  Result<void> shutdown_receive(Instant now, ConnectionHandle h);
+  void close(Instant now, ConnectionHandle h);
+  void abort(Instant now, ConnectionHandle h);
+  Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
+  void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+  void fail_all(Instant now, Error error);
+
+  // segment_arrives.cpp and its parts
+  void segment_arrives(Instant now, const IncomingSegment& s);
+
+  // output.cpp
+  bool poll_segment(Instant now, OutgoingSegment& out);
+
+  // timeouts.cpp
+  Instant next_deadline();
+  void handle_timeouts(Instant now);
+
+  std::optional<TcpEvent> poll_event();
+
+  // tables, public to the facade
+  TcpConfig config;
+  Random& random;
+  BufferPool& pool;
+  observe::Sink& sink;
+  std::uint16_t link_mss = 1460;
+  std::size_t max_super_segment = 65535 - 60;
+  SlotMap<Connection, ConnectionTag> connections;
+  SlotMap<Listener, ListenerTag> listeners;
+  SlotMap<HalfOpen, HalfOpenTag> half_open;
+  SlotMap<TimeWait, TimeWaitTag> time_wait;
+  std::unordered_map<FourTuple, DemuxEntry, KeyedHash> demux;
+  std::unordered_map<Endpoint, ListenerHandle, KeyedHash> listening;
+
+ private:
+  // --- tables (layer_state.cpp) ---
+  Connection* new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id);
+  void adopt(Connection& c);  // puts the four-tuple into the table
+  void erase(Connection& c);
+  void finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error);
+  void release_network_state(Connection& c);
+  void raise(Connection& c, TcpEvent::Kind kind);
+  void set_timer(Instant now, Connection& c, TimerKind kind, Instant due);
+  void cancel_timer(Instant now, Connection& c, TimerKind kind);
+  void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
+  void wants_output(Connection& c) { output_.push_back(c); }
+  void send_control(ControlSegment segment);
+  void send_reset(const Connection& c, TxReason reason);
+  void reply_reset(const IncomingSegment& s, TxReason reason, std::uint32_t id);
+  [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
+  [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
+  [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
+  [[nodiscard]] std::uint16_t advertised_mss(const ConnectionOptions& o) const;
+  [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
+  [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
+  void establish(Instant now, Connection& c, bool syn_was_lost);
+  [[nodiscard]] Listener* find_listener(const Endpoint& local, ListenerHandle& handle);
+
+  // --- user calls ---
+  void begin_close(Instant now, Connection& c);
+  [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);
+  [[nodiscard]] Result<Connection*> receivable(ConnectionHandle h);
+  void after_receive(Instant now, Connection& c, std::size_t taken);
+  void tune_receive_buffer(Instant now, Connection& c, std::size_t taken);
+
+  // --- 3.10.7.1, 3.10.7.2: no connection, LISTEN (listen_arrives.cpp) ---
+  void closed_arrives(Instant now, const IncomingSegment& s);
+  void listen_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  void make_half_open(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l,
+                      std::optional<SeqNum> iss);
+  void half_open_arrives(Instant now, const IncomingSegment& s, HalfOpen& h);
+  [[nodiscard]] Step half_open_checks(Instant now, const IncomingSegment& s, HalfOpen& h);
+  Connection* promote(Instant now, const IncomingSegment& s, HalfOpen& h, Listener& l);
+  void send_syn_ack(Instant now, HalfOpen& h, TxReason reason);
+  void drop_half_open(HalfOpen& h);
+  void time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t);
+  void enter_time_wait(Instant now, Connection& c);
+  void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
+  void end_time_wait(Instant now, TimeWait& t, bool expired);
+
+  // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
+  void syn_sent_arrives(Instant now, const IncomingSegment& s, Connection& c);
+  void negotiate(const IncomingSegment& s, const ConnectionOptions& o, Negotiated& n) const;
+  void take_syn(Instant now, const IncomingSegment& s, Connection& c);
+
+  // --- 3.10.7.4: other states, in the RFC's order (segment_arrives.cpp) ---
+  void connection_arrives(Instant now, IncomingSegment s, Connection& c);
+  [[nodiscard]] SegmentFacts facts_of(const IncomingSegment& s, const Connection& c) const;
+  [[nodiscard]] Step check_timestamps(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Step check_sequence(Instant now, IncomingSegment& s, Connection& c);
+  [[nodiscard]] Step check_reset(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Step check_syn(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Step check_ack(Instant now, const IncomingSegment& s, Connection& c, SegmentFacts& f);
+  [[nodiscard]] Step check_syn_received_ack(Instant now, const IncomingSegment& s, Connection& c,
+                                            const SegmentFacts& f);
+  [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
+  void challenge(Instant now, Connection& c, TxReason reason);
+
+  // --- process_ack.cpp ---
+  void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
+  void congestion_on_ack(Instant now, Connection& c, std::uint32_t acked);
+  void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void restart_retransmission_timer(Instant now, Connection& c);
+  [[nodiscard]] Step close_steps_on_ack(Instant now, Connection& c, const SegmentFacts& f);
+  void report_window(Instant now, const Connection& c, std::uint32_t cwnd, std::uint32_t ssthresh,
+                     observe::WindowCause cause) const;
+
+  // --- process_text.cpp ---
+  void process_text(Instant now, const IncomingSegment& s, Connection& c);
+  void deliver(Connection& c, Slice data);
+  void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
+  void process_fin(Instant now, const IncomingSegment& s, Connection& c);
+  void ack_now(Connection& c, TxReason reason);
+
+  // --- output.cpp, output_plan.cpp ---
+  bool build_segment(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_syn(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_retransmission(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_probe(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_data(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_keep_alive(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_ack(Instant now, Connection& c, OutgoingSegment& out);
+  [[nodiscard]] std::optional<SendPlan> plan_data(Instant now, Connection& c);
+  [[nodiscard]] std::uint32_t nagle_and_sws(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
+  void fill(Connection& c, const SendPlan& plan, OutgoingSegment& out);
+  void note_sent(Instant now, Connection& c, const SendPlan& plan);
+  void begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out);
+  void advertise_window(Connection& c, OutgoingSegment& out);
+  void acknowledgement_left(Instant now, Connection& c);
+  void arm_for_zero_window(Instant now, Connection& c);
+
+  // --- timeouts.cpp ---
+  void connection_timeouts(Instant now, Connection& c);
+  void retransmission_timeout(Instant now, Connection& c);
+  void probe_timeout(Instant now, Connection& c);
+  void keep_alive_timeout(Instant now, Connection& c);
+  void half_open_timeout(Instant now, HalfOpen& h);
+  void arm_keep_alive(Instant now, Connection& c);
+  [[nodiscard]] Duration give_up_after(const Connection& c) const;
+
+  DeadlineQueue deadlines_;  // connections
+  DeadlineQueue half_open_deadlines_;
+  IntrusiveList<HalfOpen, HalfOpenTag> half_open_order_;  // oldest first
+  IntrusiveList<TimeWait, TimeWaitTag> time_wait_order_;  // next to expire first
+  IntrusiveList<Connection, OutputListTag> output_;
+  IntrusiveList<Connection, EventListTag> events_;
+  std::deque<ListenerHandle> listener_events_;
+  std::deque<ControlSegment> control_;
+  SipKey isn_key_, timestamp_key_;
+  std::uint32_t next_id_ = 1;
+};
+
+}  // namespace wireside::tcp

@@ -1,0 +1,198 @@
+// RFC 9293 sections 3.10.7.1 (CLOSED) and 3.10.7.2 (LISTEN), and SYN-RECEIVED of a passive open.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+// --- 3.10.7.1 ---
+
+void LayerState::closed_arrives(Instant now, const IncomingSegment& s) {
+  sink.drop(now, observe::DropReason::TcpNoConnection);
+  if (s.header.flags.rst) return;
+  reply_reset(s, TxReason::ResetNoConnection, 0);
+}
+
+// --- 3.10.7.2 ---
+
+void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
+  // First, check for a RST: nothing we sent can have caused it.
+  if (s.header.flags.rst) return sink.drop(now, observe::DropReason::TcpBadReset);
+  // Second, check for an ACK: any is bad here.
+  if (s.header.flags.ack) {
+    sink.drop(now, observe::DropReason::TcpBadAck);
+    return reply_reset(s, TxReason::ResetBadAck, 0);
+  }
+  // Third, check for a SYN. A FIN with it is ignored: it cannot be judged before the handshake (EV-31).
+  if (s.header.flags.syn) return make_half_open(now, s, handle, l, std::nullopt);
+  // Fourth, other data or control: cannot be anything reasonable.
+  sink.drop(now, observe::DropReason::TcpNoAck);
+}
+
+void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l,
+                                std::optional<SeqNum> iss) {
+  if (l.accept_queue.size() >= l.backlog) return sink.drop(now, observe::DropReason::TcpListenBacklogFull);
+  if (half_open.size() >= config.max_syn_queue) {
+    sink.drop(now, observe::DropReason::TcpSynQueueFull);
+    drop_half_open(*half_open_order_.front());  // a flood must not lock newcomers out (RFC 4987 section 3.4)
+  }
+  const HalfOpenHandle record = half_open.emplace();
+  HalfOpen& h = *half_open.find(record);
+  h.id = next_id_++;
+  h.tuple = s.tuple;
+  h.listener = handle;
+  h.handle = record;
+  h.irs = s.header.seq;
+  h.iss = iss.value_or(initial_sequence(now, s.tuple));
+  h.snd_wnd = s.header.window;
+  h.created_at = now;
+  h.rto = config.rto_initial;
+  h.timestamps.offset = timestamp_offset(s.tuple);
+  negotiate(s, l.options, h.negotiated);
+  if (h.negotiated.timestamps) {
+    h.timestamps.recent = s.header.options.timestamps->ts_val;
+    h.timestamps.recent_at = now;
+  }
+  h.rcv_wnd =
+      static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(l.options, h.negotiated.window_scaling), 65535));
+  demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
+  half_open_order_.push_back(h);
+  sink.emit(now, [&] {
+    return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
+  });
+  send_syn_ack(now, h, TxReason::SynAck);
+}
+
+void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
+  const Listener* l = listeners.find(h.listener);
+  ControlSegment r;
+  r.tuple = h.tuple;
+  r.header.source = h.tuple.local.port;
+  r.header.destination = h.tuple.remote.port;
+  r.header.seq = h.iss;
+  r.header.ack = h.irs + 1;
+  r.header.flags.syn = r.header.flags.ack = true;
+  r.header.window = h.rcv_wnd;  // never scaled in a SYN (RFC 7323 section 2.2)
+  r.header.options.mss = advertised_mss(l->options);
+  if (h.negotiated.window_scaling) r.header.options.window_scale = h.negotiated.rcv_wscale.shift();
+  r.header.options.sack_permitted = h.negotiated.sack;
+  if (h.negotiated.timestamps) {
+    r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
+  }
+  r.ttl = l->options.ttl;
+  r.tos = l->options.tos;
+  r.reason = reason;
+  r.connection = h.id;
+  send_control(r);
+  h.sent_at = now;
+  half_open_deadlines_.arm(h, std::min(now + h.rto, h.created_at + config.syn_timeout));
+}
+
+void LayerState::drop_half_open(HalfOpen& h) {
+  demux.erase(h.tuple);
+  half_open.erase(h.handle);
+}
+
+// --- 3.10.7.4 for SYN-RECEIVED of a passive open ---
+
+void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOpen& h) {
+  if (half_open_checks(now, s, h) == Step::Drop) return;
+  Listener* l = listeners.find(h.listener);
+  // Fifth, check the ACK field.
+  if (!s.header.flags.ack) return sink.drop(now, observe::DropReason::TcpNoAck, h.id);
+  if (s.header.ack != h.iss + 1) {
+    sink.drop(now, observe::DropReason::TcpBadAck, h.id);
+    return reply_reset(s, TxReason::ResetBadAck, h.id);
+  }
+  if (l->accept_queue.size() >= l->backlog) {  // the peer will repeat its data; room may have come by then
+    return sink.drop(now, observe::DropReason::TcpListenBacklogFull, h.id);
+  }
+  Connection* c = promote(now, s, h, *l);
+  connection_arrives(now, s, *c);
+}
+
+/// Steps one to four: sequence number with timestamps, RST, (security), SYN.
+Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpen& h) {
+  const auto& flags = s.header.flags;
+  if (flags.syn && !flags.ack && !flags.rst && s.header.seq == h.irs) {
+    send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
+    return Step::Drop;
+  }
+  const auto acknowledge = [&](TxReason reason) {
+    ControlSegment r;
+    r.tuple = h.tuple;
+    r.header.source = h.tuple.local.port;
+    r.header.destination = h.tuple.remote.port;
+    r.header.seq = h.iss + 1;
+    r.header.ack = h.irs + 1;
+    r.header.flags.ack = true;
+    r.header.window = static_cast<std::uint16_t>(h.rcv_wnd >> h.negotiated.rcv_wscale.shift());
+    if (h.negotiated.timestamps) {
+      r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
+    }
+    r.reason = reason;
+    r.connection = h.id;
+    send_control(r);
+    return Step::Drop;
+  };
+  const bool old_timestamp = h.negotiated.timestamps && s.header.options.timestamps && !flags.rst &&
+                             static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.timestamps.recent) < 0;
+  if (old_timestamp) {
+    sink.drop(now, observe::DropReason::TcpPaws, h.id);
+    return acknowledge(TxReason::UnacceptableSegment);
+  }
+  const SeqNum rcv_nxt = h.irs + 1;
+  const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
+  const bool acceptable = s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ||
+                          (length > 0 && (s.header.seq + (length - 1)).in_window(rcv_nxt, h.rcv_wnd));
+  if (!acceptable) {
+    sink.drop(now, observe::DropReason::TcpUnacceptable, h.id);
+    return flags.rst ? Step::Drop : acknowledge(TxReason::UnacceptableSegment);
+  }
+  if (flags.rst) {
+    if (s.header.seq != rcv_nxt) {
+      sink.drop(now, observe::DropReason::TcpBadReset, h.id);
+      return acknowledge(TxReason::ChallengeAck);
+    }
+    sink.emit(now, [&] {
+      return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Listen, StateCause::ResetReceived};
+    });
+    drop_half_open(h);  // back to LISTEN, the application is not told
+    return Step::Drop;
+  }
+  if (flags.syn) {
+    sink.drop(now, observe::DropReason::TcpSynInWindow, h.id);
+    return acknowledge(TxReason::ChallengeAck);
+  }
+  return Step::Continue;
+}
+
+/// Our SYN is acknowledged: the record becomes a connection that waits to be accepted.
+Connection* LayerState::promote(Instant now, const IncomingSegment& s, HalfOpen& h, Listener& l) {
+  Connection& c = *new_connection(h.tuple, l.options, h.id);
+  c.negotiated = h.negotiated;
+  c.timestamps = h.timestamps;
+  c.snd.iss = h.iss;
+  c.snd.snd_una = c.snd.snd_nxt = c.snd.rexmit_nxt = h.iss + 1;
+  c.snd.snd_wnd = s.header.window << h.negotiated.snd_wscale.shift();
+  c.snd.max_snd_wnd = std::max(c.snd.snd_wnd, h.snd_wnd);
+  c.snd.snd_wl1 = s.header.seq;
+  c.snd.snd_wl2 = s.header.ack;
+  c.rcv.irs = h.irs;
+  c.rcv.rcv_nxt = c.rcv.last_ack_sent = h.irs + 1;
+  c.rcv.rcv_adv = c.rcv.rcv_nxt + h.rcv_wnd;
+  if (h.retransmissions == 0) c.snd.rtt.sample(now - h.sent_at);
+  c.listener = h.listener;
+  c.state_ = TcpState::SynReceived;  // continues the record's state; the next line goes through the table
+  c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
+  establish(now, c, h.retransmissions > 0);
+  const ListenerHandle listener = h.listener;
+  drop_half_open(h);
+  adopt(c);
+  l.accept_queue.push_back(c.handle);
+  if (!l.event_queued) {
+    l.event_queued = true;
+    listener_events_.push_back(listener);
+  }
+  return &c;
+}
+
+}  // namespace wireside::tcp

@@ -1,0 +1,229 @@
+// What a connection sends when it is polled: SYN, retransmission, probe, data, keep-alive, and acknowledgements last.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
+  out.payload.clear();
+  out.gso_size = 0;
+  if (!control_.empty()) {
+    const ControlSegment& r = control_.front();
+    out.tuple = r.tuple;
+    out.header = r.header;
+    out.ttl = r.ttl;
+    out.tos = r.tos;
+    out.reason = r.reason;
+    out.connection = r.connection;
+    control_.pop_front();
+    return true;
+  }
+  while (Connection* c = output_.front()) {
+    if (build_segment(now, *c, out)) {
+      output_.push_back(*c);  // the others first, then this one again
+      return true;
+    }
+    static_cast<ListNode<OutputListTag>&>(*c).unlink();
+  }
+  return false;
+}
+
+bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out) {
+  if (c.work.syn) return build_syn(now, c, out);
+  if (!is_synchronized(c.state())) return c.work.ack_now && c.state() != TcpState::SynSent && build_ack(now, c, out);
+  if (c.work.retransmit && build_retransmission(now, c, out)) return true;
+  if (c.work.probe && build_probe(now, c, out)) return true;
+  if (build_data(now, c, out)) return true;
+  if (c.work.keep_alive) return build_keep_alive(now, c, out);
+  if (c.work.ack_now) return build_ack(now, c, out);
+  return false;
+}
+
+/// Fields every segment of a connection has. Everything but the first SYN acknowledges.
+void LayerState::begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out) {
+  out.tuple = c.tuple;
+  out.ttl = c.options.ttl;
+  out.tos = c.options.tos;
+  out.reason = reason;
+  out.connection = c.id;
+  out.header = wire::TcpHeader{};
+  out.header.source = c.tuple.local.port;
+  out.header.destination = c.tuple.remote.port;
+  out.header.seq = seq;
+  if (c.state() == TcpState::SynSent) return;
+  out.header.ack = c.rcv.rcv_nxt;
+  out.header.flags.ack = true;
+  if (c.negotiated.timestamps) {
+    out.header.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), c.timestamps.recent};
+  }
+}
+
+/// Advertises the largest edge the buffer allows, in steps that avoid silly windows (MUST-39), and never moves it left:
+/// where the scale would round it down it is rounded up, unless a peer exploits that with tiny segments.
+void LayerState::advertise_window(Connection& c, OutgoingSegment& out) {
+  Receiver& r = c.rcv;
+  const std::size_t held = r.queue.octets();
+  const auto space = static_cast<std::uint32_t>(r.limit > held ? r.limit - held : 0);
+  SeqNum edge = r.rcv_adv;
+  if ((r.rcv_nxt + space).after(edge)) {
+    const std::uint32_t gain = span_octets(edge, r.rcv_nxt + space);
+    if (gain >= std::min<std::size_t>(r.limit / 2, r.rcv_mss)) edge = r.rcv_nxt + space;
+  }
+  const unsigned shift = c.negotiated.rcv_wscale.shift();
+  std::uint32_t field = span_octets(r.rcv_nxt, edge) >> shift;
+  const bool would_retract = (field << shift) < r.rcv_wnd();
+  if (would_retract && held <= r.limit + (std::size_t{16} << shift)) ++field;
+  field = std::min<std::uint32_t>(field, 65535);
+  r.rcv_adv = later(r.rcv_adv, r.rcv_nxt + (field << shift));
+  out.header.window = static_cast<std::uint16_t>(field);
+}
+
+/// An acknowledgement is on its way: nothing is owed any more.
+void LayerState::acknowledgement_left(Instant now, Connection& c) {
+  c.rcv.last_ack_sent = c.rcv.rcv_nxt;
+  c.rcv.unacked_octets = 0;
+  c.work.ack_now = false;
+  cancel_timer(now, c, TimerKind::DelayedAck);
+}
+
+bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
+  const bool answers = c.state() == TcpState::SynReceived;
+  const bool again = c.snd.retransmissions > 0;
+  const auto reason = answers ? (again ? TxReason::SynAckRetransmit : TxReason::SynAck)
+                              : (again ? TxReason::SynRetransmit : TxReason::Syn);
+  begin_segment(now, c, c.snd.iss, reason, out);
+  auto& h = out.header;
+  h.flags.syn = true;
+  h.window = static_cast<std::uint16_t>(std::min<std::size_t>(c.rcv.limit, 65535));
+  h.options.mss = advertised_mss(c.options);
+  if (answers ? c.negotiated.window_scaling : config.window_scaling) {
+    h.options.window_scale = our_window_scale(c.options).shift();
+  }
+  h.options.sack_permitted = answers ? c.negotiated.sack : config.sack;
+  if (!answers && config.timestamps) h.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), 0};
+  c.work.syn = false;
+  if (c.snd.snd_nxt == c.snd.iss) {
+    c.snd.snd_nxt = c.snd.rexmit_nxt = c.snd.iss + 1;
+    c.snd.timing = true;
+    c.snd.timed_end = c.snd.snd_nxt;
+    c.snd.timed_at = now;
+  } else {
+    c.snd.timing = false;
+  }
+  if (answers) acknowledgement_left(now, c);
+  const Instant give_up = c.snd.progress_at + give_up_after(c);
+  set_timer(now, c, TimerKind::Retransmission, std::min(now + c.snd.rtt.rto(), give_up));
+  return true;
+}
+
+/// One segment from snd_una on, for fast retransmit and partial ACKs.
+bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegment& out) {
+  c.work.retransmit = false;
+  if (c.everything_acknowledged()) return false;
+  const SeqNum sent_end = earlier(c.snd.snd_nxt, c.data_end());
+  SendPlan plan;
+  plan.seq = c.snd.snd_una;
+  plan.octets = plan.seq.before(sent_end) ? std::min(span_octets(plan.seq, sent_end), c.snd.mss) : 0;
+  plan.fin = c.fin_sent() && plan.seq + plan.octets == c.data_end();
+  begin_segment(now, c, plan.seq, c.work.retransmit_reason, out);
+  fill(c, plan, out);
+  ++c.snd.retransmitted_segments;
+  c.snd.timing = false;
+  c.snd.last_sent_at = now;
+  if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
+  return true;
+}
+
+/// One octet (or the FIN) beyond a closed window (MUST-36). It stays in the rewound part of the sequence space, so that
+/// it goes out again with what follows when the window opens.
+bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
+  c.work.probe = false;
+  SendPlan plan;
+  plan.seq = c.snd.snd_una;
+  plan.octets = c.snd.queue.octets() > 0 ? 1 : 0;
+  plan.fin = plan.octets == 0 && owes_fin(c.state());
+  if (plan.octets == 0 && !plan.fin) return false;
+  begin_segment(now, c, plan.seq, TxReason::ZeroWindowProbe, out);
+  fill(c, plan, out);
+  if (c.everything_acknowledged()) c.snd.snd_nxt = plan.seq + 1;
+  c.snd.rexmit_nxt = plan.seq;
+  c.snd.timing = false;
+  c.snd.last_sent_at = now;
+  acknowledgement_left(now, c);
+  return true;
+}
+
+bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
+  const auto plan = plan_data(now, c);
+  if (!plan) return false;
+  const bool repeats = plan->seq.before(c.snd.snd_nxt);
+  const auto reason = repeats ? TxReason::RtoRetransmit : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
+  begin_segment(now, c, plan->seq, reason, out);
+  fill(c, *plan, out);
+  note_sent(now, c, *plan);
+  return true;
+}
+
+/// SEQ = SND.NXT - 1 and no octets (SHLD-12): the peer must answer with an ACK.
+bool LayerState::build_keep_alive(Instant now, Connection& c, OutgoingSegment& out) {
+  c.work.keep_alive = false;
+  begin_segment(now, c, c.snd.snd_nxt - 1, TxReason::KeepAlive, out);
+  advertise_window(c, out);
+  acknowledgement_left(now, c);
+  return true;
+}
+
+bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
+  begin_segment(now, c, c.snd.snd_nxt, c.work.ack_reason, out);
+  advertise_window(c, out);
+  if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
+    out.header.options.sack_count =
+        c.rcv.reassembly.sack_blocks(out.header.options.sack, c.negotiated.timestamps ? 3 : 4);
+  }
+  acknowledgement_left(now, c);
+  if (c.work.duplicate_acks > 0) {
+    --c.work.duplicate_acks;
+    c.work.ack_now = true;
+  }
+  return true;
+}
+
+/// Payload and flags of a planned segment.
+void LayerState::fill(Connection& c, const SendPlan& plan, OutgoingSegment& out) {
+  c.snd.queue.collect(span_octets(c.data_start(), plan.seq), plan.octets, out.payload);
+  out.gso_size = plan.octets > c.snd.mss ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
+  out.header.flags.fin = plan.fin;
+  // MUST-61: PSH on the last segment of what is queued.
+  out.header.flags.psh = plan.octets > 0 && plan.seq + plan.octets == c.data_end();
+  advertise_window(c, out);
+}
+
+void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
+  Sender& snd = c.snd;
+  const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
+  if (plan.seq.before(snd.snd_nxt)) {
+    const std::uint32_t again = span_octets(plan.seq, earlier(end, snd.snd_nxt));
+    snd.retransmitted_segments += (again + snd.mss - 1) / snd.mss;
+    snd.timing = false;
+  } else if (!snd.timing) {
+    snd.timing = true;
+    snd.timed_end = end;
+    snd.timed_at = now;
+  }
+  if (c.everything_acknowledged()) snd.progress_at = now;
+  if (plan.octets % snd.mss != 0) snd.small_end = plan.seq + plan.octets;
+  if (end.after(snd.snd_nxt)) {
+    snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
+    snd.snd_nxt = end;
+  }
+  snd.rexmit_nxt = end;
+  snd.last_sent_at = now;
+  c.work.sws_override = false;
+  cancel_timer(now, c, TimerKind::SenderSws);
+  if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
+  // With a hole in what we received, the SACK blocks still need a segment of their own.
+  const bool owes_sack = c.work.ack_now && c.negotiated.sack && !c.rcv.reassembly.empty();
+  acknowledgement_left(now, c);
+  c.work.ack_now = owes_sack;
+}
+
+}  // namespace wireside::tcp

@@ -1,0 +1,97 @@
+// Seventh and eighth step of RFC 9293 section 3.10.7.4: segment text and FIN.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+void LayerState::ack_now(Connection& c, TxReason reason) {
+  c.work.ack_now = true;
+  c.work.ack_reason = reason;
+  wants_output(c);
+}
+
+void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
+  if (s.payload.empty() || !can_receive(c.state())) return;  // EV-28: after the peer's FIN there is no more text
+  Receiver& r = c.rcv;
+  const SeqNum seq = s.header.seq;
+  const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
+  const SeqNum left = later(seq, r.rcv_nxt);
+  const SeqNum right = earlier(end, r.rcv_adv);
+  if (!left.before(right)) {  // nothing new, or nothing inside the window
+    if (end.after(r.rcv_adv)) sink.drop(now, observe::DropReason::TcpOutsideWindow, c.id);
+    return ack_now(c, TxReason::DuplicateSegment);
+  }
+  const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
+  if (left.after(r.rcv_nxt)) {
+    if (!r.reassembly.insert(left, text, config.max_reassembly_slices, pool)) {
+      sink.drop(now, observe::DropReason::TcpReassemblyFull, c.id);
+    }
+    // Peers without SACK count our duplicate ACKs: each out-of-order segment owes one.
+    if (!c.negotiated.sack && c.work.ack_now && c.work.duplicate_acks < 3) ++c.work.duplicate_acks;
+    return ack_now(c, TxReason::OutOfOrder);
+  }
+  const bool had_gap = !r.reassembly.empty();
+  deliver(c, text);
+  while (auto next = r.reassembly.pop_contiguous(r.rcv_nxt)) deliver(c, std::move(*next));
+  raise(c, TcpEvent::Kind::Readable);
+  const bool cut = end.after(r.rcv_adv) || seq.before(left);
+  acknowledge_text(now, c, static_cast<std::uint32_t>(text.size()), s.gso_size, had_gap || cut);
+  // The receiver's own round-trip time, for buffer tuning: the peer echoes what we sent last.
+  if (c.negotiated.timestamps && s.header.options.timestamps) {
+    const std::uint32_t ticks = c.timestamps.now(now) - s.header.options.timestamps->ts_ecr;
+    const Duration sample = std::chrono::milliseconds{std::max<std::uint32_t>(ticks, 1)};
+    if (ticks < 60'000) r.rtt = r.rtt == Duration{0} ? sample : std::min(sample, (r.rtt * 7 + sample) / 8);
+  }
+}
+
+void LayerState::deliver(Connection& c, Slice data) {
+  c.rcv.rcv_nxt += static_cast<std::uint32_t>(data.size());
+  c.rcv.octets_received += data.size();
+  if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
+}
+
+/// RFC 5681 section 4.2: at least every second full-sized segment at once, gaps and repairs at once, the rest within
+/// the delayed-ACK time. A super-segment counts as the segments it stands for.
+void LayerState::acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso,
+                                  bool filled_gap) {
+  Receiver& r = c.rcv;
+  const std::uint32_t segment = gso != 0 ? gso : std::min<std::uint32_t>(octets, advertised_mss(c.options));
+  r.rcv_mss = std::max(r.rcv_mss, segment);
+  r.unacked_octets += octets;
+  if (filled_gap) return ack_now(c, TxReason::OutOfOrder);
+  if (c.options.quick_ack || r.unacked_octets >= 2 * r.rcv_mss) return ack_now(c, TxReason::Ack);
+  if (!c.timers.armed(TimerKind::DelayedAck)) set_timer(now, c, TimerKind::DelayedAck, now + config.delayed_ack);
+}
+
+void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& c) {
+  Receiver& r = c.rcv;
+  if (!can_receive(c.state())) return;
+  if (s.header.flags.fin && !r.fin_at) {
+    const SeqNum at = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
+    if (at.at_or_after(r.rcv_nxt) && at.at_or_before(r.rcv_adv)) r.fin_at = at;
+    if (at.after(r.rcv_nxt)) ack_now(c, TxReason::OutOfOrder);
+  }
+  // EV-29: a FIN acts only when everything before it is here.
+  if (!r.fin_at || r.rcv_nxt != *r.fin_at) return;
+  r.rcv_nxt += 1;
+  r.rcv_adv = later(r.rcv_adv, r.rcv_nxt);
+  r.fin_consumed = true;
+  r.reassembly.clear();
+  ack_now(c, TxReason::Ack);
+  raise(c, TcpEvent::Kind::Readable);
+  switch (c.state()) {
+    case TcpState::Established:
+      c.transition(now, StateCause::FinReceived, TcpState::CloseWait, sink);
+      break;
+    case TcpState::FinWait1:
+      c.transition(now, StateCause::FinReceived, TcpState::Closing, sink);
+      break;
+    case TcpState::FinWait2:
+      c.transition(now, StateCause::FinReceived, TcpState::TimeWait, sink);
+      enter_time_wait(now, c);
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace wireside::tcp

@@ -1,0 +1,205 @@
+// SEGMENT ARRIVES, RFC 9293 section 3.10.7: which connection it is for, then the checks of 3.10.7.4 in their order.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+namespace {
+
+using observe::DropReason;
+
+constexpr Duration timestamp_validity = std::chrono::hours{24 * 24};  // RFC 7323 section 5.5
+constexpr unsigned challenge_acks_per_second = 10;                    // RFC 5961 section 7, per connection
+constexpr unsigned repeat_acks_per_second = 200;                      // enough for any honest retransmission burst
+
+}  // namespace
+
+void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
+  const auto it = demux.find(s.tuple);
+  if (it == demux.end()) {
+    ListenerHandle handle;
+    Listener* l = find_listener(s.tuple.local, handle);
+    return l == nullptr ? closed_arrives(now, s) : listen_arrives(now, s, handle, *l);
+  }
+  switch (it->second.kind) {
+    case DemuxEntry::Kind::HalfOpen:
+      return half_open_arrives(now, s, *half_open.find(it->second.half_open));
+    case DemuxEntry::Kind::TimeWait:
+      return time_wait_arrives(now, s, *time_wait.find(it->second.time_wait));
+    case DemuxEntry::Kind::Connection:
+      break;
+  }
+  Connection& c = *connections.find(it->second.connection);
+  if (c.state() == TcpState::SynSent) return syn_sent_arrives(now, s, c);
+  connection_arrives(now, s, c);
+}
+
+// --- 3.10.7.4 ---
+
+void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& c) {
+  if (check_timestamps(now, s, c) == Step::Drop) return;
+  if (check_sequence(now, s, c) == Step::Drop) return;  // first
+  if (check_reset(now, s, c) == Step::Drop) return;     // second; third is security, which we do not have
+  if (check_syn(now, s, c) == Step::Drop) return;       // fourth
+  c.last_heard_at = now;
+  c.keep_alive_sent = 0;
+  SegmentFacts f = facts_of(s, c);
+  if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
+  // Sixth, the URG bit: urgent data is delivered in line, as RFC 6093 recommends.
+  if (check_late_data(now, s, c) == Step::Drop) return;
+  process_text(now, s, c);  // seventh
+  process_fin(now, s, c);   // eighth
+}
+
+SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c) const {
+  const auto& h = s.header;
+  SegmentFacts f;
+  f.length = static_cast<std::uint32_t>(s.payload.size()) + h.flags.syn + h.flags.fin;
+  f.window = std::uint32_t{h.window} << c.negotiated.snd_wscale.shift();
+  f.advances = h.ack.after(c.snd.snd_una) && h.ack.at_or_before(c.snd.snd_nxt);
+  f.acks_our_fin = c.fin_sent() && h.ack == c.data_end() + 1;
+  const bool sack_news = c.negotiated.sack && h.options.sack_count > 0 && h.options.sack[0].left.after(h.ack);
+  f.is_duplicate_ack = f.length == 0 && h.flags.ack && h.ack == c.snd.snd_una && !c.everything_acknowledged() &&
+                       (f.window == c.snd.snd_wnd || sack_news);
+  return f;
+}
+
+/// RFC 7323 section 5.3, rules R1 to R3.
+Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connection& c) {
+  if (!c.negotiated.timestamps || s.header.flags.rst) return Step::Continue;
+  if (!s.header.options.timestamps) {
+    sink.drop(now, DropReason::TcpMissingTimestamp, c.id);  // section 3.2: SHOULD be dropped, never aborts
+    return Step::Drop;
+  }
+  const std::uint32_t ts_val = s.header.options.timestamps->ts_val;
+  const bool older = static_cast<std::int32_t>(ts_val - c.timestamps.recent) < 0;
+  if (older && now - c.timestamps.recent_at <= timestamp_validity) {
+    sink.drop(now, DropReason::TcpPaws, c.id);
+    challenge(now, c, TxReason::UnacceptableSegment);
+    return Step::Drop;
+  }
+  const auto length = static_cast<std::uint32_t>(s.payload.size()) + s.header.flags.syn + s.header.flags.fin;
+  const bool spans_last_ack =
+      s.header.seq.at_or_before(c.rcv.last_ack_sent) && (s.header.seq + length).at_or_after(c.rcv.last_ack_sent);
+  if (spans_last_ack) {
+    c.timestamps.recent = ts_val;
+    c.timestamps.recent_at = now;
+  }
+  return Step::Continue;
+}
+
+/// The four cases of the acceptability test. With a zero window a segment at rcv_nxt still brings its ACK, RST and URG
+/// (MUST-66); only its octets are dropped.
+Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) {
+  const auto& flags = s.header.flags;
+  const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
+  const std::uint32_t wnd = c.rcv.rcv_wnd();
+  const SeqNum seq = s.header.seq;
+  bool acceptable = false;
+  if (wnd == 0) {
+    acceptable = seq == c.rcv.rcv_nxt;
+    if (acceptable && length > 0 && !flags.rst) {
+      s.payload = Slice{};
+      s.header.flags.fin = false;
+      sink.drop(now, DropReason::TcpOutsideWindow, c.id);
+      ack_now(c, TxReason::UnacceptableSegment);
+    }
+  } else {
+    acceptable = seq.in_window(c.rcv.rcv_nxt, wnd) ||
+                 (length > 0 && (seq + (length - 1)).in_window(c.rcv.rcv_nxt, wnd)) ||
+                 (length > 0 && c.rcv.rcv_nxt.in_window(seq, length));
+  }
+  // A pure ACK right behind a full window (the peer has filled what we granted) is the peer's usual sequence number.
+  if (!acceptable && length == 0 && !flags.rst && seq == c.rcv.rcv_adv) acceptable = true;
+  if (acceptable) return Step::Continue;
+  sink.drop(now, DropReason::TcpUnacceptable, c.id);
+  if (!flags.rst) challenge(now, c, TxReason::UnacceptableSegment);
+  return Step::Drop;
+}
+
+/// Second: RST by RFC 5961 as RFC 9293 has it: exact match resets, in window is challenged.
+Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& c) {
+  if (!s.header.flags.rst) return Step::Continue;
+  if (s.header.seq != c.rcv.rcv_nxt) {
+    sink.drop(now, DropReason::TcpBadReset, c.id);
+    challenge(now, c, TxReason::ChallengeAck);
+    return Step::Drop;
+  }
+  const bool was_opening = c.state() == TcpState::SynReceived;
+  finish(now, c, StateCause::ResetReceived, was_opening ? Error::ConnectionRefused : Error::ConnectionReset);
+  return Step::Drop;
+}
+
+/// Fourth: a SYN on a synchronized connection is challenged, whatever its sequence number (RFC 5961 section 4).
+Step LayerState::check_syn(Instant now, const IncomingSegment& s, Connection& c) {
+  if (!s.header.flags.syn) return Step::Continue;
+  // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours.
+  if (c.state() == TcpState::SynReceived && s.header.flags.ack && s.header.seq == c.rcv.irs) return Step::Continue;
+  sink.drop(now, DropReason::TcpSynInWindow, c.id);
+  challenge(now, c, TxReason::ChallengeAck);
+  return Step::Drop;
+}
+
+/// Fifth.
+Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c, SegmentFacts& f) {
+  if (!s.header.flags.ack) {
+    sink.drop(now, DropReason::TcpNoAck, c.id);
+    return Step::Drop;
+  }
+  if (c.state() == TcpState::SynReceived) {
+    if (check_syn_received_ack(now, s, c, f) == Step::Drop) return Step::Drop;
+    f = facts_of(s, c);
+  }
+  if (s.header.ack.after(c.snd.snd_nxt)) {  // acknowledges what was never sent
+    sink.drop(now, DropReason::TcpBadAck, c.id);
+    challenge(now, c, TxReason::UnacceptableSegment);
+    return Step::Drop;
+  }
+  if (s.header.ack.at_or_after(c.snd.snd_una)) accept_ack(now, s, c, f);
+  return close_steps_on_ack(now, c, f);
+}
+
+Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
+  if (!f.advances) {
+    sink.drop(now, DropReason::TcpBadAck, c.id);
+    reply_reset(s, TxReason::ResetBadAck, c.id);
+    return Step::Drop;
+  }
+  const bool syn_was_lost = c.snd.retransmissions > 0;
+  c.snd.snd_una = s.header.ack;
+  c.snd.rexmit_nxt = later(c.snd.rexmit_nxt, s.header.ack);
+  c.work.syn = false;
+  cancel_timer(now, c, TimerKind::Retransmission);
+  c.snd.snd_wnd = s.header.flags.syn ? s.header.window : f.window;
+  c.snd.max_snd_wnd = std::max(c.snd.max_snd_wnd, c.snd.snd_wnd);
+  c.snd.snd_wl1 = s.header.seq;
+  c.snd.snd_wl2 = s.header.ack;
+  c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
+  establish(now, c, syn_was_lost);
+  raise(c, TcpEvent::Kind::Connected);
+  raise(c, TcpEvent::Kind::Writable);
+  if (c.close_pending) begin_close(now, c);
+  return Step::Continue;
+}
+
+/// Data nobody will read: after close() it is answered with RST, so that the peer learns of the loss (SHLD-3).
+Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connection& c) {
+  if (s.payload.empty() || !can_receive(c.state()) || !(c.detached || c.receive_shut)) return Step::Continue;
+  const SeqNum end = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
+  if (end.at_or_before(c.rcv.rcv_nxt)) return Step::Continue;  // only old octets repeated
+  send_reset(c, TxReason::ResetDataAfterClose);
+  finish(now, c, StateCause::AbortCalled, Error::ConnectionAborted);
+  return Step::Drop;
+}
+
+/// An ACK that tells the peer where we are; rationed so that two confused ends cannot keep each other busy.
+void LayerState::challenge(Instant now, Connection& c, TxReason reason) {
+  if (now - c.challenge_window >= std::chrono::seconds{1}) {
+    c.challenge_window = now;
+    c.challenge_acks = 0;
+  }
+  const unsigned most = reason == TxReason::ChallengeAck ? challenge_acks_per_second : repeat_acks_per_second;
+  if (c.challenge_acks >= most) return sink.drop(now, DropReason::TcpRateLimited, c.id);
+  ++c.challenge_acks;
+  ack_now(c, reason);
+}
+
+}  // namespace wireside::tcp

@@ -1,0 +1,117 @@
+#include "tcp/tcp_layer.hpp"
+
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+TcpLayer::TcpLayer(const TcpConfig& config, Random& random, BufferPool& pool, observe::Sink& sink)
+    : state_{std::make_unique<LayerState>(config, random, pool, sink)} {}
+TcpLayer::~TcpLayer() = default;
+
+void TcpLayer::set_limits(std::uint16_t mss, std::size_t max_super_segment) {
+  state_->link_mss = mss;
+  // IPv4 total length is 16 bits: headers with options take up to 80 of it.
+  state_->max_super_segment = std::min<std::size_t>(std::max<std::size_t>(max_super_segment, mss), 65535 - 80);
+}
+
+Result<ConnectionHandle> TcpLayer::connect(Instant now, FourTuple tuple, const ConnectionOptions& options) {
+  return state_->connect(now, tuple, options);
+}
+Result<ListenerHandle> TcpLayer::listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options) {
+  return state_->listen(local, backlog, options);
+}
+Result<ConnectionHandle> TcpLayer::accept(ListenerHandle listener) { return state_->accept(listener); }
+void TcpLayer::close_listener(Instant now, ListenerHandle listener) { state_->close_listener(now, listener); }
+Result<std::size_t> TcpLayer::send(Instant now, ConnectionHandle h, ByteView data) {
+  return state_->send(now, h, data);
+}
+Result<void> TcpLayer::send_slice(Instant now, ConnectionHandle h, Slice data) {
+  return state_->send_slice(now, h, std::move(data));
+}
+Result<std::size_t> TcpLayer::receive(Instant now, ConnectionHandle h, MutableByteView out) {
+  return state_->receive(now, h, out);
+}
+Result<Slice> TcpLayer::receive_slice(Instant now, ConnectionHandle h, std::size_t max) {
+  return state_->receive_slice(now, h, max);
+}
+Result<void> TcpLayer::shutdown_send(Instant now, ConnectionHandle h) { return state_->shutdown_send(now, h); }
+Result<void> TcpLayer::shutdown_receive(Instant now, ConnectionHandle h) { return state_->shutdown_receive(now, h); }
+void TcpLayer::close(Instant now, ConnectionHandle h) { state_->close(now, h); }
+void TcpLayer::abort(Instant now, ConnectionHandle h) { state_->abort(now, h); }
+Result<void> TcpLayer::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options) {
+  return state_->set_options(now, h, options);
+}
+
+Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
+  const Connection* c = state_->connections.find(h);
+  if (c == nullptr) return fail(Error::BadHandle);
+  return c->options;
+}
+
+Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
+  const Connection* c = state_->connections.find(h);
+  if (c == nullptr) return fail(Error::BadHandle);
+  return c->status();
+}
+
+Result<Endpoint> TcpLayer::listener_endpoint(ListenerHandle h) const {
+  const Listener* l = state_->listeners.find(h);
+  if (l == nullptr) return fail(Error::BadHandle);
+  return l->local;
+}
+
+bool TcpLayer::is_writable(ConnectionHandle h) const {
+  const Connection* c = state_->connections.find(h);
+  if (c == nullptr) return false;
+  return c->error.has_value() || c->state() == TcpState::Closed || (can_send(c->state()) && c->send_room() > 0);
+}
+
+bool TcpLayer::is_readable(ConnectionHandle h) const {
+  const Connection* c = state_->connections.find(h);
+  if (c == nullptr) return false;
+  return c->error.has_value() || c->state() == TcpState::Closed || c->rcv.queue.octets() > 0 || c->rcv.fin_consumed;
+}
+
+std::vector<ConnectionStatus> TcpLayer::list() const {
+  std::vector<ConnectionStatus> out;
+  state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
+    if (c.state() != TcpState::TimeWait) out.push_back(c.status());
+  });
+  const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
+    ConnectionStatus& s = out.emplace_back();
+    s.id = id;
+    s.tuple = tuple;
+    s.state = state;
+    return s;
+  };
+  state_->half_open.for_each([&](HalfOpenHandle, const HalfOpen& h) {
+    auto& s = add(h.id, h.tuple, TcpState::SynReceived);
+    s.iss = h.iss;
+    s.irs = h.irs;
+  });
+  state_->time_wait.for_each([&](TimeWaitHandle, const TimeWait& t) {
+    auto& s = add(t.id, t.tuple, TcpState::TimeWait);
+    s.snd_nxt = t.snd_nxt;
+    s.rcv_nxt = t.rcv_nxt;
+  });
+  return out;
+}
+
+bool TcpLayer::port_in_use(Port port) const {
+  for (const auto& [endpoint, handle] : state_->listening) {
+    if (endpoint.port == port) return true;
+  }
+  return false;
+}
+
+void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) { state_->segment_arrives(now, segment); }
+void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
+  state_->network_error(now, tuple, seq, error, hard);
+}
+bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->poll_segment(now, out); }
+Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
+void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
+std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
+void TcpLayer::fail_all(Instant now, Error error) { state_->fail_all(now, error); }
+
+}  // namespace wireside::tcp

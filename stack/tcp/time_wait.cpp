@@ -1,0 +1,106 @@
+// TIME-WAIT as a small record: 2*MSL after the last FIN (MUST-13), a FIFO since the length is fixed.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+void LayerState::enter_time_wait(Instant now, Connection& c) {
+  const TimeWaitHandle handle = time_wait.emplace();
+  TimeWait& t = *time_wait.find(handle);
+  t.id = c.id;
+  t.tuple = c.tuple;
+  t.handle = handle;
+  t.connection = c.detached ? ConnectionHandle{} : c.handle;
+  t.snd_nxt = c.snd.snd_nxt;
+  t.rcv_nxt = c.rcv.rcv_nxt;
+  t.rcv_wnd = c.rcv.rcv_wnd();
+  t.window = static_cast<std::uint16_t>(std::min<std::uint32_t>(t.rcv_wnd >> c.negotiated.rcv_wscale.shift(), 65535));
+  t.use_timestamps = c.negotiated.timestamps;
+  t.timestamps = c.timestamps;
+  t.ttl = c.options.ttl;
+  t.tos = c.options.tos;
+  t.expires_at = now + 2 * config.msl;
+  // The acknowledgement of the peer's FIN is sent from the record: the connection sends nothing any more.
+  const bool owes_ack = c.work.ack_now || c.rcv.unacked_octets > 0;
+  release_network_state(c);
+  demux[t.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::TimeWait, .time_wait = handle};
+  time_wait_order_.push_back(t);
+  if (owes_ack) acknowledge_from(now, t, TxReason::Ack);
+  if (time_wait.size() > config.max_time_wait) end_time_wait(now, *time_wait_order_.front(), false);
+  if (c.detached) {
+    connections.erase(c.handle);
+  } else {
+    raise(c, TcpEvent::Kind::Closed);
+  }
+}
+
+void LayerState::acknowledge_from(Instant now, const TimeWait& t, TxReason reason) {
+  ControlSegment r;
+  r.tuple = t.tuple;
+  r.header.source = t.tuple.local.port;
+  r.header.destination = t.tuple.remote.port;
+  r.header.seq = t.snd_nxt;
+  r.header.ack = t.rcv_nxt;
+  r.header.flags.ack = true;
+  r.header.window = t.window;
+  if (t.use_timestamps) r.header.options.timestamps = wire::TcpTimestamps{t.timestamps.now(now), t.timestamps.recent};
+  r.ttl = t.ttl;
+  r.tos = t.tos;
+  r.reason = reason;
+  r.connection = t.id;
+  send_control(r);
+}
+
+void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t) {
+  const auto& flags = s.header.flags;
+  const auto& ts = s.header.options.timestamps;
+  const bool newer_timestamp =
+      t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) > 0;
+  // RFC 1337: a RST must not end TIME-WAIT early (EV-35).
+  if (flags.rst) return sink.drop(now, observe::DropReason::TcpBadReset, t.id);
+  if (flags.syn && !flags.ack) {
+    // MAY-2 and RFC 6191: a SYN that cannot be an old duplicate opens a new connection.
+    ListenerHandle handle;
+    Listener* l = find_listener(s.tuple.local, handle);
+    const bool fresh = t.use_timestamps && ts ? newer_timestamp : s.header.seq.after(t.rcv_nxt);
+    if (fresh && l != nullptr) {
+      const SeqNum iss = later(initial_sequence(now, s.tuple), t.snd_nxt + 65536);
+      sink.emit(now, [&] {
+        return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynReceived,
+                                     StateCause::TimeWaitReused};
+      });
+      end_time_wait(now, t, false);
+      return make_half_open(now, s, handle, *l, iss);
+    }
+  }
+  if (t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
+    sink.drop(now, observe::DropReason::TcpPaws, t.id);
+    return acknowledge_from(now, t, TxReason::TimeWaitAck);
+  }
+  const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
+  const SeqNum last = s.header.seq + (length == 0 ? 0 : length - 1);
+  const bool repeated_fin = flags.fin && last + 1 == t.rcv_nxt;
+  const bool acceptable = length == 0 && s.header.seq == t.rcv_nxt && !flags.syn;
+  if (acceptable) return;  // a pure ACK has nothing to tell us
+  if (repeated_fin) {      // EV-26: our ACK was lost; 2*MSL starts again
+    t.expires_at = now + 2 * config.msl;
+    if (newer_timestamp) t.timestamps.recent = ts->ts_val;
+    time_wait_order_.push_back(t);
+  } else {
+    sink.drop(now, observe::DropReason::TcpUnacceptable, t.id);
+  }
+  acknowledge_from(now, t, TxReason::TimeWaitAck);
+}
+
+void LayerState::end_time_wait(Instant now, TimeWait& t, bool expired) {
+  if (expired) {
+    sink.emit(now, [&] {
+      return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::Closed, StateCause::TimeWaitExpired};
+    });
+  }
+  // An application that still holds the handle sees CLOSED; the octets it has not read stay readable.
+  if (Connection* c = connections.find(t.connection); c != nullptr) c->state_ = TcpState::Closed;
+  demux.erase(t.tuple);
+  time_wait.erase(t.handle);
+}
+
+}  // namespace wireside::tcp

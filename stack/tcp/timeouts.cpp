@@ -1,0 +1,147 @@
+// RFC 9293 section 3.10.8 and the timers of RFC 6298, 3.8.4 (keep-alive) and 3.8.6.1 (zero-window probes).
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+Instant LayerState::next_deadline() {
+  Instant due = std::min(deadlines_.next(), half_open_deadlines_.next());
+  if (const TimeWait* t = time_wait_order_.front(); t != nullptr) due = std::min(due, t->expires_at);
+  return due;
+}
+
+void LayerState::handle_timeouts(Instant now) {
+  while (DeadlineNode* node = deadlines_.pop_due(now)) connection_timeouts(now, static_cast<Connection&>(*node));
+  while (DeadlineNode* node = half_open_deadlines_.pop_due(now)) half_open_timeout(now, static_cast<HalfOpen&>(*node));
+  for (TimeWait* t = time_wait_order_.front(); t != nullptr && t->expires_at <= now; t = time_wait_order_.front()) {
+    end_time_wait(now, *t, true);
+  }
+}
+
+void LayerState::connection_timeouts(Instant now, Connection& connection) {
+  const ConnectionHandle handle = connection.handle;
+  for (const auto kind : {TimerKind::DelayedAck, TimerKind::Retransmission, TimerKind::ZeroWindowProbe,
+                          TimerKind::SenderSws, TimerKind::KeepAlive, TimerKind::FinWait2}) {
+    Connection* c = connections.find(handle);  // an earlier timer may have ended it
+    if (c == nullptr || c->timers.due(kind) > now) continue;
+    c->timers.set(kind, Instant::max());
+    sink.emit(now, [&] { return observe::TimerChanged{c->id, kind, observe::TimerChanged::What::Fired, {}}; });
+    switch (kind) {
+      case TimerKind::DelayedAck:
+        ack_now(*c, TxReason::DelayedAck);
+        break;
+      case TimerKind::Retransmission:
+        retransmission_timeout(now, *c);
+        break;
+      case TimerKind::ZeroWindowProbe:
+        probe_timeout(now, *c);
+        break;
+      case TimerKind::SenderSws:
+        c->work.sws_override = true;
+        wants_output(*c);
+        break;
+      case TimerKind::KeepAlive:
+        keep_alive_timeout(now, *c);
+        break;
+      default:
+        finish(now, *c, StateCause::FinWait2Timeout, std::nullopt);
+        break;
+    }
+  }
+  if (Connection* c = connections.find(handle); c != nullptr) rearm(*c);
+}
+
+/// R2 in time (MUST-20, MUST-21): how long unacknowledged data, or a SYN (MUST-22, MUST-23), is retried.
+Duration LayerState::give_up_after(const Connection& c) const {
+  if (c.options.user_timeout > Duration{0}) return c.options.user_timeout;
+  return is_synchronized(c.state()) ? config.r2_timeout : config.syn_timeout;
+}
+
+void LayerState::retransmission_timeout(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  const bool opening = !is_synchronized(c.state());
+  if (now - snd.progress_at >= give_up_after(c)) {
+    const bool user = c.options.user_timeout > Duration{0};
+    const auto cause = opening ? StateCause::SynTimeout
+                       : user  ? StateCause::UserTimeout
+                               : StateCause::RetransmissionTimeout;
+    return finish(now, c, cause, Error::TimedOut);
+  }
+  if (!opening && c.everything_acknowledged()) return;
+  if (!opening && snd.snd_wnd == 0) {  // MUST-35: a window shrunk to zero is probed, not retransmitted into
+    snd.rexmit_nxt = snd.snd_una;
+    return probe_timeout(now, c);
+  }
+  const Duration rto_before = snd.rtt.rto();
+  const bool first = snd.retransmissions++ == 0;
+  snd.rtt.back_off();
+  snd.timing = false;
+  sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
+  wants_output(c);
+  if (opening) {
+    c.work.syn = true;  // build_syn sets the timer
+    return;
+  }
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  const std::uint32_t ssthresh = snd.congestion.ssthresh();
+  snd.congestion.on_timeout(snd.flight(), first ? 1 : 0);
+  report_window(now, c, cwnd, ssthresh, observe::WindowCause::Timeout);
+  snd.in_recovery = false;
+  snd.dup_acks = 0;
+  snd.recover = snd.snd_nxt;
+  snd.rexmit_nxt = snd.snd_una;  // everything in flight counts as lost (RFC 5681 section 3.1)
+  c.work.retransmit = false;
+  set_timer(now, c, TimerKind::Retransmission, std::min(now + snd.rtt.rto(), snd.progress_at + give_up_after(c)));
+}
+
+/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
+void LayerState::probe_timeout(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  if (now - snd.progress_at >= give_up_after(c)) {
+    return finish(now, c, StateCause::RetransmissionTimeout, Error::TimedOut);
+  }
+  if (!c.has_unsent()) return;
+  ++snd.probes;
+  c.work.probe = true;
+  wants_output(c);
+  const unsigned doublings = std::min(snd.probes, 16U);
+  const Duration interval = std::min<Duration>(snd.rtt.rto() * (std::int64_t{1} << doublings), config.rto_max);
+  set_timer(now, c, TimerKind::ZeroWindowProbe, std::min(now + interval, snd.progress_at + give_up_after(c)));
+}
+
+void LayerState::arm_keep_alive(Instant now, Connection& c) {
+  if (!c.options.keep_alive) return cancel_timer(now, c, TimerKind::KeepAlive);
+  set_timer(now, c, TimerKind::KeepAlive, std::max(now, c.last_heard_at + c.options.keep_alive_idle));
+}
+
+/// MUST-26: only when nothing is outstanding and nothing was heard; MUST-29: one lost probe proves nothing.
+void LayerState::keep_alive_timeout(Instant now, Connection& c) {
+  const Instant quiet_since = c.last_heard_at;
+  const bool idle = now - quiet_since >= c.options.keep_alive_idle;
+  if (!c.options.keep_alive) return;
+  if (!idle || !c.everything_acknowledged()) {
+    const Instant next = quiet_since + c.options.keep_alive_idle;
+    return set_timer(now, c, TimerKind::KeepAlive, next > now ? next : now + c.options.keep_alive_interval);
+  }
+  if (c.keep_alive_sent >= c.options.keep_alive_probes) {
+    send_reset(c, TxReason::ResetTimeout);
+    return finish(now, c, StateCause::KeepAliveTimeout, Error::TimedOut);
+  }
+  ++c.keep_alive_sent;
+  c.work.keep_alive = true;
+  wants_output(c);
+  set_timer(now, c, TimerKind::KeepAlive, now + c.options.keep_alive_interval);
+}
+
+void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
+  if (now - h.created_at >= config.syn_timeout) {
+    sink.emit(now, [&] {
+      return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Closed, StateCause::SynTimeout};
+    });
+    return drop_half_open(h);
+  }
+  ++h.retransmissions;
+  h.rto = std::min(h.rto * 2, config.rto_max);
+  send_syn_ack(now, h, TxReason::SynAckRetransmit);
+}
+
+}  // namespace wireside::tcp

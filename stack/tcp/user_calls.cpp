@@ -1,0 +1,330 @@
+// RFC 9293 sections 3.10.1 to 3.10.6: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+// --- 3.10.1 OPEN ---
+
+Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const ConnectionOptions& options) {
+  if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
+  if (tuple.local.port.is_unspecified()) {
+    const auto port = ephemeral_port(tuple);
+    if (!port) return fail(port.error());
+    tuple.local.port = *port;
+  }
+  if (const auto it = demux.find(tuple); it != demux.end()) return fail(Error::AddressInUse);
+  Connection& c = *new_connection(tuple, options, next_id_++);
+  adopt(c);
+  c.snd.iss = initial_sequence(now, tuple);
+  c.snd.snd_una = c.snd.snd_nxt = c.snd.rexmit_nxt = c.snd.iss;
+  c.timestamps.offset = timestamp_offset(tuple);
+  c.snd.progress_at = now;
+  c.rcv.limit = initial_limit(options, config.window_scaling);
+  c.transition(now, StateCause::ActiveOpen, TcpState::SynSent, sink);
+  c.work.syn = true;
+  wants_output(c);
+  return c.handle;
+}
+
+Result<ListenerHandle> LayerState::listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options) {
+  if (local.port.is_unspecified()) return fail(Error::InvalidArgument);
+  if (local.address.is_unspecified()) local.address = Ipv4Address{};
+  if (listening.contains(local)) return fail(Error::AddressInUse);
+  const auto handle = listeners.emplace();
+  Listener& l = *listeners.find(handle);
+  l.local = local;
+  l.backlog = std::max<std::size_t>(backlog, 1);
+  l.options = options;
+  listening[local] = handle;
+  return handle;
+}
+
+Result<ConnectionHandle> LayerState::accept(ListenerHandle h) {
+  Listener* l = listeners.find(h);
+  if (l == nullptr) return fail(Error::BadHandle);
+  if (l->accept_queue.empty()) return fail(Error::WouldBlock);
+  const ConnectionHandle handle = l->accept_queue.front();
+  l->accept_queue.pop_front();
+  Connection& c = *connections.find(handle);
+  c.listener = {};
+  if (c.rcv.queue.octets() > 0 || c.rcv.fin_consumed) raise(c, TcpEvent::Kind::Readable);
+  return handle;
+}
+
+void LayerState::close_listener(Instant now, ListenerHandle h) {
+  Listener* l = listeners.find(h);
+  if (l == nullptr) return;
+  std::vector<HalfOpenHandle> half;
+  half_open.for_each([&](HalfOpenHandle handle, const HalfOpen& record) {
+    if (record.listener == h) half.push_back(handle);
+  });
+  for (const auto handle : half) {
+    HalfOpen& record = *half_open.find(handle);
+    ControlSegment r;
+    r.tuple = record.tuple;
+    r.header.source = record.tuple.local.port;
+    r.header.destination = record.tuple.remote.port;
+    r.header.seq = record.iss + 1;
+    r.header.ack = record.irs + 1;
+    r.header.flags.rst = r.header.flags.ack = true;
+    r.reason = TxReason::ResetListenerClosed;
+    r.connection = record.id;
+    send_control(r);
+    drop_half_open(record);
+  }
+  const auto waiting = std::move(l->accept_queue);
+  listening.erase(l->local);
+  listeners.erase(h);
+  for (const auto handle : waiting) {
+    Connection& c = *connections.find(handle);
+    c.listener = {};
+    abort(now, handle);
+  }
+}
+
+// --- 3.10.2 SEND ---
+
+Result<Connection*> LayerState::sendable(ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return fail(Error::BadHandle);
+  if (c->error) return fail(*c->error);
+  switch (c->state()) {
+    case TcpState::Established:
+    case TcpState::CloseWait:
+      break;
+    case TcpState::SynSent:
+    case TcpState::SynReceived:
+      return fail(Error::WouldBlock);
+    case TcpState::Closed:
+      return fail(c->rcv.fin_consumed ? Error::BrokenPipe : Error::NotConnected);
+    default:
+      return fail(Error::BrokenPipe);
+  }
+  if (c->send_room() == 0) {
+    c->snd.blocked_writer = true;
+    return fail(Error::WouldBlock);
+  }
+  return c;
+}
+
+Result<std::size_t> LayerState::send(Instant, ConnectionHandle h, ByteView data) {
+  const auto found = sendable(h);
+  if (!found) return fail(found.error());
+  Connection& c = **found;
+  const std::size_t n = std::min(data.size(), c.send_room());
+  c.snd.queue.append_copy(data.first(n), pool);
+  if (c.send_room() == 0) c.snd.blocked_writer = true;
+  if (n > 0) wants_output(c);
+  return n;
+}
+
+Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
+  const auto found = sendable(h);
+  if (!found) return fail(found.error());
+  Connection& c = **found;
+  c.snd.queue.append_slice(std::move(data));
+  if (c.send_room() == 0) c.snd.blocked_writer = true;
+  wants_output(c);
+  return {};
+}
+
+// --- 3.10.3 RECEIVE ---
+
+Result<Connection*> LayerState::receivable(ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return fail(Error::BadHandle);
+  if (c->rcv.queue.octets() > 0 || c->rcv.fin_consumed || c->receive_shut) return c;
+  if (c->error) return fail(*c->error);
+  switch (c->state()) {
+    case TcpState::Closed:
+    case TcpState::Listen:
+      return fail(Error::NotConnected);
+    default:
+      return fail(Error::WouldBlock);
+  }
+}
+
+Result<std::size_t> LayerState::receive(Instant now, ConnectionHandle h, MutableByteView out) {
+  const auto found = receivable(h);
+  if (!found) return fail(found.error());
+  const std::size_t n = (*found)->rcv.queue.take(out);
+  after_receive(now, **found, n);
+  return n;
+}
+
+Result<Slice> LayerState::receive_slice(Instant now, ConnectionHandle h, std::size_t max) {
+  const auto found = receivable(h);
+  if (!found) return fail(found.error());
+  Slice slice = (*found)->rcv.queue.take_slice(max);
+  after_receive(now, **found, slice.size());
+  return slice;
+}
+
+/// Window updates by the receiver's silly-window rule (MUST-39): when the peer may be stuck, as soon as the edge can
+/// move by min(half the buffer, one MSS); otherwise only in large steps, since data will bring ACKs anyway.
+void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
+  if (taken == 0) return;
+  tune_receive_buffer(now, c, taken);
+  if (!can_receive(c.state())) return;
+  const std::size_t held = c.rcv.queue.octets();
+  const std::size_t window = c.rcv.limit > held ? c.rcv.limit - held : 0;
+  const std::size_t advertised = c.rcv.rcv_wnd();
+  if (window <= advertised) return;
+  const std::size_t mss = std::max<std::size_t>(c.rcv.rcv_mss, c.snd.mss);
+  const std::size_t step = advertised < 2 * mss ? std::min(mss, c.rcv.limit / 2) : std::max(2 * mss, c.rcv.limit / 4);
+  if (window - advertised < step) return;
+  ack_now(c, TxReason::WindowUpdate);
+}
+
+/// Grows the buffer to twice what the application takes per round trip, so that the window never limits a fast reader.
+void LayerState::tune_receive_buffer(Instant now, Connection& c, std::size_t taken) {
+  if (c.options.receive_buffer != 0) return;
+  Receiver& r = c.rcv;
+  r.tune_taken += taken;
+  const Duration rtt = std::max<Duration>(r.rtt, std::chrono::milliseconds{1});
+  if (now - r.tune_started < rtt) return;
+  const std::size_t most = c.negotiated.window_scaling ? std::min(config.receive_buffer_max,
+                                                                  std::size_t{65535} << c.negotiated.rcv_wscale.shift())
+                                                       : std::size_t{65535};
+  const std::size_t wanted = std::min(most, 2 * r.tune_taken + 16 * std::size_t{r.rcv_mss});
+  if (now - r.tune_started < 2 * rtt) r.limit = std::max(r.limit, wanted);
+  r.tune_taken = 0;
+  r.tune_started = now;
+}
+
+// --- 3.10.4 CLOSE ---
+
+Result<void> LayerState::shutdown_send(Instant now, ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return fail(Error::BadHandle);
+  if (c->error) return fail(*c->error);
+  switch (c->state()) {
+    case TcpState::Closed:
+    case TcpState::Listen:
+    case TcpState::SynSent:
+      return fail(Error::NotConnected);
+    case TcpState::SynReceived:
+      c->close_pending = true;
+      return {};
+    case TcpState::Established:
+    case TcpState::CloseWait:
+      begin_close(now, *c);
+      return {};
+    default:
+      return {};  // already shut down: nothing left to do
+  }
+}
+
+void LayerState::begin_close(Instant now, Connection& c) {
+  const bool peer_closed = c.state() == TcpState::CloseWait;
+  c.transition(now, StateCause::CloseCalled, peer_closed ? TcpState::LastAck : TcpState::FinWait1, sink);
+  wants_output(c);
+}
+
+Result<void> LayerState::shutdown_receive(Instant, ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return fail(Error::BadHandle);
+  if (c->state() == TcpState::Closed) return fail(Error::NotConnected);
+  c->receive_shut = true;
+  c->rcv.queue.clear();
+  return {};
+}
+
+void LayerState::close(Instant now, ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return;
+  const bool unread = c->rcv.queue.octets() > 0;
+  const bool abortive = c->options.linger && *c->options.linger == Duration{0};
+  if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait && (unread || abortive)) {
+    if (!abortive) {  // SHLD-3: the peer must learn that its data was lost
+      send_reset(*c, TxReason::ResetUnreadData);
+      c->detached = true;
+      finish(now, *c, StateCause::AbortCalled, Error::ConnectionAborted);
+      return;
+    }
+    abort(now, h);
+    return;
+  }
+  c->detached = true;
+  c->pending_events = 0;
+  static_cast<ListNode<EventListTag>&>(*c).unlink();
+  switch (c->state()) {
+    case TcpState::Closed:
+    case TcpState::Listen:
+    case TcpState::TimeWait:  // its own record lives on
+      erase(*c);
+      break;
+    case TcpState::SynSent:
+      finish(now, *c, StateCause::CloseCalled, std::nullopt);
+      break;
+    case TcpState::SynReceived:
+      c->close_pending = true;
+      break;
+    case TcpState::Established:
+    case TcpState::CloseWait:
+      begin_close(now, *c);
+      break;
+    case TcpState::FinWait2:
+      set_timer(now, *c, TimerKind::FinWait2, now + config.fin_wait_2_timeout);
+      break;
+    default:
+      break;
+  }
+}
+
+// --- 3.10.5 ABORT ---
+
+void LayerState::abort(Instant now, ConnectionHandle h) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return;
+  c->detached = true;
+  if (c->state() == TcpState::Closed || c->state() == TcpState::TimeWait) {
+    erase(*c);
+    return;
+  }
+  if (c->state() != TcpState::SynSent) send_reset(*c, TxReason::ResetAborted);
+  finish(now, *c, StateCause::AbortCalled, Error::ConnectionAborted);
+}
+
+// --- options and errors from below ---
+
+Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options) {
+  Connection* c = connections.find(h);
+  if (c == nullptr || c->detached) return fail(Error::BadHandle);
+  const bool keep_alive_changed = c->options.keep_alive != options.keep_alive ||
+                                  c->options.keep_alive_idle != options.keep_alive_idle ||
+                                  c->options.keep_alive_interval != options.keep_alive_interval;
+  c->options = options;
+  if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
+  if (is_synchronized(c->state())) {
+    if (keep_alive_changed) arm_keep_alive(now, *c);
+    wants_output(*c);  // no_delay may release what Nagle held
+  }
+  return {};
+}
+
+void LayerState::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
+  const auto it = demux.find(tuple);
+  if (it == demux.end() || it->second.kind == DemuxEntry::Kind::TimeWait) return;
+  if (it->second.kind == DemuxEntry::Kind::HalfOpen) return;  // its own timer decides
+  Connection& c = *connections.find(it->second.connection);
+  // RFC 5927 section 4.1: only what quotes octets in flight can be true.
+  if (seq && !(seq->at_or_after(c.snd.snd_una) && seq->before(later(c.snd.snd_nxt, c.snd.snd_una + 1)))) return;
+  c.soft_error = error;
+  const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
+  if (hard && opening) finish(now, c, StateCause::IcmpHardError, error);  // synchronized states go on (RFC 5461)
+}
+
+void LayerState::fail_all(Instant now, Error error) {
+  std::vector<ConnectionHandle> all;
+  connections.for_each([&](ConnectionHandle h, const Connection&) { all.push_back(h); });
+  for (const auto h : all) {
+    Connection* c = connections.find(h);
+    if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::InterfaceGone, error);
+  }
+  half_open.for_each([&](HalfOpenHandle, HalfOpen& h) { drop_half_open(h); });
+  time_wait.for_each([&](TimeWaitHandle, TimeWait& t) { end_time_wait(now, t, false); });
+  control_.clear();
+}
+
+}  // namespace wireside::tcp
