@@ -9,8 +9,8 @@
 
 namespace wireside::ip {
 
-/// Values for one destination and protocol do not repeat within 65,536 packets, and tell others nothing: counters start
-/// at random, and a keyed hash chooses the counter and shifts its values.
+/// Counters that start at random; a keyed hash of source, destination and protocol chooses one and shifts its values. A
+/// value returns only after 65,536 packets of all flows that share the counter, and tells others nothing.
 class IdentificationSource {
  public:
   explicit IdentificationSource(Random& random);

@@ -50,10 +50,12 @@ class IpLayer {
   [[nodiscard]] bool accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_source(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_options(Instant now, const wire::ParsedIpv4& parsed, const IncomingDatagram& datagram);
+  /// Fragments end here: a datagram that is whole again would be returned.
   [[nodiscard]] std::optional<IncomingDatagram> reassemble(Instant now, IncomingDatagram&& fragment);
-  [[nodiscard]] Arrived deliver(Instant now, const IncomingDatagram& datagram);
+  [[nodiscard]] Arrived deliver(Instant now, IncomingDatagram&& datagram);
   [[nodiscard]] Result<NextHop> route(Ipv4Address destination) const;
   [[nodiscard]] Result<Ipv4Address> choose_source(const SendParameters& parameters, const NextHop& next_hop) const;
+  [[nodiscard]] std::uint8_t default_ttl() const { return config_.default_ttl != 0 ? config_.default_ttl : 64; }
   [[nodiscard]] bool fits(const FrameOut& frame, const NextHop& next_hop) const;
 
   IpConfig config_;

@@ -93,12 +93,13 @@ class NeighbourCache {
   using EvictionList = IntrusiveList<Entry, EvictionTag>;
 
   [[nodiscard]] Entry* lookup(Ipv4Address address);
-  [[nodiscard]] Entry* create(Instant now, Ipv4Address address);
-  [[nodiscard]] bool make_room(Instant now);
+  /// nullptr if the table is full. `wanted`: a packet of ours needs it, which may cost another resolution its place.
+  [[nodiscard]] Entry* create(Instant now, Ipv4Address address, bool wanted);
+  [[nodiscard]] bool make_room(Instant now, bool wanted);
   void park(Instant now, Entry& entry, FrameOut& frame);
-  void start_resolution(Instant now, Entry& entry);
+  void start_resolution(Instant now, Entry& entry, bool existed);
   void solicit(Instant now, Entry& entry);
-  /// The only writer of an entry's state; arms its deadline and files it for eviction.
+  /// The only writer of an entry's state; arms its deadline, files it for eviction and reports it.
   void enter(Instant now, Entry& entry, State to, bool existed = true);
   void release_parked(Entry& entry);
   void fail_parked(Instant now, Entry& entry);
@@ -106,7 +107,6 @@ class NeighbourCache {
   void remove(Entry& entry);
   void timed_out(Instant now, Entry& entry);
   void solicit_again_or_give_up(Instant now, Entry& entry);
-  void report(Instant now, const Entry& entry, bool existed, State from) const;
 
   NeighbourConfig config_;
   observe::Sink& sink_;

@@ -27,6 +27,7 @@ class Segmenter {
 
  private:
   void cut(FrameOut& out);
+  void take_payload(std::size_t length, SliceList& out);
 
   SegmenterConfig config_;
   FrameOut whole_;

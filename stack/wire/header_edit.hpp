@@ -29,6 +29,9 @@ void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool
 /// that completes checksums expects. `ip_header` says addresses and protocol.
 void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, std::uint8_t* checksum_field);
 
+/// Writes a finished checksum into its field.
+void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum);
+
 /// What can be learnt from the start of a packet we sent: an ICMP quote, or a frame handed back.
 struct QuotedPacket {
   Ipv4Header header;

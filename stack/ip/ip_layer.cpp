@@ -1,0 +1,129 @@
+// Set-up, and datagrams out.
+#include "ip/ip_layer.hpp"
+
+#include <cstring>
+
+#include "wire/header_edit.hpp"
+
+namespace wireside::ip {
+namespace {
+
+using observe::DropReason;
+
+constexpr std::size_t max_total_length = 65535;
+
+std::uint16_t segments_of(const FrameOut& frame) {
+  if (frame.gso_size == 0) return 1;
+  return static_cast<std::uint16_t>((frame.payload.octets() + frame.gso_size - 1) / frame.gso_size);
+}
+
+DropReason drop_reason(Error error) {
+  return error == Error::MessageTooLong ? DropReason::TooBig : DropReason::NoRoute;
+}
+
+}  // namespace
+
+IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, observe::Sink& sink)
+    : config_{config}, mtu_{mtu}, sink_{sink}, identification_{random}, icmp_{config.icmp, routes_, sink} {
+  for (const Ipv4Prefix& address : config.addresses) {
+    // An address no host can have stays out; the owner sees that in routes().
+    [[maybe_unused]] const auto added = routes_.add_address(address);
+  }
+  routes_.set_gateway(config.gateway);
+}
+
+Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, FrameOut& frame) {
+  auto next_hop = route(parameters.destination);
+  const auto source = next_hop ? choose_source(parameters, *next_hop) : fail(next_hop.error());
+  if (!source) {
+    sink_.drop(now, drop_reason(source.error()), frame.connection);
+    return fail(source.error());
+  }
+  if (!fits(frame, *next_hop)) {
+    sink_.drop(now, DropReason::TooBig, frame.connection);
+    return fail(Error::MessageTooLong);
+  }
+  const std::size_t transport_length = frame.size();
+  wire::Ipv4Header header;
+  header.tos = parameters.tos;
+  header.total_length = static_cast<std::uint16_t>(wire::ipv4_min_header + transport_length);
+  header.dont_fragment = parameters.dont_fragment;
+  header.ttl = parameters.ttl != 0 ? parameters.ttl : default_ttl();
+  header.protocol = static_cast<std::uint8_t>(parameters.protocol);
+  header.source = *source;
+  header.destination = parameters.destination;
+  // RFC 6864: a packet that cannot be fragmented needs no identification.
+  if (!header.dont_fragment) {
+    header.identification =
+        identification_.next(header.source, header.destination, header.protocol, segments_of(frame));
+  }
+  std::uint8_t* p = frame.header.prepend(wire::ipv4_min_header);
+  wire::emit_ipv4(header, {p, wire::ipv4_min_header});
+  if (frame.checksum_wanted || frame.gso_size != 0) frame.checksum_start = wire::ipv4_min_header;
+  if (frame.checksum_wanted) {
+    wire::put_pseudo_header_sum({p, wire::ipv4_min_header}, static_cast<std::uint32_t>(transport_length),
+                                p + wire::ipv4_min_header + frame.checksum_offset);
+  }
+  return next_hop;
+}
+
+bool IpLayer::poll(Instant now, FrameOut& out, NextHop& next_hop) {
+  IcmpMessageOut message;
+  while (icmp_.poll(message)) {
+    const auto prepared = prepare(now, message.parameters, message.frame);
+    if (!prepared) continue;
+    out = std::move(message.frame);
+    next_hop = *prepared;
+    return true;
+  }
+  return false;
+}
+
+Result<NextHop> IpLayer::route(Ipv4Address destination) const {
+  switch (routes_.classify(destination)) {
+    case AddressKind::Local:
+    case AddressKind::Loopback:
+      return NextHop{NextHop::Kind::Loopback, destination};
+    case AddressKind::Broadcast:
+      return NextHop{NextHop::Kind::Broadcast, destination};
+    case AddressKind::Multicast:
+      return NextHop{NextHop::Kind::Neighbour, destination};
+    case AddressKind::Unicast: {
+      const auto hop = routes_.next_hop(destination);
+      if (!hop) return fail(hop.error());
+      return NextHop{NextHop::Kind::Neighbour, *hop};
+    }
+    case AddressKind::Invalid:
+      break;
+  }
+  return fail(Error::InvalidArgument);
+}
+
+Result<Ipv4Address> IpLayer::choose_source(const SendParameters& parameters, const NextHop& next_hop) const {
+  if (parameters.source.is_unspecified()) return routes_.source_for(parameters.destination);
+  // 127/8 stays inside the host, as source too (RFC 1122 section 3.2.1.3).
+  const bool inside = parameters.source.is_loopback() && next_hop.kind == NextHop::Kind::Loopback;
+  if (inside || routes_.is_local(parameters.source)) return parameters.source;
+  return fail(Error::AddressNotAvailable);
+}
+
+bool IpLayer::fits(const FrameOut& frame, const NextHop& next_hop) const {
+  const std::size_t total = wire::ipv4_min_header + frame.size();
+  if (total > max_total_length) return false;
+  if (next_hop.kind == NextHop::Kind::Loopback) return true;
+  if (frame.gso_size == 0 || frame.payload.octets() <= frame.gso_size) return total <= mtu_;
+  return wire::ipv4_min_header + frame.header.size() + frame.gso_size <= mtu_;
+}
+
+Packet loop_back(const FrameOut& frame, BufferPool& pool) {
+  Packet packet;
+  packet.data = pool.allocate_slice(frame.size());
+  const ByteView header = frame.header.view();
+  std::memcpy(packet.data.mutable_data(), header.data(), header.size());
+  frame.payload.copy_to(0, {packet.data.mutable_data() + header.size(), frame.payload.octets()});
+  packet.checksum = frame.checksum_wanted ? ChecksumState::Partial : ChecksumState::Unverified;
+  packet.gso_size = frame.gso_size;
+  return packet;
+}
+
+}  // namespace wireside::ip

@@ -1,0 +1,80 @@
+#include "wire/header_edit.hpp"
+
+#include <cassert>
+
+namespace wireside::wire {
+namespace {
+
+constexpr std::uint8_t flag_fin = 0x01;
+constexpr std::uint8_t flag_psh = 0x08;
+constexpr std::uint8_t flag_cwr = 0x80;
+constexpr std::size_t quoted_transport_octets = 8;
+
+}  // namespace
+
+std::size_t ipv4_header_length(ByteView ip_header) { return std::size_t{ip_header[0] & 0x0fU} * 4; }
+
+std::uint16_t ipv4_total_length(ByteView ip_header) { return load_be16(ip_header.data() + 2); }
+
+void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t identification_step) {
+  std::uint8_t* p = ip_header.data();
+  store_be16(p + 2, total_length);
+  store_be16(p + 4, static_cast<std::uint16_t>(load_be16(p + 4) + identification_step));
+  store_be16(p + 10, 0);
+  store_be16(p + 10, internet_checksum(ip_header.first(ipv4_header_length(ip_header))));
+}
+
+std::size_t tcp_data_offset(ByteView tcp_header) { return (std::size_t{tcp_header[12]} >> 4U) * 4; }
+
+void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool first, bool last) {
+  std::uint8_t* p = tcp_header.data();
+  store_be32(p + 4, load_be32(p + 4) + seq_step);
+  unsigned flags = p[13];
+  if (!last) flags &= ~unsigned{flag_fin | flag_psh};
+  if (!first) flags &= ~unsigned{flag_cwr};
+  p[13] = static_cast<std::uint8_t>(flags);
+}
+
+void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, std::uint8_t* checksum_field) {
+  ChecksumAccumulator sum;
+  const std::uint8_t* p = ip_header.data();
+  add_pseudo_header(sum, Ipv4Address{load_be32(p + 12)}, Ipv4Address{load_be32(p + 16)}, p[9], transport_length);
+  store_be16(checksum_field, sum.folded());
+}
+
+void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum) { store_be16(checksum_field, checksum); }
+
+Result<QuotedPacket> parse_quoted_packet(ByteView quote) {
+  if (quote.size() < ipv4_min_header) return fail(Error::Truncated);
+  const std::uint8_t* p = quote.data();
+  QuotedPacket packet;
+  packet.header_length = ipv4_header_length(quote);
+  if ((p[0] >> 4U) != 4 || packet.header_length < ipv4_min_header) return fail(Error::Malformed);
+  if (quote.size() < packet.header_length + quoted_transport_octets) return fail(Error::Truncated);
+  Ipv4Header& h = packet.header;
+  h.tos = p[1];
+  h.total_length = load_be16(p + 2);
+  h.identification = load_be16(p + 4);
+  const std::uint16_t fragment = load_be16(p + 6);
+  h.dont_fragment = (fragment & 0x4000U) != 0;
+  h.more_fragments = (fragment & 0x2000U) != 0;
+  h.fragment_offset = static_cast<std::uint16_t>((fragment & 0x1fffU) * 8U);
+  h.ttl = p[8];
+  h.protocol = p[9];
+  h.source = Ipv4Address{load_be32(p + 12)};
+  h.destination = Ipv4Address{load_be32(p + 16)};
+  if (h.fragment_offset != 0) return packet;  // what follows is no transport header
+
+  const std::uint8_t* t = p + packet.header_length;
+  if (h.protocol == static_cast<std::uint8_t>(IpProtocol::Icmp)) {
+    packet.echo_id = load_be16(t + 4);
+    packet.echo_sequence = load_be16(t + 6);
+    return packet;
+  }
+  packet.source_port = Port{load_be16(t)};
+  packet.destination_port = Port{load_be16(t + 2)};
+  if (h.protocol == static_cast<std::uint8_t>(IpProtocol::Tcp)) packet.seq = SeqNum{load_be32(t + 4)};
+  return packet;
+}
+
+}  // namespace wireside::wire
