@@ -1,0 +1,106 @@
+// The Internet checksum against a straightforward sum (RFC 1071).
+#include "base/checksum.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "base/random.hpp"
+
+namespace wireside {
+namespace {
+
+std::uint16_t naive_sum(ByteView data) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < data.size(); ++i) sum += i % 2 == 0 ? std::uint64_t{data[i]} << 8 : data[i];
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum);
+}
+
+std::vector<std::uint8_t> random_octets(std::size_t n, std::uint64_t seed) {
+  Random random{make_seed(seed)};
+  std::vector<std::uint8_t> out(n);
+  for (auto& octet : out) octet = static_cast<std::uint8_t>(random.next_u32());
+  return out;
+}
+
+// RFC 1071 section 3: 00 01 f2 03 f4 f5 f6 f7 sums to ddf2.
+TEST(Checksum, ExampleOfTheRfc) {
+  const std::array<std::uint8_t, 8> data{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
+  ChecksumAccumulator acc;
+  acc.add(data);
+  EXPECT_EQ(acc.folded(), 0xddf2);
+  EXPECT_EQ(acc.checksum(), 0x220d);
+  EXPECT_EQ(internet_checksum(data), 0x220d);
+}
+
+TEST(Checksum, EveryLengthAndAlignmentAgreesWithTheNaiveSum) {
+  const auto octets = random_octets(1700, 11);
+  for (std::size_t start = 0; start < 9; ++start) {
+    for (std::size_t n = 0; n <= 200; ++n) {
+      const auto view = ByteView{octets}.subspan(start, n);
+      ChecksumAccumulator acc;
+      acc.add(view);
+      ASSERT_EQ(acc.folded(), naive_sum(view)) << "start " << start << ", length " << n;
+    }
+    for (const std::size_t n : {511U, 512U, 1447U, 1448U, 1460U, 1691U}) {
+      const auto view = ByteView{octets}.subspan(start, n);
+      ASSERT_EQ(internet_checksum(view), static_cast<std::uint16_t>(~naive_sum(view)));
+    }
+  }
+}
+
+TEST(Checksum, LargestValuesDoNotOverflow) {
+  const std::vector<std::uint8_t> ones(65535, 0xff);
+  for (const std::size_t n : {1U, 2U, 31U, 32U, 33U, 65534U, 65535U}) {
+    const auto view = ByteView{ones}.first(n);
+    ChecksumAccumulator acc;
+    acc.add(view);
+    EXPECT_EQ(acc.folded(), naive_sum(view)) << n;
+  }
+}
+
+TEST(Checksum, EverySplitInTwoGivesTheSum) {
+  const auto octets = random_octets(101, 12);
+  for (std::size_t cut = 0; cut <= octets.size(); ++cut) {
+    ChecksumAccumulator acc;
+    acc.add(ByteView{octets}.first(cut));
+    acc.add(ByteView{octets}.subspan(cut));
+    ASSERT_EQ(acc.folded(), naive_sum(octets)) << "cut at " << cut;
+  }
+}
+
+RC_GTEST_PROP(Checksum, AnySplitGivesTheSum, (const std::vector<std::vector<std::uint8_t>>& runs)) {
+  std::vector<std::uint8_t> whole;
+  ChecksumAccumulator acc;
+  for (const auto& run : runs) {
+    acc.add(run);
+    whole.insert(whole.end(), run.begin(), run.end());
+  }
+  RC_ASSERT(acc.folded() == naive_sum(whole));
+}
+
+RC_GTEST_PROP(Checksum, NumbersCountAsTheirOctets,
+              (std::vector<std::uint8_t> before, std::uint32_t word, std::uint16_t half)) {
+  ChecksumAccumulator acc;
+  acc.add(before);
+  acc.add_u32(word);
+  acc.add_u16(half);
+  std::array<std::uint8_t, 6> octets{};
+  store_be32(octets.data(), word);
+  store_be16(octets.data() + 4, half);
+  before.insert(before.end(), octets.begin(), octets.end());
+  RC_ASSERT(acc.folded() == naive_sum(before));
+}
+
+RC_GTEST_PROP(Checksum, OverItsOwnFieldIsZero, (std::vector<std::uint8_t> data)) {
+  data.resize(data.size() + data.size() % 2 + 2);
+  store_be16(data.data(), 0);
+  store_be16(data.data(), internet_checksum(data));
+  RC_ASSERT(internet_checksum(data) == 0);
+}
+
+}  // namespace
+}  // namespace wireside
