@@ -54,8 +54,9 @@ class Block {
 
  private:
   void raw(const void* data, std::size_t length) {
-    const auto* p = static_cast<const std::uint8_t*>(data);
-    out_.insert(out_.end(), p, p + length);
+    const std::size_t at = out_.size();
+    out_.resize(at + length);
+    if (length != 0) std::memcpy(out_.data() + at, data, length);
   }
   std::vector<std::uint8_t>& out_;
 };

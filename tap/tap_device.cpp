@@ -178,7 +178,12 @@ TapResult<void> TapDevice::set_up_link(const TapOptions& options) {
   const unsigned mtu = options.mtu ? *options.mtu : host->mtu;
   if (mtu < min_mtu || mtu > max_mtu) return error(TapFault::MtuOutOfRange, {.name = name_, .mtu_wanted = mtu});
   mtu_ = static_cast<std::uint16_t>(mtu);
-  if (options.bring_up && !host->up) return set_host_link(name_, true);
+  if (!options.bring_up || host->up) return {};
+  if (const auto done = set_host_link(name_, true); !done) {
+    return error(TapFault::InterfaceDown, {.name = name_,
+                                           .error_number = done.error().error_number,
+                                           .detail = "bringing it up needs CAP_NET_ADMIN"});
+  }
   return {};
 }
 
