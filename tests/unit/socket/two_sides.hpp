@@ -74,7 +74,12 @@ class TwoSides {
 
   /// Carries everything across until both are quiet; the clock advances a millisecond per round.
   void pump() {
-    for (int round = 0; round < 200 && (carry(a, b) | carry(b, a)); ++round) now += 1ms;
+    for (int round = 0; round < 200; ++round) {
+      const bool there = carry(a, b);
+      const bool back = carry(b, a);
+      if (!there && !back) return;
+      now += 1ms;
+    }
   }
   /// Lets time pass, firing what falls due.
   void wait(Duration d) {

@@ -250,7 +250,10 @@ TEST_F(UdpLayerTest, EphemeralPortsAreSpreadAndDistinct) {  // PORT-01, RFC 6056
 }
 
 TEST_F(UdpLayerTest, ExhaustedPortsGiveAnError) {  // PORT-02
-  UdpLayer narrow{UdpConfig{.ephemeral_first = 50000, .ephemeral_last = 50002}, random, pool, sink};
+  UdpConfig config;
+  config.ephemeral_first = 50000;
+  config.ephemeral_last = 50002;
+  UdpLayer narrow{config, random, pool, sink};
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(narrow.bind(*narrow.open(Service::Udp), {}).has_value());
   EXPECT_EQ(narrow.bind(*narrow.open(Service::Udp), {}).error(), Error::AddressNotAvailable);
   EXPECT_TRUE(narrow.bind(*narrow.open(Service::Echo), {}).has_value());  // identifiers are their own space
