@@ -1,0 +1,65 @@
+"""Fixtures of the end-to-end tests: a namespace, TAPs whose kernel side is 10.9.0.1, and running subcommands."""
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "conformance")]
+
+from e2e_support import HOST, Wireside  # noqa: E402
+from wireside_lab import enter_namespace, make_tap, remove_tap, run  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "requirement(*ids): requirements this test proves")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def namespace():
+    enter_namespace()
+
+
+@pytest.fixture(autouse=True)
+def no_other_routes():
+    """Each test's TAP is the only one with the addresses."""
+    yield
+    assert "10.9.0.1" not in run("ip", "-4", "address").stdout, "a TAP was left behind"
+
+
+@pytest.fixture
+def tap():
+    name = make_tap(address=f"{HOST}/24")
+    yield name
+    remove_tap(name)
+
+
+@pytest.fixture
+def wireside(tap):
+    """Starts subcommands on the test's TAP; what still runs at the end is killed."""
+    started = []
+
+    def start(subcommand, *arguments, **settings):
+        started.append(Wireside(tap, subcommand, *arguments, **settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def make_file(tmp_path_factory):
+    """A file of so many octets that no compression or repetition helps; made once per size."""
+    folder = tmp_path_factory.mktemp("files")
+
+    def make(octets):
+        path = folder / f"{octets}.bin"
+        if not path.exists():
+            with open("/dev/urandom", "rb") as source, open(path, "wb") as target:
+                left = octets
+                while left > 0:
+                    left -= target.write(source.read(min(left, 1 << 20)))
+        return path
+
+    return make

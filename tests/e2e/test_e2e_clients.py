@@ -1,0 +1,199 @@
+"""`wireside get`, `ping` and `nc` against the host, and the command line itself."""
+import contextlib
+import functools
+import hashlib
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from e2e_support import DUT, HOST, sha256
+from wireside_lab import make_tap, remove_tap, run, wireside_binary
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def host_server(folder, port=8000):
+    server = http.server.ThreadingHTTPServer((HOST, port), functools.partial(Handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{HOST}:{port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("options", [(), ("--no-offload",)], ids=["offload", "no offload"])
+def test_get_to_a_file(wireside, tap, make_file, tmp_path, options):
+    source = make_file(32 << 20)
+    got = tmp_path / "got.bin"
+    with host_server(source.parent) as url:
+        process = wireside("get", "-o", str(got), f"{url}/{source.name}", options=options)
+        status, _, err = process.end(how=None, within=60)
+    assert status == 0, err
+    assert sha256(got) == sha256(source)
+
+
+def test_get_to_standard_output(wireside, tap, tmp_path):
+    (tmp_path / "a.txt").write_text("to the screen\n")
+    with host_server(tmp_path) as url:
+        status, out, err = wireside("get", f"{url}/a.txt").end(how=None)
+    assert (status, out) == (0, "to the screen\n"), err
+
+
+def test_get_of_what_is_not_there(wireside, tap, tmp_path):
+    with host_server(tmp_path) as url:
+        status, out, err = wireside("get", f"{url}/absent").end(how=None)
+    assert status == 1 and "404" in err
+
+
+def test_get_from_nobody(wireside, tap):
+    status, out, err = wireside("get", f"http://{HOST}:9999/").end(how=None)
+    assert status == 1 and "refused" in err.lower() and out == ""
+
+
+def test_ping_the_host(wireside, tap):
+    status, out, err = wireside("ping", "-c", "3", "-i", "0.1", HOST).end(how=None)
+    assert status == 0 and " 0% packet loss" in out and out.count("time=") == 3, err
+
+
+def test_ping_nobody(wireside, tap):
+    status, out, err = wireside("ping", "-c", "2", "-i", "0.2", "-W", "1", "10.9.0.77").end(how=None, within=20)
+    assert status == 1
+
+
+def test_nc_as_a_client(wireside, tap, make_file):
+    octets = make_file(3 << 20).read_bytes()
+    with socket.create_server((HOST, 5000)) as listener:
+        process = wireside("nc", HOST, "5000", stdin=subprocess.PIPE)
+        received = bytearray()
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                while block := connection.recv(65536):
+                    received.extend(block)
+                connection.sendall(b"thank you")
+
+        server = threading.Thread(target=serve)
+        server.start()
+        out, err = process.process.communicate(octets, timeout=30)
+        server.join(5)
+    assert hashlib.sha256(received).digest() == hashlib.sha256(octets).digest()
+    assert out == b"thank you" and process.process.returncode == 0, err
+
+
+def test_nc_as_a_server(wireside, tap, make_file):
+    octets = make_file(3 << 20).read_bytes()
+    process = wireside("nc", "-l", "6000", stdin=subprocess.PIPE)
+    process.process.stdin.write(b"welcome")
+    process.process.stdin.close()
+    end = time.monotonic() + 10
+    while True:  # the first connection is the one that counts, so no probing
+        try:
+            client = socket.create_connection((DUT, 6000), timeout=5)
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    with client:
+        client.sendall(octets)
+        client.shutdown(socket.SHUT_WR)
+        got = b""
+        while block := client.recv(65536):
+            got += block
+    assert got == b"welcome"
+    assert process.process.stdout.read() == octets
+    assert process.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("subcommand", ["serve", "nc"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_waiting(wireside, tap, tmp_path, subcommand, number):
+    process = wireside(subcommand, *(["--root", str(tmp_path)] if subcommand == "serve" else ["-l", "6000"]))
+    time.sleep(0.6)
+    status, _, err = process.end(number)
+    assert status == 0, err
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+def wireside_says(*arguments):
+    return subprocess.run([wireside_binary(), *arguments], capture_output=True, text=True, timeout=20,
+                          stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("subcommand", [(), ("serve",), ("ping",), ("get",), ("nc",), ("agent",)])
+def test_help_and_version(subcommand):
+    done = wireside_says(*subcommand, "--help")
+    assert done.returncode == 0 and "Usage" in done.stdout and done.stderr == ""
+    done = wireside_says(*subcommand, "--version")
+    assert done.returncode == 0 and "wireside" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("dance",), ("ping", "--nonsense"), ("ping",), ("get",), ("ping", "--ip", "10.9.0.2", HOST),
+    ("ping", "--ip", "10.9.0.2/24", "--mtu", "100", HOST), ("ping", "--ip", "10.9.0.2/24", "--mac", "03:00:00:00:00:01", HOST),
+    ("ping", HOST), ("get", "--ip", "10.9.0.2/24", "ftp://10.9.0.1/"),
+    ("ping", "--ip", "10.9.0.2/24", "--gateway", "192.0.2.1", HOST)])
+def test_wrong_command_lines_have_status_two_and_a_remedy(arguments):
+    done = wireside_says(*arguments)
+    assert done.returncode == 2 and done.stdout == "" and "try:" in done.stderr
+
+
+def test_device_errors_say_what_mends_them(tap, wireside, tmp_path):
+    first = wireside("serve", "--root", str(tmp_path)).wait_until_up()
+    busy = wireside_says("ping", "--tap", tap, "--ip", "10.9.0.3/24", HOST)
+    assert busy.returncode == 1 and tap in busy.stderr and "try:" in busy.stderr
+    assert first.process.poll() is None
+    long = wireside_says("ping", "--tap", "a" * 16, "--ip", "10.9.0.3/24", HOST)
+    assert long.returncode in (1, 2) and "15" in long.stderr
+    no_tap = wireside_says("ping", "--tap", "lo", "--ip", "10.9.0.3/24", HOST)
+    assert no_tap.returncode == 1 and "lo" in no_tap.stderr and "try:" in no_tap.stderr
+
+
+def test_an_interface_that_is_down_is_told(tap, wireside, tmp_path):
+    run("ip", "link", "set", tap, "down")
+    process = wireside("serve", "--root", str(tmp_path))
+    time.sleep(0.4)
+    run("ip", "link", "set", tap, "up")
+    process.wait_until_up()
+    _, _, err = process.end()
+    assert "down" in err and "ip link set" in err
+
+
+@pytest.mark.parametrize("mtu", [576, 1280, 9000, 65521])
+def test_any_mtu(wireside, make_file, tmp_path, mtu):
+    name = make_tap(mtu=mtu, address=f"{HOST}/24")
+    try:
+        source = make_file(3 << 20)
+        (tmp_path / "data.bin").write_bytes(source.read_bytes())
+        for options in ((), ("--no-offload",)):
+            process = subprocess.Popen([wireside_binary(), "serve", "--tap", name, "--ip", f"{DUT}/24", *options,
+                                        "--root", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                got = tmp_path / "got.bin"
+                done = run("curl", "-sS", "--retry", "20", "--retry-connrefused", "--retry-delay", "0", "--max-time", "30",
+                           "-o", str(got), f"http://{DUT}/data.bin", check=False, timeout=40)
+                assert done.returncode == 0, done.stderr
+                assert sha256(got) == sha256(source)
+                run("curl", "-sS", "-f", "--max-time", "30", "-T", str(source), f"http://{DUT}/up.bin", timeout=40)
+                assert sha256(tmp_path / "up.bin") == sha256(source)
+            finally:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=10)
+                assert process.returncode == 0, err
+                os.unlink(tmp_path / "up.bin")
+    finally:
+        remove_tap(name)
