@@ -1,0 +1,2 @@
+// Boost.JSON, compiled once here: its headers then need no library beside them.
+#include <boost/json/src.hpp>

@@ -1,0 +1,142 @@
+// JSON forms of connection status and of events.
+#include <array>
+#include <boost/json/object.hpp>
+
+#include "agent_json.hpp"
+
+namespace wireside::agent {
+namespace {
+
+namespace json = boost::json;
+
+double ms(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+struct Describe {
+  json::object& line;
+  bool frames;
+
+  void put_frame(ByteView header, std::span<const ByteView> payload, std::uint16_t gso_size) const {
+    std::size_t length = header.size();
+    for (const ByteView p : payload) length += p.size();
+    line["length"] = length;
+    if (gso_size != 0) line["gso_size"] = gso_size;
+    if (!frames) return;
+    std::string hex = to_hex(header);
+    for (const ByteView p : payload) hex += to_hex(p);
+    line["frame"] = hex;
+  }
+
+  void operator()(const observe::FrameReceived& e) const { put_frame(e.frame, {}, e.gso_size); }
+  void operator()(const observe::FrameSent& e) const {
+    line["reason"] = to_string(e.reason);
+    line["connection"] = e.connection;
+    put_frame(e.header, e.payload, e.gso_size);
+  }
+  void operator()(const observe::Dropped& e) const {
+    line["reason"] = to_string(e.reason);
+    line["connection"] = e.connection;
+  }
+  void operator()(const observe::StateChanged& e) const {
+    line["connection"] = e.connection;
+    line["local"] = e.tuple.local.to_string();
+    line["peer"] = e.tuple.remote.to_string();
+    line["from"] = to_string(e.from);
+    line["to"] = to_string(e.to);
+    line["reason"] = to_string(e.cause);
+  }
+  void operator()(const observe::TimerChanged& e) const {
+    static constexpr std::array<std::string_view, 3> whats = {"set", "fired", "cancelled"};
+    line["connection"] = e.connection;
+    line["timer"] = to_string(e.timer);
+    line["what"] = whats[static_cast<std::size_t>(e.what)];
+    if (e.what == observe::TimerChanged::What::Set) line["in_ms"] = ms(e.in);
+  }
+  void operator()(const observe::WindowChanged& e) const {
+    line["connection"] = e.connection;
+    line["reason"] = to_string(e.cause);
+    line["cwnd_before"] = e.cwnd_before;
+    line["cwnd"] = e.cwnd;
+    line["ssthresh_before"] = e.ssthresh_before;
+    line["ssthresh"] = e.ssthresh;
+  }
+  void operator()(const observe::RttSampled& e) const {
+    line["connection"] = e.connection;
+    line["sample_ms"] = ms(e.sample);
+    line["srtt_ms"] = ms(e.srtt);
+    line["rttvar_ms"] = ms(e.rttvar);
+    line["rto_ms"] = ms(e.rto);
+  }
+  void operator()(const observe::RtoChanged& e) const {
+    line["connection"] = e.connection;
+    line["rto_before_ms"] = ms(e.rto_before);
+    line["rto_ms"] = ms(e.rto);
+  }
+  void operator()(const observe::NeighbourChanged& e) const {
+    line["address"] = e.address.to_string();
+    line["mac"] = e.mac.to_string();
+    if (e.existed) line["from"] = to_string(e.from);
+    line["to"] = to_string(e.to);
+  }
+};
+
+// In the order of observe::Event's alternatives.
+constexpr std::array<std::string_view, 9> kinds = {"received", "sent", "drop", "state",    "timer",
+                                                   "window",   "rtt",  "rto",  "neighbour"};
+static_assert(std::variant_size_v<observe::Event> == kinds.size());
+
+}  // namespace
+
+json::object to_json(const tcp::ConnectionStatus& s) {
+  json::object o;
+  o["connection"] = s.id;
+  o["local"] = s.tuple.local.to_string();
+  o["peer"] = s.tuple.remote.to_string();
+  o["state"] = to_string(s.state);
+  o["iss"] = s.iss.value();
+  o["irs"] = s.irs.value();
+  o["snd_una"] = s.snd_una.value();
+  o["snd_nxt"] = s.snd_nxt.value();
+  o["rcv_nxt"] = s.rcv_nxt.value();
+  o["snd_wnd"] = s.snd_wnd;
+  o["rcv_wnd"] = s.rcv_wnd;
+  o["snd_wscale"] = s.snd_wscale;
+  o["rcv_wscale"] = s.rcv_wscale;
+  o["mss"] = s.mss;
+  o["timestamps"] = s.timestamps;
+  o["sack"] = s.sack;
+  o["cwnd"] = s.cwnd;
+  o["ssthresh"] = s.ssthresh;
+  o["flight"] = s.flight;
+  o["srtt_ms"] = ms(s.srtt);
+  o["rttvar_ms"] = ms(s.rttvar);
+  o["rto_ms"] = ms(s.rto);
+  o["retransmissions"] = s.retransmissions;
+  o["total_retransmitted"] = s.total_retransmitted;
+  o["octets_sent"] = s.octets_sent;
+  o["octets_received"] = s.octets_received;
+  o["send_queued"] = s.send_queued;
+  o["receive_queued"] = s.receive_queued;
+  o["out_of_order"] = s.out_of_order;
+  o["receive_buffer"] = s.receive_buffer;
+  o["error"] = s.error ? json::value(errno_name(*s.error)) : json::value(nullptr);
+  return o;
+}
+
+std::string_view kind_of(const observe::Event& event) { return kinds[event.index()]; }
+
+bool is_event_kind(std::string_view name) {
+  for (const auto kind : kinds) {
+    if (kind == name) return true;
+  }
+  return false;
+}
+
+json::object to_json(Instant now, const observe::Event& event, bool frames) {
+  json::object line;
+  line["event"] = kind_of(event);
+  line["t_ms"] = static_cast<double>(now.ns()) / 1e6;
+  std::visit(Describe{line, frames}, event);
+  return line;
+}
+
+}  // namespace wireside::agent
