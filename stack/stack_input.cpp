@@ -16,7 +16,7 @@ struct Overloaded : Fs... {
   using Fs::operator()...;
 };
 
-/// Packets to ourselves handled per call, so that two of our own sockets cannot hold the caller for ever.
+/// Packets to ourselves handled before the answers to them are pulled.
 constexpr std::size_t loopback_batch = 256;
 
 /// MUST-3: the sum over pseudo-header and segment. Offloaded ones were vouched for below us.

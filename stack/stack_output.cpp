@@ -16,6 +16,8 @@ using observe::TxReason;
 constexpr std::size_t max_loopback_queue = 4096;
 /// Beyond this many waiting packets to ourselves they are handled even while there are frames to send.
 constexpr std::size_t loopback_pressure = 64;
+/// Two of our own sockets must not hold the caller for ever.
+constexpr unsigned max_loopback_rounds = 16;
 
 void write_udp(const udp::OutgoingDatagram& d, FrameOut& out) {
   const auto length = static_cast<std::uint16_t>(wire::udp_header_length + d.payload.size());
@@ -70,16 +72,15 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
     return false;
   }
   Pulled pulled = segmenter_.next(out) ? Pulled::Frame : Pulled::Again;
-  bool loopback_done = false;
+  unsigned loopback_rounds = 0;
   while (pulled != Pulled::Frame) {
     out.clear();
     pulled = loopback_.size() < loopback_pressure ? pull(now, out) : Pulled::Nothing;
     if (pulled == Pulled::Frame) {
       segmenter_.begin(out);
     } else if (pulled == Pulled::Nothing) {
-      // Once per call: what remains is due at once (next_deadline).
-      if (loopback_done || !handle_loopback(now)) return false;
-      loopback_done = true;
+      // What remains after the last round is due at once (next_deadline).
+      if (++loopback_rounds > max_loopback_rounds || !handle_loopback(now)) return false;
     }
   }
   report_sent(now, out);
@@ -99,12 +100,13 @@ StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
 
 StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
   const bool echo = datagram_.service == udp::Service::Echo;
-  out.payload.push_back(std::exchange(datagram_.payload, Slice{}));
+  out.payload.push_back(datagram_.payload);
   if (echo) {
     write_echo_request(datagram_, out);
   } else {
     write_udp(datagram_, out);
   }
+  datagram_.payload = Slice{};
   const auto next_hop = ip.prepare(now,
                                    {.source = datagram_.tuple.local.address.v4(),
                                     .destination = datagram_.tuple.remote.address.v4(),

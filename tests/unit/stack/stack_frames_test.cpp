@@ -104,6 +104,7 @@ TEST_F(StackFramesTest, UdpRoundTrip) {
   const auto seen = dissect(frames[0]);
   EXPECT_TRUE(seen.ip_ok && seen.transport_ok);
   EXPECT_EQ(seen.udp().source, Port{7});
+  EXPECT_EQ(seen.udp().length, 15);
   EXPECT_EQ(seen.transport.size(), 15U);
 }
 
