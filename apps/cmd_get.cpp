@@ -1,0 +1,247 @@
+// `wireside get`: fetches a URL over HTTP.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "asio_sockets.hpp"
+#include "command.hpp"
+#include "host.hpp"
+#include "local_stream.hpp"
+#include "progress.hpp"
+#include "text.hpp"
+#include "url.hpp"
+
+namespace wireside::apps {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t block_octets = 64 * 1024;
+
+struct GetOptions {
+  CommonOptions common;
+  std::string url;
+  std::string output;
+  unsigned timeout = 30;
+  unsigned max_redirects = 10;
+  bool quiet = false;
+};
+
+/// Why a transfer ended; empty where it went well.
+using Failure = std::string;
+
+class Get {
+ public:
+  Get(const GetOptions& options, Surroundings around)
+      : options_{options}, around_{around}, socket_{around.runtime()}, timer_{around.runtime().context()} {}
+
+  asio::awaitable<int> run(HttpUrl url) {
+    for (unsigned redirects = 0;; ++redirects) {
+      const Failure failure = co_await fetch(url);
+      if (!failure.empty()) {
+        progress_.clear();
+        complain(fmt::format("http://{}{}: {}", url.host, url.target, failure));
+        co_return exit_failure;
+      }
+      if (location_.empty()) co_return exit_ok;
+      const auto next = resolve_location(url, location_);
+      if (!next || redirects >= options_.max_redirects) {
+        complain(!next ? next.error() : fmt::format("more than {} redirects", options_.max_redirects));
+        co_return exit_failure;
+      }
+      url = *next;
+      if (options_.common.verbose) complain(fmt::format("redirected to http://{}{}", url.host, url.target));
+    }
+  }
+
+ private:
+  /// One request. Afterwards location_ holds where to go on, if the server says so.
+  asio::awaitable<Failure> fetch(const HttpUrl& url) {
+    location_.clear();
+    timed_out_ = false;
+    expect_progress();
+    watch();
+    const Failure failure = co_await exchange(url);
+    timer_.cancel();
+    socket_.close();
+    co_return failure;
+  }
+
+  asio::awaitable<Failure> exchange(const HttpUrl& url) {
+    if (const auto [ec] = co_await socket_.async_connect(url.server, tuple_token); ec) co_return reason(ec);
+    http::request<http::empty_body> request{http::verb::get, url.target, 11};
+    request.set(http::field::host, url.host);
+    request.set(http::field::user_agent, "wireside");
+    request.set(http::field::accept, "*/*");
+    request.set(http::field::connection, "close");
+    if (const auto [ec, n] = co_await http::async_write(socket_, request, tuple_token); ec) co_return reason(ec);
+    boost::beast::flat_buffer buffer;
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    do {
+      const auto [ec, n] = co_await http::async_read_header(socket_, buffer, parser, tuple_token);
+      if (ec) co_return reason(ec);
+    } while (parser.get().result_int() / 100 == 1 && restart(parser));
+    const auto& response = parser.get();
+    if (is_redirect(response.result_int())) {
+      location_ = std::string{response[http::field::location]};
+      co_return location_.empty() ? "the server redirects without saying where to" : Failure{};
+    }
+    if (response.result_int() / 100 != 2) {
+      co_return fmt::format("the server answered {} {}", response.result_int(),
+                            printable({response.reason().data(), response.reason().size()}));
+    }
+    auto file = open_output();
+    if (!file) co_return fmt::format("{}: {}", options_.output, std::strerror(file.error()));
+    co_return co_await receive_body(parser, buffer, *file);
+  }
+
+  static bool is_redirect(unsigned status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+  }
+
+  /// An interim response was read; the real one follows.
+  static bool restart(http::response_parser<http::buffer_body>& parser) {
+    std::destroy_at(&parser);
+    std::construct_at(&parser);
+    parser.body_limit(boost::none);
+    return true;
+  }
+
+  std::expected<LocalStream, int> open_output() {
+    auto& context = around_.runtime().context();
+    if (options_.output.empty() || options_.output == "-") return LocalStream::standard_output(context);
+    return LocalStream::create_file(context, options_.output);
+  }
+
+  asio::awaitable<Failure> receive_body(http::response_parser<http::buffer_body>& parser,
+                                        boost::beast::flat_buffer& buffer, LocalStream& file) {
+    const auto length = parser.content_length();
+    progress_.start(length ? std::optional<std::uint64_t>{*length} : std::nullopt,
+                    !options_.quiet && ::isatty(STDERR_FILENO) != 0);
+    const Failure failure = length ? co_await receive_known_length(buffer, *length, file)
+                                   : co_await receive_parsed(parser, buffer, file);
+    if (failure.empty()) progress_.finish(options_.common.verbose && !options_.quiet);
+    co_return failure;
+  }
+
+  /// Straight from the received frames to the file, without a copy between.
+  asio::awaitable<Failure> receive_known_length(boost::beast::flat_buffer& buffer, std::uint64_t length,
+                                                LocalStream& file) {
+    const std::size_t early = std::min<std::uint64_t>(length, buffer.size());
+    Failure failure = co_await store(file, buffer.data().data(), early);
+    length -= early;
+    while (failure.empty() && length > 0) {
+      const std::size_t most = std::min<std::uint64_t>(length, block_octets);
+      const auto [ec, slice] = co_await socket_.async_receive_slice(most, tuple_token);
+      if (ec == asio::error::eof) co_return fmt::format("the connection ended {} octets too early", length);
+      if (ec) co_return reason(ec);
+      failure = co_await store(file, slice.data(), slice.size());
+      length -= slice.size();
+    }
+    co_return failure;
+  }
+
+  /// Chunked, or ended by the end of the connection.
+  asio::awaitable<Failure> receive_parsed(http::response_parser<http::buffer_body>& parser,
+                                          boost::beast::flat_buffer& buffer, LocalStream& file) {
+    std::vector<char> block(block_octets);
+    while (!parser.is_done()) {
+      auto& body = parser.get().body();
+      body.data = block.data();
+      body.size = block.size();
+      auto [ec, n] = co_await http::async_read(socket_, buffer, parser, tuple_token);
+      if (ec && ec != http::error::need_buffer) co_return reason(ec);
+      const Failure failure = co_await store(file, block.data(), block.size() - body.size);
+      if (!failure.empty()) co_return failure;
+    }
+    co_return Failure{};
+  }
+
+  asio::awaitable<Failure> store(LocalStream& file, const void* data, std::size_t octets) {
+    expect_progress();
+    if (octets == 0) co_return Failure{};
+    const auto [ec, n] = co_await asio::async_write(file.descriptor(), asio::buffer(data, octets), tuple_token);
+    expect_progress();  // a slow reader of our output is not the server's fault
+    if (ec) co_return fmt::format("writing {}: {}", options_.output.empty() ? "-" : options_.output, ec.message());
+    progress_.add(octets);
+    co_return Failure{};
+  }
+
+  Failure reason(net::error_code ec) const {
+    if (timed_out_) return fmt::format("nothing came for {} seconds", options_.timeout);
+    if (around_.interrupted()) return "interrupted";
+    if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof) {
+      return "the server closed the connection before its response was complete";
+    }
+    return ec.message();
+  }
+
+  void expect_progress() { deadline_ = std::chrono::steady_clock::now() + std::chrono::seconds{options_.timeout}; }
+
+  void watch() {
+    timer_.expires_at(deadline_);
+    timer_.async_wait([this](net::error_code ec) {
+      if (ec) return;
+      if (std::chrono::steady_clock::now() < deadline_) return watch();
+      timed_out_ = true;
+      socket_.cancel();
+    });
+  }
+
+  const GetOptions& options_;
+  Surroundings around_;
+  net::tcp_socket socket_;
+  asio::steady_timer timer_;
+  std::chrono::steady_clock::time_point deadline_;
+  bool timed_out_ = false;
+  std::string location_;
+  Progress progress_;
+};
+
+asio::awaitable<int> get(const GetOptions& options, HttpUrl url, Surroundings around) {
+  Get run{options, around};
+  co_return co_await run.run(std::move(url));
+}
+
+int run_get(const GetOptions& options) {
+  (void)options.common.config();
+  const auto url = parse_http_url(options.url);
+  if (!url) throw UsageError{url.error(), "wireside get --ip 10.0.0.2/24 http://10.0.0.1/file"};
+  return run_on_host(options.common, [&](Surroundings around) { return get(options, *url, around); });
+}
+
+}  // namespace
+
+void register_get(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<GetOptions>();
+  CLI::App* command = app.add_subcommand("get", "fetch a URL over HTTP");
+  command->add_option("url", options->url, "http:// URL with an IPv4 address")->required()->type_name("URL");
+  command->add_option("-o,--output", options->output, "write to this file (default: standard output)")
+      ->type_name("FILE");
+  command->add_option("--timeout", options->timeout, "give up when nothing comes for this many seconds")
+      ->type_name("S")
+      ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
+  command->add_option("--max-redirects", options->max_redirects, "redirects to follow at most")
+      ->type_name("N")
+      ->check(CLI::Range(0U, 100U))
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", options->quiet, "no progress");
+  add_common_options(*command, options->common);
+  command->callback([options, &chosen] { chosen = [options] { return run_get(*options); }; });
+}
+
+}  // namespace wireside::apps

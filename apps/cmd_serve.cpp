@@ -1,0 +1,134 @@
+// `wireside serve`: an HTTP server for a folder, and the small services.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "command.hpp"
+#include "host.hpp"
+#include "http_server.hpp"
+#include "small_services.hpp"
+#include "text.hpp"
+
+namespace wireside::apps {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::milliseconds grace{2000};
+
+struct ServeOptions {
+  CommonOptions common;
+  std::string root = ".";
+  std::uint16_t port = 80;
+  std::string upload_limit;
+  unsigned idle_timeout = 30;
+  bool read_only = false;
+  bool quiet = false;
+  bool no_small_services = false;
+
+  [[nodiscard]] HttpOptions http() const {
+    HttpOptions out;
+    out.port = Port{port};
+    out.read_only = read_only;
+    out.quiet = quiet;
+    out.idle_timeout = std::chrono::seconds{idle_timeout};
+    if (upload_limit.empty()) return out;
+    const auto limit = parse_size(upload_limit);
+    if (!limit) {
+      throw UsageError{fmt::format("--max-upload {} is not a size", upload_limit),
+                       "write octets, or a number with k, M, G or T, such as --max-upload 500M"};
+    }
+    out.upload_limit = *limit;
+    return out;
+  }
+};
+
+void announce(const ServeOptions& options, const Config& config) {
+  for (const auto& prefix : config.ip.addresses) {
+    const std::string port = options.port == 80 ? "" : fmt::format(":{}", options.port);
+    fmt::print("wireside: serving {} on http://{}{}/{}\n", options.root, prefix.address.to_string(), port,
+               options.read_only ? " (read-only)" : "");
+  }
+  if (!options.no_small_services) fmt::print("wireside: echo 7, discard 9 and chargen 19 on TCP and UDP\n");
+  std::fflush(stdout);
+}
+
+asio::awaitable<void> until_cancelled() {
+  asio::steady_timer timer{co_await asio::this_coro::executor, asio::steady_timer::time_point::max()};
+  (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surroundings around) {
+  HttpServer server{around.runtime(), std::move(root), options.http()};
+  if (const auto ec = server.listen()) {
+    complain(fmt::format("port {}: {}", options.port, ec.message()));
+    co_return exit_failure;
+  }
+  TaskGroup tasks{co_await asio::this_coro::executor};
+  if (!options.no_small_services) {
+    if (const auto started = start_small_services(around.runtime(), tasks); !started) {
+      complain(started.error());
+      co_return exit_failure;
+    }
+  }
+  announce(options, options.common.config());
+  tasks.spawn(server.run());
+  co_await until_cancelled();
+  co_await asio::this_coro::reset_cancellation_state();
+  tasks.cancel();
+  asio::steady_timer moment{co_await asio::this_coro::executor};
+  for (int i = 0; i < 100 && tasks.size() > 0; ++i) {  // they refer to what lives here
+    moment.expires_after(std::chrono::milliseconds{1});
+    co_await moment.async_wait(asio::use_awaitable);
+  }
+  if (!around.device_gone()) fmt::print("wireside: shutting down\n");
+  co_await server.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
+  co_return around.device_gone() ? exit_failure : exit_ok;
+}
+
+int run_serve(const ServeOptions& options) {
+  (void)options.http();  // says what is wrong with the options before anything is opened
+  (void)options.common.config();
+  auto root = DocumentRoot::open(options.root);
+  if (!root) {
+    throw UsageError{fmt::format("--root {}: {}", options.root, std::strerror(root.error())),
+                     "name a folder that can be read"};
+  }
+  std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
+  // The root moves into the coroutine at its only call.
+  auto shared = std::make_shared<DocumentRoot>(std::move(*root));
+  return run_on_host(options.common,
+                     [&](Surroundings around) { return serve(options, std::move(*shared), around); });
+}
+
+}  // namespace
+
+void register_serve(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "serve a folder over HTTP, and echo, discard and chargen");
+  command->add_option("--root", options->root, "folder to serve")->type_name("DIR")->capture_default_str();
+  command->add_option("--port", options->port, "TCP port of the HTTP server")
+      ->type_name("PORT")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  command->add_option("--max-upload", options->upload_limit, "largest file that PUT may write (default: no limit)")
+      ->type_name("SIZE");
+  command->add_option("--idle-timeout", options->idle_timeout, "seconds after which a silent client is dismissed")
+      ->type_name("S")
+      ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
+  command->add_flag("--read-only", options->read_only, "refuse PUT");
+  command->add_flag("--no-small-services", options->no_small_services, "no echo, discard and chargen");
+  command->add_flag("-q,--quiet", options->quiet, "no line per request");
+  add_common_options(*command, options->common);
+  command->callback([options, &chosen] { chosen = [options] { return run_serve(*options); }; });
+}
+
+}  // namespace wireside::apps

@@ -1,0 +1,124 @@
+#include "common_options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <random>
+
+#include "command.hpp"
+
+namespace wireside::apps {
+namespace {
+
+constexpr const char* group = "Endpoint";
+
+Ipv4Prefix parse_address(const std::string& text) {
+  const std::string example = "write an address with its prefix length, such as --ip 10.0.0.2/24";
+  const auto prefix = Ipv4Prefix::parse(text);
+  if (!prefix || text.find('/') == std::string::npos) {
+    throw UsageError{fmt::format("--ip {} is not an IPv4 address with a prefix length", text), example};
+  }
+  const Ipv4Address a = prefix->address;
+  const bool network_itself = prefix->length < 31 && a == prefix->network();
+  if (a.is_unspecified() || a.is_multicast() || a.is_loopback() || a.is_limited_broadcast() || a.is_reserved() ||
+      a.is_this_network() || network_itself || prefix->directed_broadcast() == a) {
+    throw UsageError{fmt::format("--ip {} is not an address that a host can have", text), example};
+  }
+  return *prefix;
+}
+
+void set_gateway(const std::string& text, ip::IpConfig& ip) {
+  const auto gateway = Ipv4Address::parse(text);
+  if (!gateway) {
+    throw UsageError{fmt::format("--gateway {} is not an IPv4 address", text), "write it as in --gateway 10.0.0.1"};
+  }
+  const auto on_link = [&](const Ipv4Prefix& p) { return p.contains(*gateway) && p.address != *gateway; };
+  if (std::ranges::none_of(ip.addresses, on_link)) {
+    throw UsageError{fmt::format("--gateway {} cannot be reached: it is no neighbour in any --ip network", text),
+                     "give a gateway inside the network of --ip, or an --ip in the gateway's network"};
+  }
+  ip.gateway = gateway;
+}
+
+}  // namespace
+
+Config CommonOptions::config() const {
+  if (addresses.empty()) {
+    throw UsageError{"--ip is missing: the endpoint has no address to use on the TAP",
+                     "add an address with its prefix length, such as --ip 10.0.0.2/24"};
+  }
+  Config config;
+  for (const auto& text : addresses) {
+    const Ipv4Prefix prefix = parse_address(text);
+    const auto same = [&](const Ipv4Prefix& p) { return p.address == prefix.address; };
+    if (std::ranges::any_of(config.ip.addresses, same)) {
+      throw UsageError{fmt::format("--ip {} is given twice", text), "give each address once"};
+    }
+    config.ip.addresses.push_back(prefix);
+  }
+  if (gateway) set_gateway(*gateway, config.ip);
+  if (mac) {
+    const auto address = MacAddress::parse(*mac);
+    if (!address || address->is_multicast() || address->is_zero()) {
+      throw UsageError{fmt::format("--mac {} is not the MAC address of a single station", *mac),
+                       "write six octets, the first one even, such as --mac 02:00:5e:00:53:01"};
+    }
+    config.link.mac = *address;
+  }
+  if (adjust) adjust(config);
+  return config;
+}
+
+TapOptions CommonOptions::tap_options() const {
+  TapOptions options;
+  options.name = tap;
+  options.inherited_descriptor = tap_descriptor;
+  options.offload = !no_offload;
+  options.mtu = mtu;
+  return options;
+}
+
+Seed CommonOptions::make_stack_seed() const {
+  if (seed) return make_seed(*seed);
+  std::random_device random;
+  Seed out{};
+  for (auto& word : out) word = (std::uint64_t{random()} << 32) | random();
+  return out;
+}
+
+void add_common_options(CLI::App& subcommand, CommonOptions& out) {
+  auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
+                   ->type_name("NAME")
+                   ->capture_default_str()
+                   ->group(group);
+  subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(name)
+      ->group(group);
+  subcommand.add_option("--ip", out.addresses, "own address with prefix length, such as 10.0.0.2/24; repeatable")
+      ->type_name("A/LEN")
+      ->allow_extra_args(false)
+      ->group(group);
+  subcommand.add_option("--gateway", out.gateway, "default gateway")->type_name("A")->group(group);
+  subcommand.add_option("--mac", out.mac, "own MAC address (default: derived from the seed)")
+      ->type_name("MAC")
+      ->group(group);
+  subcommand.add_option("--mtu", out.mtu, "MTU of both ends (default: the interface's)")
+      ->type_name("OCTETS")
+      ->check(CLI::Range(min_mtu, max_mtu))
+      ->group(group);
+  subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
+      ->group(group);
+  subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
+  subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")
+      ->group(group);
+  subcommand.add_option("--pcap", out.capture_file, "write a pcapng capture with reasons as comments")
+      ->type_name("FILE")
+      ->group(group);
+  subcommand.add_flag("-v,--verbose", out.verbose, "say more: timers and window changes in the trace, link changes")
+      ->group(group);
+}
+
+}  // namespace wireside::apps

@@ -1,0 +1,76 @@
+// An endpoint made from the command line, and the loop a subcommand runs in.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "command.hpp"
+#include "common_options.hpp"
+#include "observer_list.hpp"
+#include "pcap_writer.hpp"
+#include "runtime.hpp"
+#include "trace.hpp"
+
+namespace wireside::apps {
+
+/// A running endpoint with its trace and capture.
+class Host {
+ public:
+  /// Opens the device and starts the endpoint. nullptr after a message on standard error when that fails.
+  /// Throws UsageError.
+  [[nodiscard]] static std::unique_ptr<Host> open(boost::asio::io_context& context, const CommonOptions& options);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  [[nodiscard]] Runtime& runtime() { return *runtime_; }
+  /// Who watches the stack. Attach the list to the stack after adding to it: an empty one is not attached.
+  [[nodiscard]] ObserverList& observers() { return observers_; }
+  /// Called once, after the message is printed, when the device is gone for good.
+  void on_gone(std::function<void()> handler) { on_gone_ = std::move(handler); }
+  [[nodiscard]] bool gone() const { return gone_; }
+  /// Connections that still have something to say to their peers (not listeners, not TIME-WAIT).
+  [[nodiscard]] std::size_t open_connections() const;
+
+ private:
+  Host() = default;
+  bool attach_observers(const CommonOptions& options);
+
+  ObserverList observers_;
+  std::optional<TracePrinter> trace_;
+  std::unique_ptr<PcapWriter> capture_;
+  std::unique_ptr<Runtime> runtime_;
+  std::function<void()> on_gone_;
+  bool gone_ = false;
+};
+
+/// Prints "wireside: MESSAGE" to standard error.
+void complain(const std::string& message);
+
+/// What `main` may ask of its surroundings.
+class Surroundings {
+ public:
+  Surroundings(Host& host, const bool& interrupted) : host_{&host}, interrupted_{&interrupted} {}
+  [[nodiscard]] Runtime& runtime() const { return host_->runtime(); }
+  [[nodiscard]] ObserverList& observers() const { return host_->observers(); }
+  /// SIGINT or SIGTERM came.
+  [[nodiscard]] bool interrupted() const { return *interrupted_; }
+  [[nodiscard]] bool device_gone() const { return host_->gone(); }
+
+ private:
+  Host* host_;
+  const bool* interrupted_;
+};
+
+using HostMain = std::function<boost::asio::awaitable<int>(Surroundings)>;
+
+/// Opens an endpoint, runs `main` on it, lets connections end in order (two seconds at most) and gives the status.
+/// SIGINT and SIGTERM cancel what main waits for (operation_aborted); a second one ends at once. A main that lets an
+/// operation_aborted out gives status 1. The device's end gives status 1.
+int run_on_host(const CommonOptions& options, HostMain main);
+
+}  // namespace wireside::apps

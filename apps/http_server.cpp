@@ -1,0 +1,83 @@
+#include "http_server.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "http_session.hpp"
+#include "text.hpp"
+
+namespace wireside::apps {
+
+namespace asio = boost::asio;
+
+HttpServer::HttpServer(Runtime& runtime, DocumentRoot root, const HttpOptions& options)
+    : runtime_{runtime}, root_{std::move(root)}, options_{options}, acceptor_{runtime} {}
+
+HttpServer::~HttpServer() = default;
+
+net::error_code HttpServer::listen() {
+  tcp::ConnectionOptions connection;
+  connection.no_delay = true;  // a response is written whole; waiting for more only delays it
+  connection.send_buffer = options_.send_buffer;
+  return acceptor_.listen({Ipv4Address{}, options_.port}, 1024, connection);
+}
+
+asio::awaitable<void> HttpServer::run() {
+  while (!stopping_) {
+    auto [ec, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
+    if (!ec) {
+      auto session = std::make_shared<HttpSession>(*this, std::move(socket));
+      sessions_.push_back(*session);
+      asio::co_spawn(acceptor_.get_executor(), HttpSession::run(std::move(session)), asio::detached);
+    } else if (ec == asio::error::no_buffer_space) {
+      asio::steady_timer pause{acceptor_.get_executor(), std::chrono::milliseconds{100}};
+      co_await pause.async_wait(asio::use_awaitable);
+    } else {
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<void> HttpServer::stop(std::chrono::milliseconds grace) {
+  stopping_ = true;
+  acceptor_.close();
+  for (HttpSession* s = sessions_.front(); s != nullptr; s = sessions_.next(*s)) s->stop_if_idle();
+  const auto until = std::chrono::steady_clock::now() + grace;
+  asio::steady_timer timer{acceptor_.get_executor()};
+  while (!sessions_.empty() && std::chrono::steady_clock::now() < until) {
+    timer.expires_after(std::chrono::milliseconds{10});
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  for (HttpSession* s = sessions_.front(); s != nullptr; s = sessions_.next(*s)) s->abort();
+  for (int i = 0; i < 100 && !sessions_.empty(); ++i) {  // their coroutines end in the next turns of the loop
+    timer.expires_after(std::chrono::milliseconds{1});
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+const std::string& HttpServer::date() {
+  const std::time_t now = std::time(nullptr);
+  if (now != date_of_) {
+    date_of_ = now;
+    date_ = http_date(now);
+  }
+  return date_;
+}
+
+void HttpServer::log(const Endpoint& peer, std::string_view request, unsigned status, std::uint64_t octets,
+                     std::chrono::steady_clock::duration took) {
+  if (options_.quiet) return;
+  const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  fmt::print("{:%Y-%m-%d %H:%M:%S} {} \"{}\" {} {} B {:.1f} ms\n", fmt::localtime(std::time(nullptr)),
+             peer.to_string(), printable(request), status, octets, milliseconds);
+}
+
+}  // namespace wireside::apps
