@@ -24,8 +24,8 @@ struct Arrival {
 /// A checked IPv4 packet for us.
 struct IncomingDatagram {
   wire::Ipv4Header header;
-  Slice payload;  ///< transport header and data, cut to the total length
-  Slice packet;   ///< the whole packet as received, for quoting in ICMP errors
+  Slice payload;           ///< transport header and data, cut to the total length
+  Slice packet;            ///< the whole packet as received, for quoting in ICMP errors
   bool broadcast = false;  ///< to a broadcast or multicast address of the IP or the link layer
   bool loopback = false;
   ChecksumState checksum = ChecksumState::Unverified;
@@ -37,10 +37,10 @@ struct IcmpErrorReport {
   wire::IcmpType type = wire::IcmpType::DestinationUnreachable;
   std::uint8_t code = 0;
   Ipv4Address reporter;
-  std::uint8_t protocol = 0;     ///< of the quoted packet
-  FourTuple tuple;               ///< local = quoted source; ports for TCP and UDP, the echo id as local port for ICMP
-  std::optional<SeqNum> seq;     ///< TCP
-  std::uint16_t mtu = 0;         ///< fragmentation needed: next-hop MTU, 0 from old routers
+  std::uint8_t protocol = 0;  ///< of the quoted packet
+  FourTuple tuple;            ///< local = quoted source; ports for TCP and UDP, the echo id as local port for ICMP
+  std::optional<SeqNum> seq;  ///< TCP
+  std::uint16_t mtu = 0;      ///< fragmentation needed: next-hop MTU, 0 from old routers
   std::uint16_t quoted_length = 0;  ///< total length of the quoted packet
 };
 
@@ -58,8 +58,8 @@ struct EchoReplyReport {
 using Arrived = std::variant<std::monostate, IncomingDatagram, IcmpErrorReport, EchoReplyReport>;
 
 struct SendParameters {
-  Ipv4Address source;  ///< unspecified: chosen for the destination
-  Ipv4Address destination;
+  Ipv4Address source{};  ///< unspecified: chosen for the destination
+  Ipv4Address destination{};
   wire::IpProtocol protocol = wire::IpProtocol::Tcp;
   std::uint8_t ttl = 0;  ///< 0: the configured default (IP-10)
   std::uint8_t tos = 0;

@@ -110,9 +110,9 @@ class NeighbourCache {
 
   NeighbourConfig config_;
   observe::Sink& sink_;
-  DeadlineQueue deadlines_;  // before the entries, which hold its nodes
-  EvictionList unused_;      // STALE and FAILED, least recently changed first
-  EvictionList resolving_;   // INCOMPLETE; REACHABLE, DELAY and PROBE are in neither and never evicted
+  DeadlineQueue deadlines_;               // before the entries, which hold its nodes
+  EvictionList unused_;                   // STALE and FAILED, least recently changed first
+  EvictionList resolving_;                // INCOMPLETE; REACHABLE, DELAY and PROBE are in neither and never evicted
   std::map<Ipv4Address, Entry> entries_;  // ordered: nobody outside can make it slow, and listings repeat
   Entry* last_used_ = nullptr;
   std::deque<Solicitation> solicitations_;

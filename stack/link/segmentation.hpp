@@ -19,8 +19,8 @@ class Segmenter {
  public:
   explicit Segmenter(const SegmenterConfig& config) : config_{config} {}
 
-  /// Takes a whole Ethernet frame with IPv4 and turns `frame` into the first frame to send; the rest of it, if any, comes
-  /// from next(), which must be drained before the next begin().
+  /// Takes a whole Ethernet frame with IPv4 and turns `frame` into the first frame to send; the rest of it, if any,
+  /// comes from next(), which must be drained before the next begin().
   void begin(FrameOut& frame);
   /// The next frame of what begin() took; false when there is none.
   [[nodiscard]] bool next(FrameOut& frame);
@@ -31,9 +31,9 @@ class Segmenter {
 
   SegmenterConfig config_;
   FrameOut whole_;
-  std::size_t offset_ = 0;       // payload octets already sent
-  std::uint16_t index_ = 0;      // of the next segment
-  std::size_t slice_ = 0;        // where in whole_.payload the next segment begins
+  std::size_t offset_ = 0;   // payload octets already sent
+  std::uint16_t index_ = 0;  // of the next segment
+  std::size_t slice_ = 0;    // where in whole_.payload the next segment begins
   std::size_t slice_offset_ = 0;
   bool active_ = false;
 };

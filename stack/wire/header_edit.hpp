@@ -36,9 +36,9 @@ void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum);
 struct QuotedPacket {
   Ipv4Header header;
   std::size_t header_length = ipv4_min_header;
-  Port source_port;            ///< TCP and UDP
-  Port destination_port;       ///< TCP and UDP
-  std::optional<SeqNum> seq;   ///< TCP
+  Port source_port;                 ///< TCP and UDP
+  Port destination_port;            ///< TCP and UDP
+  std::optional<SeqNum> seq;        ///< TCP
   std::uint16_t echo_id = 0;        ///< ICMP echo
   std::uint16_t echo_sequence = 0;  ///< ICMP echo
 };
