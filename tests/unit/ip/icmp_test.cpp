@@ -38,7 +38,7 @@ class IcmpTest : public IpTest {
 };
 
 TEST_F(IcmpTest, AnswersEchoOfAnySizeThatFits) {  // RFC 792 ICMP-01
-  for (const std::size_t size : {0, 1, 17, 18, 56, 1471, 1472}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{0, 1, 17, 18, 56, 1471, 1472}) {
     Octets data(size);
     for (std::size_t i = 0; i < size; ++i) data[i] = static_cast<std::uint8_t>(i * 3);
     wire::Ipv4Header header = header_to_us(IpProtocol::Icmp);
@@ -133,7 +133,7 @@ TEST_F(IcmpTest, EchoRepliesGoToTheOwner) {
 }
 
 TEST_F(IcmpTest, ErrorsQuoteThePacketAsReceivedUpTo576Octets) {  // RFC 792 ICMP-07, ICMP-08
-  for (const std::size_t size : {0, 100, 519, 520, 521, 1400}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{0, 100, 519, 520, 521, 1400}) {
     const Octets packet = make_packet(header_to_us(IpProtocol::Udp), make_udp(1000, 9, Octets(size, 3)));
     auto arrived = receive(packet);
     ip->unreachable(now, wire::UnreachableCode::Port, std::get<IncomingDatagram>(arrived));
