@@ -74,10 +74,11 @@ struct Sender {
   bool partial_ack_seen = false;
   bool cwnd_limited = false;  ///< the last send stopped at cwnd
   unsigned dup_acks = 0;
-  unsigned probes = 0;           ///< zero-window probes since the window closed
-  bool blocked_writer = false;   ///< the application was told that the buffer is full
-  unsigned retransmissions = 0;  ///< timeouts in a row without progress
-  Instant progress_at;           ///< when R2 started to count
+  std::uint32_t flight_at_first_dup_ack = 0;  ///< FlightSize without what limited transmit adds (RFC 5681 3.2 step 2)
+  unsigned probes = 0;                        ///< zero-window probes since the window closed
+  bool blocked_writer = false;                ///< the application was told that the buffer is full
+  unsigned retransmissions = 0;               ///< timeouts in a row without progress
+  Instant progress_at;                        ///< when R2 started to count
   Instant last_sent_at;
   bool timing = false;  ///< one segment is being timed (Karn)
   SeqNum timed_end;

@@ -91,7 +91,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   auto& cc = c.snd.congestion;
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
-  ++c.snd.dup_acks;
+  if (c.snd.dup_acks++ == 0) c.snd.flight_at_first_dup_ack = c.snd.flight();
   if (c.snd.in_recovery) {
     cc.on_duplicate_ack();
     wants_output(c);
@@ -99,7 +99,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   }
   // The third duplicate starts recovery, but not for the window a timeout has already repeated (RFC 6582 section 4).
   if (c.snd.dup_acks != 3 || !s.header.ack.after(c.snd.recover)) return;
-  cc.on_fast_retransmit(c.snd.flight());
+  cc.on_fast_retransmit(c.snd.flight_at_first_dup_ack);
   c.snd.recover = c.snd.snd_nxt;
   c.snd.in_recovery = true;
   c.snd.partial_ack_seen = false;

@@ -53,12 +53,13 @@ SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c)
   const auto& h = s.header;
   SegmentFacts f;
   f.length = static_cast<std::uint32_t>(s.payload.size()) + h.flags.syn + h.flags.fin;
-  f.window = std::uint32_t{h.window} << c.negotiated.snd_wscale.shift();
+  f.window = std::uint32_t{h.window} << (h.flags.syn ? 0 : c.negotiated.snd_wscale.shift());  // RFC 7323 2.2
   f.advances = h.ack.after(c.snd.snd_una) && h.ack.at_or_before(c.snd.snd_nxt);
   f.acks_our_fin = c.fin_sent() && h.ack == c.data_end() + 1;
+  const bool window_open = c.snd.snd_wnd != 0;  // the answer to a zero-window probe says nothing about loss
   const bool sack_news = c.negotiated.sack && h.options.sack_count > 0 && h.options.sack[0].left.after(h.ack);
-  f.is_duplicate_ack = f.length == 0 && h.flags.ack && h.ack == c.snd.snd_una && !c.everything_acknowledged() &&
-                       (f.window == c.snd.snd_wnd || sack_news);
+  f.is_duplicate_ack = f.length == 0 && h.flags.ack && h.ack == c.snd.snd_una && window_open &&
+                       !c.everything_acknowledged() && (f.window == c.snd.snd_wnd || sack_news);
   return f;
 }
 
@@ -92,6 +93,11 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   const auto& flags = s.header.flags;
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const std::uint32_t wnd = c.rcv.rcv_wnd();
+  // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours; what follows the SYN counts.
+  if (c.state() == TcpState::SynReceived && flags.syn && flags.ack && s.header.seq == c.rcv.irs) {
+    s.header.seq += 1;
+    return Step::Continue;
+  }
   const SeqNum seq = s.header.seq;
   bool acceptable = false;
   if (wnd == 0) {
@@ -131,8 +137,8 @@ Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& 
 /// Fourth: a SYN on a synchronized connection is challenged, whatever its sequence number (RFC 5961 section 4).
 Step LayerState::check_syn(Instant now, const IncomingSegment& s, Connection& c) {
   if (!s.header.flags.syn) return Step::Continue;
-  // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours.
-  if (c.state() == TcpState::SynReceived && s.header.flags.ack && s.header.seq == c.rcv.irs) return Step::Continue;
+  // The crossing SYN-ACK of a simultaneous open; check_sequence has moved it behind its SYN.
+  if (c.state() == TcpState::SynReceived && s.header.flags.ack && s.header.seq == c.rcv.irs + 1) return Step::Continue;
   sink.drop(now, DropReason::TcpSynInWindow, c.id);
   challenge(now, c, TxReason::ChallengeAck);
   return Step::Drop;
@@ -168,7 +174,7 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
   c.snd.rexmit_nxt = later(c.snd.rexmit_nxt, s.header.ack);
   c.work.syn = false;
   cancel_timer(now, c, TimerKind::Retransmission);
-  c.snd.snd_wnd = s.header.flags.syn ? s.header.window : f.window;
+  c.snd.snd_wnd = f.window;
   c.snd.max_snd_wnd = std::max(c.snd.max_snd_wnd, c.snd.snd_wnd);
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = s.header.ack;
