@@ -120,6 +120,7 @@ TEST_F(LinkLayerTest, AnswersAProbeWithoutLearning) {  // RFC 5227: a probe's se
 TEST_F(LinkLayerTest, NobodyElseBecomesTheNeighbourBehindOurOwnAddress) {
   receive_arp({ArpMessage::Operation::Request, peer_mac, our_ip, MacAddress{}, our_ip});
   receive_arp({ArpMessage::Operation::Reply, peer_mac, our_ip, our_mac, our_ip});
+  receive_arp({ArpMessage::Operation::Request, peer_mac, Ipv4Address{192, 168, 1, 5}, MacAddress{}, our_ip});
   EXPECT_EQ(link->neighbours().size(), 0U);
   EXPECT_FALSE(link->poll(at(0s), out));
 }
