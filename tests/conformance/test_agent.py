@@ -164,7 +164,7 @@ def test_wait_and_status(dut, tcp):
 def test_events_carry_reasons(dut, tcp, wire):
     dut.listen_to_events()
     peer, connection = tcp.passive()
-    dut.wait_event("sent", reason="SynAck")
+    dut.wait_event("sent", reason="SYN-ACK")
     dut.wait_event("state", to="ESTABLISHED")
     peer.send("A", b"x", chksum=1)
     assert "hecksum" in dut.wait_event("drop")["reason"]

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
-from wireside_wire import DUT_IP, MODERN, PEER_IP, pattern
+from wireside_wire import DUT_IP, MODERN, PEER_IP, internet_checksum, pattern
 
 BUDGET = settings(max_examples=150, deadline=None, database=None,
                   suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -27,11 +27,7 @@ def make(peer, part):
     packet = bytes(peer.wire.packet(proto=6) / octets[:len(octets) - part["cut"]])
     pseudo = packet[26:34] + b"\0\x06" + (len(packet) - 34).to_bytes(2, "big")
     body = packet[34:50] + b"\0\0" + packet[52:]
-    whole = pseudo + body + b"\0" * (len(body) % 2)
-    total = sum(int.from_bytes(whole[i:i + 2], "big") for i in range(0, len(whole), 2))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return packet[:50] + (~total & 0xffff).to_bytes(2, "big") + packet[52:]
+    return packet[:50] + internet_checksum(pseudo + body).to_bytes(2, "big") + packet[52:]
 
 
 @pytest.mark.requirement("MUST-6", "MUST-7", "EV-13", "EV-32")

@@ -32,6 +32,15 @@ def pattern(count, offset=0):
     return (block * ((start + count) // 251 + 1))[start:start + count]
 
 
+def internet_checksum(octets):
+    """RFC 1071; the field itself must be zero in `octets`."""
+    octets += b"\0" * (len(octets) % 2)
+    total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
 def frame_octets(frame):
     return frame if isinstance(frame, bytes) else bytes(frame)
 
@@ -207,10 +216,15 @@ class Wire:
         self.introduce()
 
     def introduce(self, ip=PEER_IP, mac=PEER_MAC):
-        """Asks the device for its address, so that it knows ours."""
-        self.drain()
-        self.send(self.arp(psrc=ip, hwsrc=mac, src=mac))
-        self.expect(lambda f: ARP in f and f[ARP].op == 2 and f[ARP].pdst == ip, "the ARP reply of the device")
+        """Asks the device for its address, so that it knows ours. The TAP may need a moment after it was opened."""
+        for _ in range(15):
+            self.drain()
+            self.send(self.arp(psrc=ip, hwsrc=mac, src=mac))
+            try:
+                return self.expect(lambda f: ARP in f and f[ARP].op == 2 and f[ARP].pdst == ip, within=0.2)
+            except AssertionError:
+                pass
+        raise AssertionError(f"the device does not answer ARP\n{self.transcript()}")
 
     def drain(self):
         while not self.frames.empty():
@@ -276,7 +290,8 @@ class Wire:
 class Peer:
     """A TCP endpoint at the other side of the wire that does only what the test says."""
 
-    def __init__(self, wire, dut_port=None, port=None, ip=None, isn=1000, window=65535, options="mss 1460"):
+    def __init__(self, wire, dut_port=None, port=None, ip=None, isn=1000, window=65535, options="mss 1460",
+                 ts_base=0x10000000):
         self.wire, self.dut_port, self.isn, self.window = wire, dut_port, isn, window
         self.port = port or next(wire._ports)
         self.ip = ip or wire.ip
@@ -287,7 +302,7 @@ class Peer:
         self.last_window = None
         self.timestamps = False
         self.ts_recent = 0
-        self.ts_base = 0x10000000
+        self.ts_base = ts_base  # of a millisecond clock
         self.queue = queue.Queue()
         wire.peers[(self.ip, self.port)] = self
 
