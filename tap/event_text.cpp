@@ -23,7 +23,8 @@ struct Describer {
   }
   std::string operator()(const TimerChanged& e) const {
     switch (e.what) {
-      case TimerChanged::What::Fired: return fmt::format("{} timer fired", to_string(e.timer));
+      case TimerChanged::What::Fired:
+        return fmt::format("{} timer fired", to_string(e.timer));
       case TimerChanged::What::Set:
         return everything() ? fmt::format("{} timer set to {}", to_string(e.timer), describe_duration(e.in)) : "";
       case TimerChanged::What::Cancelled:

@@ -96,7 +96,7 @@ void PcapWriter::write_start(std::string_view interface_name) {
   section.finish();
   put(block_);
 
-  Block interface{block_, interface_block};
+  Block interface { block_, interface_block };
   interface.u16(link_type_ethernet);
   interface.u16(0);
   interface.u32(snap_length);
@@ -153,7 +153,8 @@ void PcapWriter::write_held() {
   packet.u32(static_cast<std::uint32_t>(captured));
   packet.u32(static_cast<std::uint32_t>(frame_.size()));
   packet.octets(frame_.data(), captured);
-  for (const std::string& text : comments_) packet.option(option_comment, text.data(), std::min(text.size(), max_comment));
+  for (const std::string& text : comments_)
+    packet.option(option_comment, text.data(), std::min(text.size(), max_comment));
   const auto flags = static_cast<std::uint32_t>(direction_);
   packet.option(option_packet_flags, &flags, sizeof flags);
   packet.finish();

@@ -48,8 +48,8 @@ class PcapWriter : public observe::Observer {
   std::FILE* file_;
   bool owned_;
   Duration wall_offset_;
-  std::vector<std::uint8_t> frame_;         // held back
-  std::vector<std::string> comments_;       // of the frame held back, or of the next one
+  std::vector<std::uint8_t> frame_;    // held back
+  std::vector<std::string> comments_;  // of the frame held back, or of the next one
   std::vector<std::uint8_t> block_;
   Instant frame_at_;
   Direction direction_ = Direction::In;

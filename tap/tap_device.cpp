@@ -32,10 +32,14 @@ TapFault fault_of_attach(int error_number, const std::string& name) {
   const bool exists = !name.empty() && ::if_nametoindex(name.c_str()) != 0;
   switch (error_number) {
     case EPERM:
-    case EACCES: return exists ? TapFault::NotOwner : TapFault::CreatePermission;
-    case EBUSY: return TapFault::Busy;
-    case EINVAL: return exists ? TapFault::NotTap : TapFault::System;
-    default: return TapFault::System;
+    case EACCES:
+      return exists ? TapFault::NotOwner : TapFault::CreatePermission;
+    case EBUSY:
+      return TapFault::Busy;
+    case EINVAL:
+      return exists ? TapFault::NotTap : TapFault::System;
+    default:
+      return TapFault::System;
   }
 }
 
@@ -130,7 +134,8 @@ TapResult<void> TapDevice::adopt(int descriptor) {
   if (flags < 0) return bad("it is not open", errno);
   ifreq r{};
   if (::ioctl(descriptor, TUNGETIFF, &r) < 0) {
-    return bad(errno == EBADFD ? "it is /dev/net/tun but not attached to an interface" : "it is not /dev/net/tun", errno);
+    return bad(errno == EBADFD ? "it is /dev/net/tun but not attached to an interface" : "it is not /dev/net/tun",
+               errno);
   }
   if ((r.ifr_flags & IFF_TAP) == 0) return bad("it carries IP packets (IFF_TUN), not Ethernet frames");
   if (has_packet_information(descriptor)) return bad("it was attached without IFF_NO_PI");
@@ -180,9 +185,9 @@ TapResult<void> TapDevice::set_up_link(const TapOptions& options) {
   mtu_ = static_cast<std::uint16_t>(mtu);
   if (!options.bring_up || host->up) return {};
   if (const auto done = set_host_link(name_, true); !done) {
-    return error(TapFault::InterfaceDown, {.name = name_,
-                                           .error_number = done.error().error_number,
-                                           .detail = "bringing it up needs CAP_NET_ADMIN"});
+    return error(
+        TapFault::InterfaceDown,
+        {.name = name_, .error_number = done.error().error_number, .detail = "bringing it up needs CAP_NET_ADMIN"});
   }
   return {};
 }

@@ -60,7 +60,7 @@ class TapDevice {
   struct Counters {
     std::uint64_t frames_in = 0, octets_in = 0;
     std::uint64_t frames_out = 0, octets_out = 0;
-    std::uint64_t unusable_in = 0;       ///< bad virtio-net header, or longer than any frame can be
+    std::uint64_t unusable_in = 0;  ///< bad virtio-net header, or longer than any frame can be
     std::uint64_t lost_link_down = 0;
     std::uint64_t rejected = 0;
   };

@@ -16,7 +16,8 @@ std::string errno_text(int error_number) {
 
 TapError error_opening_tun(TapFault fault, const TapErrorContext& c) {
   if (fault == TapFault::NoTunModule) {
-    return {fault, "cannot open /dev/net/tun", "the kernel's TUN/TAP driver is not there: " + errno_text(c.error_number),
+    return {fault, "cannot open /dev/net/tun",
+            "the kernel's TUN/TAP driver is not there: " + errno_text(c.error_number),
             "sudo modprobe tun   (in a container: start it with --device /dev/net/tun)", c.error_number};
   }
   return {fault, "cannot open /dev/net/tun", "this user may not open it: " + errno_text(c.error_number),
@@ -26,7 +27,8 @@ TapError error_opening_tun(TapFault fault, const TapErrorContext& c) {
 TapError error_attaching(TapFault fault, const TapErrorContext& c) {
   const std::string shown = c.name.empty() ? std::string{"a TAP interface"} : std::string{c.name};
   const std::string name = c.name.empty() ? std::string{"tap0"} : std::string{c.name};
-  const std::string create = fmt::format("sudo ip tuntap add dev {0} mode tap user $(id -un) && sudo ip link set {0} up", name);
+  const std::string create =
+      fmt::format("sudo ip tuntap add dev {0} mode tap user $(id -un) && sudo ip link set {0} up", name);
   switch (fault) {
     case TapFault::CreatePermission:
       return {fault, fmt::format("cannot create {}", shown),
@@ -40,9 +42,9 @@ TapError error_attaching(TapFault fault, const TapErrorContext& c) {
                           name),
               c.error_number};
     default:
-      return {fault, fmt::format("{} cannot be used", shown),
-              "an interface of that name exists and is not a TAP interface",
-              fmt::format("ip -d link show dev {}   (shows what it is), then choose another name", name), c.error_number};
+      return {
+          fault, fmt::format("{} cannot be used", shown), "an interface of that name exists and is not a TAP interface",
+          fmt::format("ip -d link show dev {}   (shows what it is), then choose another name", name), c.error_number};
   }
 }
 
@@ -52,10 +54,11 @@ TapError error_in_use(TapFault fault, const TapErrorContext& c) {
       return {fault, fmt::format("{} is down", c.name), "no frame moves until the host's side of the interface is up",
               fmt::format("sudo ip link set {} up", c.name), c.error_number};
     case TapFault::InterfaceGone:
-      return {fault, fmt::format("{} was deleted", c.name), "the interface went away while it was in use",
-              fmt::format("sudo ip tuntap add dev {0} mode tap user $(id -un) && sudo ip link set {0} up, then start again",
-                          c.name),
-              c.error_number};
+      return {
+          fault, fmt::format("{} was deleted", c.name), "the interface went away while it was in use",
+          fmt::format("sudo ip tuntap add dev {0} mode tap user $(id -un) && sudo ip link set {0} up, then start again",
+                      c.name),
+          c.error_number};
     case TapFault::MtuOutOfRange:
       return {fault, fmt::format("MTU {} cannot be used", c.mtu_wanted), "an MTU is 576 to 65521 octets here",
               fmt::format("sudo ip link set {} mtu 1500", c.name.empty() ? "tap0" : c.name), c.error_number};
@@ -66,7 +69,8 @@ TapError error_in_use(TapFault fault, const TapErrorContext& c) {
     default:
       return {fault, fmt::format("cannot change {}", c.name),
               c.error_number == 0 ? std::string{"it could not be set up"} : errno_text(c.error_number),
-              fmt::format("ip -d link show dev {}   (does it exist here?), or run this as root", c.name), c.error_number};
+              fmt::format("ip -d link show dev {}   (does it exist here?), or run this as root", c.name),
+              c.error_number};
   }
 }
 

@@ -9,21 +9,21 @@
 namespace wireside {
 
 enum class TapFault : std::uint8_t {
-  NameTooLong,        ///< more than 15 octets
-  BadName,            ///< empty of meaning to the kernel: '/', white space, "." or ".."
-  NoTunModule,        ///< /dev/net/tun is missing, or nothing is behind it
-  DevicePermission,   ///< /dev/net/tun may not be opened by this user
-  CreatePermission,   ///< the interface does not exist and this user may not create it
-  NotOwner,           ///< the interface exists and belongs to another user
-  Busy,               ///< another process has the interface open
-  NotTap,             ///< an interface of that name exists and is something else
-  BadDescriptor,      ///< the inherited descriptor is not an attached TAP queue that can be used
-  InterfaceDown,      ///< frames move only while the host's side is up
-  MtuOutOfRange,      ///< outside 576..65521
-  MtuMismatch,        ///< the interface has another MTU than asked for and it may not be changed
-  InterfaceSetup,     ///< the interface could not be brought up or changed
-  InterfaceGone,      ///< deleted while in use
-  System,             ///< any other failure of a system call
+  NameTooLong,       ///< more than 15 octets
+  BadName,           ///< empty of meaning to the kernel: '/', white space, "." or ".."
+  NoTunModule,       ///< /dev/net/tun is missing, or nothing is behind it
+  DevicePermission,  ///< /dev/net/tun may not be opened by this user
+  CreatePermission,  ///< the interface does not exist and this user may not create it
+  NotOwner,          ///< the interface exists and belongs to another user
+  Busy,              ///< another process has the interface open
+  NotTap,            ///< an interface of that name exists and is something else
+  BadDescriptor,     ///< the inherited descriptor is not an attached TAP queue that can be used
+  InterfaceDown,     ///< frames move only while the host's side is up
+  MtuOutOfRange,     ///< outside 576..65521
+  MtuMismatch,       ///< the interface has another MTU than asked for and it may not be changed
+  InterfaceSetup,    ///< the interface could not be brought up or changed
+  InterfaceGone,     ///< deleted while in use
+  System,            ///< any other failure of a system call
 };
 
 /// What happened, why, and the command (or act) that mends it. Every field is one line and never empty.
@@ -43,9 +43,9 @@ using TapResult = std::expected<T, TapError>;
 
 /// Facts that an error's text may need; fill what is known.
 struct TapErrorContext {
-  std::string_view name{};    ///< interface
-  int error_number = 0;       ///< errno
-  int descriptor = -1;        ///< inherited descriptor
+  std::string_view name{};  ///< interface
+  int error_number = 0;     ///< errno
+  int descriptor = -1;      ///< inherited descriptor
   unsigned mtu_wanted = 0;
   unsigned mtu_found = 0;
   std::string_view detail{};  ///< replaces the default "why" where not empty

@@ -76,7 +76,8 @@ std::vector<Captured> read_capture(const std::string& path) {
   return packets;
 }
 
-constexpr std::array<std::uint8_t, 17> frame_in{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5, 1, 2, 3};
+constexpr std::array<std::uint8_t, 17> frame_in{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0,
+                                                0,    0,    1,    0x88, 0xb5, 1,    2, 3};
 
 void feed(PcapWriter& writer) {
   const Instant first = Instant::from_ns(1'000'000'001);

@@ -177,7 +177,8 @@ int raw_queue(short flags) {
 TAP_TEST(TapDeviceKernel, AdoptsAnInheritedDescriptor) {
   for (const bool vnet_header : {true, false}) {
     TapOptions options;
-    options.inherited_descriptor = raw_queue(static_cast<short>(IFF_TAP | IFF_NO_PI | (vnet_header ? IFF_VNET_HDR : 0)));
+    options.inherited_descriptor =
+        raw_queue(static_cast<short>(IFF_TAP | IFF_NO_PI | (vnet_header ? IFF_VNET_HDR : 0)));
     options.bring_up = true;
     auto device = TapDevice::open(options);
     ASSERT_TRUE(device) << device.error().to_string();

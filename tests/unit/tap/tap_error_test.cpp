@@ -30,8 +30,9 @@ TEST(TapError, EveryFaultSaysWhatWhyAndHow) {
 }
 
 TEST(TapError, NamesTheInterfaceInTheRemedy) {
-  for (const TapFault fault : {TapFault::CreatePermission, TapFault::NotOwner, TapFault::NotTap, TapFault::InterfaceDown,
-                               TapFault::InterfaceGone, TapFault::MtuMismatch, TapFault::Busy}) {
+  for (const TapFault fault :
+       {TapFault::CreatePermission, TapFault::NotOwner, TapFault::NotTap, TapFault::InterfaceDown,
+        TapFault::InterfaceGone, TapFault::MtuMismatch, TapFault::Busy}) {
     EXPECT_THAT(make_tap_error(fault, {.name = "tap7", .mtu_wanted = 1400}).remedy, HasSubstr("tap7"));
   }
 }
@@ -43,8 +44,8 @@ TEST(TapError, CreatePermissionOffersAnInterfaceOfOnesOwn) {
 }
 
 TEST(TapError, MtuMismatchNamesBothAndTheCommand) {
-  const TapError e = make_tap_error(
-      TapFault::MtuMismatch, {.name = "tap0", .error_number = EPERM, .mtu_wanted = 9000, .mtu_found = 1500});
+  const TapError e = make_tap_error(TapFault::MtuMismatch,
+                                    {.name = "tap0", .error_number = EPERM, .mtu_wanted = 9000, .mtu_found = 1500});
   EXPECT_EQ(e.what, "tap0 has MTU 1500, not 9000");
   EXPECT_EQ(e.remedy, "sudo ip link set tap0 mtu 9000");
 }

@@ -48,11 +48,11 @@ inline bool in_namespace(const std::function<void()>& body) {
 }
 
 /// Declares a test whose body runs in a namespace of its own.
-#define TAP_TEST(suite, name)                                                                                       \
-  static void suite##_##name##_body();                                                                              \
-  TEST(suite, name) {                                                                                               \
-    if (!wireside::test::in_namespace(suite##_##name##_body)) GTEST_SKIP() << "needs network namespaces and TAP";   \
-  }                                                                                                                 \
+#define TAP_TEST(suite, name)                                                                                     \
+  static void suite##_##name##_body();                                                                            \
+  TEST(suite, name) {                                                                                             \
+    if (!wireside::test::in_namespace(suite##_##name##_body)) GTEST_SKIP() << "needs network namespaces and TAP"; \
+  }                                                                                                               \
   static void suite##_##name##_body()
 
 /// Runs a host command in the calling thread's namespace.

@@ -86,8 +86,8 @@ TEST(VnetHeader, ReceivedFlagsBecomeChecksumStates) {
 }
 
 TEST(VnetHeader, ReceivedSuperSegmentKeepsItsSegmentSize) {
-  const VnetHeader h{.flags = 1, .gso_type = 1, .header_length = 66, .gso_size = 1448, .checksum_start = 34,
-                     .checksum_offset = 16};
+  const VnetHeader h{
+      .flags = 1, .gso_type = 1, .header_length = 66, .gso_size = 1448, .checksum_start = 34, .checksum_offset = 16};
   EXPECT_EQ(receive_attributes(h, 65000)->gso_size, 1448);
   VnetHeader with_ecn = h;
   with_ecn.gso_type |= VnetHeader::gso_ecn;
