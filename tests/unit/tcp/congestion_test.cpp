@@ -1,0 +1,280 @@
+// Congestion control: RFC 5681, RFC 6928, RFC 6582 (NewReno without SACK).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+std::string mss_option(int mss) { return "<mss " + std::to_string(mss) + ">"; }
+
+// RFC 6928 IW-01: min(10*MSS, max(2*MSS, 14600)).
+TEST(TcpCongestion, InitialWindow) {
+  const auto initial = [](int mss) {
+    PeerSetup s;
+    s.mss = 9000;
+    TcpPeer t{s};
+    t.establish(mss_option(mss));
+    t.send(200'000);
+    t.ignore_rest();
+    return t.status().flight;
+  };
+  EXPECT_EQ(initial(536), 5360U);
+  EXPECT_EQ(initial(1460), 14600U);
+  EXPECT_EQ(initial(8960), 17920U);
+}
+
+TEST(TcpCongestion, InitialWindowIsOneSegmentAfterSynLoss) {  // RFC 6928 IW-02
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1000>");
+  t.out("S. 0 ack 1");
+  t.out_after(1s, "S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.accept();
+  t.send(20000);
+  EXPECT_LE(t.discard(), 3U);
+}
+
+// RFC 5681 CC-01: slow start adds at most min(acknowledged, SMSS) per ACK, and ssthresh starts high.
+TEST(TcpCongestion, SlowStartAddsOneSegmentPerAck) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  EXPECT_GT(t.status().ssthresh, 1U << 24);
+  t.send(60000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.in(". 1 ack 1001");
+  EXPECT_EQ(t.status().cwnd, 11000U);
+  t.in(". 1 ack 3001");
+  EXPECT_EQ(t.status().cwnd, 12000U);
+  EXPECT_EQ(t.discard(), 5U);
+}
+
+// RFC 5681 CC-10: dividing an ACK gives no more than its octets.
+TEST(TcpCongestion, AckDivisionGivesNoUndueGrowth) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(60000);
+  t.discard();
+  for (int i = 1; i <= 10; ++i) t.in(". 1 ack " + std::to_string(1 + 100 * i));
+  EXPECT_LE(t.status().cwnd, 11000U);
+  t.ignore_rest();
+}
+
+TEST(TcpCongestion, OptimisticAckDoesNothing) {  // RFC 5681 CC-10
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(60000);
+  t.discard();
+  const auto cwnd = t.status().cwnd;
+  t.in(". 1 ack 20001");  // we have sent 10,000
+  EXPECT_EQ(t.status().cwnd, cwnd);
+  EXPECT_EQ(t.status().snd_una - t.our_iss(), 1);
+  t.ignore_rest();
+}
+
+/// Acknowledges everything in flight, one segment at a time, and throws the answers away.
+void acknowledge_flight(TcpPeer& t, std::uint32_t mss) {
+  const auto end = static_cast<std::uint32_t>(t.status().snd_nxt - t.our_iss());
+  auto at = static_cast<std::uint32_t>(t.status().snd_una - t.our_iss());
+  while (at < end && !t.broken()) {
+    at = std::min(end, at + mss);
+    t.in(". 1 ack " + std::to_string(at));
+  }
+  t.discard();
+}
+
+// RFC 5681 CC-02: in congestion avoidance one segment per round trip.
+TEST(TcpCongestion, CongestionAvoidanceAddsOneSegmentPerRoundTrip) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.send_buffer = 8 << 20;
+  t.establish("<mss 1000>", o);
+  t.send(2'000'000);
+  t.discard();
+  // Recovery: half of the flight, without what limited transmit (RFC 3042) sent on the first two duplicates.
+  for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  acknowledge_flight(t, 100'000);
+  for (int i = 0; i < 3; ++i) acknowledge_flight(t, 1000);  // through slow start up to ssthresh
+  for (int i = 0; i < 10; ++i) {
+    t.wait(1ms);
+    const auto before = t.status().cwnd;
+    acknowledge_flight(t, 1000);
+    const auto grown = t.status().cwnd - before;
+    EXPECT_LE(grown, 1000U);
+    EXPECT_GE(t.status().cwnd, before);
+  }
+  EXPECT_GT(t.status().cwnd, 9000U);
+  EXPECT_LT(t.status().cwnd, 19000U);
+}
+
+// RFC 5681 CC-03
+TEST(TcpCongestion, TimeoutSetsCwndToOneSegment) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(60000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.out_within(3s, ". 1+1000");
+  EXPECT_EQ(t.status().cwnd, 1000U);
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  t.nothing();
+}
+
+TEST(TcpCongestion, SsthreshIsAtLeastTwoSegments) {  // RFC 5681 CC-03
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(1000);
+  t.out("P. 1+1000");
+  t.out_within(3s, "P. 1+1000");
+  EXPECT_EQ(t.status().ssthresh, 2000U);
+}
+
+// RFC 5681 CC-04
+TEST(TcpCongestion, SsthreshIsNotCutAgainWhenTheSameSegmentTimesOut) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(60000);
+  t.discard();
+  t.out_within(3s, ". 1+1000");
+  const auto ssthresh = t.status().ssthresh;
+  t.out_within(3s, ". 1+1000");
+  t.out_within(5s, ". 1+1000");
+  EXPECT_EQ(t.status().ssthresh, ssthresh);
+}
+
+// RFC 5681 CC-05
+TEST(TcpCongestion, ThirdDuplicateAckStartsFastRetransmit) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.in(". 1 ack 1");
+  t.in(". 1 ack 1");
+  t.nothing();
+  t.in(". 1 ack 1");
+  EXPECT_EQ(t.out(". 1+1000").reason, observe::TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  EXPECT_EQ(t.status().cwnd, 8000U);
+  t.in(". 1 ack 10001");
+  EXPECT_LE(t.status().cwnd, 5000U);  // deflated
+  t.nothing();
+}
+
+TEST(TcpCongestion, FurtherDuplicateAcksInflateTheWindow) {  // RFC 5681 section 3.2 step 4
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(30000);
+  EXPECT_EQ(t.discard(), 10U);
+  for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
+  t.discard();
+  const auto cwnd = t.status().cwnd;
+  t.in(". 1 ack 1");
+  EXPECT_EQ(t.status().cwnd, cwnd + 1000);
+  for (int i = 0; i < 4; ++i) t.in(". 1 ack 1");
+  EXPECT_GE(t.discard(), 1U);  // new data
+}
+
+// RFC 5681 CC-06: what only looks like a duplicate.
+TEST(TcpCongestion, NearDuplicatesDoNotCount) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  for (int i = 0; i < 5; ++i) t.in(". 1 ack 1 win " + std::to_string(60000 + i));                // window updates
+  for (int i = 0; i < 5; ++i) t.in("P. " + std::to_string(1 + 10 * i) + "+10 ack 1 win 60004");  // data
+  t.wait(40ms);
+  for (; t.pending() > 0 && !t.broken();) EXPECT_EQ(t.out(". 10001").payload.octets(), 0U);
+  EXPECT_EQ(t.status().total_retransmitted, 0U);
+}
+
+TEST(TcpCongestion, AcksWithNothingOutstandingDoNotCount) {  // RFC 5681 CC-06
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  for (int i = 0; i < 5; ++i) t.in(". 1 ack 1");
+  t.send(1000);
+  t.out("P. 1+1000");
+  t.nothing();
+  EXPECT_GT(t.status().ssthresh, 1U << 24);
+}
+
+// RFC 5681 CC-08
+TEST(TcpCongestion, WindowRestartsAfterIdle) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(40000);
+  t.discard();
+  for (int i = 0; i < 4; ++i) acknowledge_flight(t, 1000);
+  EXPECT_GT(t.status().cwnd, 15000U);
+  EXPECT_EQ(t.status().flight, 0U);
+  t.wait(1min);
+  t.send(40000);
+  EXPECT_EQ(t.discard(), 10U);
+}
+
+TEST(TcpCongestion, ApplicationLimitedSenderDoesNotGrowItsWindow) {  // RFC 7661's reason, RFC 5681 section 4.1
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  for (int i = 0; i < 100; ++i) {
+    t.send(1000);
+    t.discard();
+    t.in(". 1 ack " + std::to_string(1001 + 1000 * i));
+  }
+  EXPECT_LE(t.status().cwnd, 12000U);
+}
+
+// RFC 6582 NR-01
+TEST(TcpNewReno, PartialAckRetransmitsTheNextHoleAtOnce) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
+  t.out(". 1+1000");
+  t.in(". 1 ack 4001");  // the segment at 4001 was lost, too
+  EXPECT_EQ(t.out(". 4001+1000").reason, observe::TxReason::PartialAckRetransmit);
+  t.in(". 1 ack 7001");
+  t.out(". 7001+1000");
+  t.in(". 1 ack 10001");
+  t.nothing();
+  EXPECT_LE(t.status().cwnd, 5000U);
+  EXPECT_EQ(t.status().ssthresh, 5000U);  // cut once for the whole window
+}
+
+// RFC 6582 NR-02
+TEST(TcpNewReno, OldDuplicatesDoNotStartASecondFastRetransmit) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
+  t.out(". 1+1000");
+  t.in(". 1 ack 10001");
+  t.nothing();
+  t.send(3000);
+  t.discard();
+  const auto ssthresh = t.status().ssthresh;
+  for (int i = 0; i < 5; ++i) t.in(". 1 ack 9001");  // old
+  t.nothing();
+  EXPECT_EQ(t.status().ssthresh, ssthresh);
+}
+
+// RFC 6582 NR-03
+TEST(TcpNewReno, DuplicatesBelowRecoverAfterATimeoutDoNotStartFastRetransmit) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.out_within(3s, ". 1+1000");
+  t.in(". 1 ack 2001");
+  t.discard();
+  const auto ssthresh = t.status().ssthresh;
+  for (int i = 0; i < 4; ++i) t.in(". 1 ack 2001");
+  EXPECT_EQ(t.status().ssthresh, ssthresh);
+  for (; t.pending() > 0 && !t.broken();) {
+    EXPECT_NE(t.out(". 2001+1000").reason, observe::TxReason::FastRetransmit);
+  }
+}
+
+}  // namespace
+}  // namespace wireside::testing

@@ -1,0 +1,115 @@
+// Protection against wrapped sequence numbers (RFC 7323 section 5).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+void establish_ts(TcpPeer& t, std::uint32_t value) {
+  t.establish("<mss 1460,TS val " + std::to_string(value) + " ecr 0>");
+}
+
+// RFC 7323 TS-06: dropped, and acknowledged.
+TEST(TcpPaws, OlderTimestampIsDroppedWithAnAck) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. 1+100 ack 1 <TS val 999 ecr last>");
+  t.out(". 1 ack 1");
+  t.read_fails(Error::WouldBlock);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpPaws), 1U);
+}
+
+TEST(TcpPaws, EqualAndNewerTimestampsAreTaken) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. 1+100 ack 1 <TS val 1000 ecr last>");
+  t.in("P. 101+100 ack 1 <TS val 2000000 ecr last>");
+  t.read_exactly(200);
+  t.ignore_rest();
+}
+
+TEST(TcpPaws, ComparisonWrapsAround) {
+  TcpPeer t;
+  establish_ts(t, 0xfffffff0U);
+  t.in("P. 1+100 ack 1 <TS val 5 ecr last>");  // newer across the wrap
+  t.read_exactly(100);
+  t.wait(500ms);
+  t.discard();
+  t.in("P. 101+100 ack 1 <TS val 4294967280 ecr last>");  // now old
+  t.out(". 1 ack 101");
+  t.read_fails(Error::WouldBlock);
+}
+
+TEST(TcpPaws, ResetIsExempt) {  // RFC 7323 TS-06
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("R 1 <TS val 1 ecr 0>");
+  t.failed(Error::ConnectionReset);
+}
+
+// RFC 7323 TS-09: TS.Recent is invalid after 24 days.
+TEST(TcpPaws, OldValueIsForgottenAfterTwentyFourDays) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.wait(24h * 25);
+  t.in("P. 1+100 ack 1 <TS val 5 ecr last>");
+  t.read_exactly(100);
+  t.wait(500ms);
+  t.discard();
+  t.in("P. 101+100 ack 1 <TS val 6 ecr last>");
+  t.read_exactly(100);
+  t.ignore_rest();
+}
+
+TEST(TcpPaws, ValueIsStillValidWithinTwentyFourDays) {  // RFC 7323 TS-09
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.wait(24h * 23);
+  t.in("P. 1+100 ack 1 <TS val 5 ecr last>");
+  t.out(". 1 ack 1");
+  t.read_fails(Error::WouldBlock);
+}
+
+TEST(TcpPaws, OldDuplicateDoesNotUpdateTheEcho) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. 1+100 ack 1 <TS val 1010 ecr last>");
+  t.out_within(500ms, ". 1 ack 101 <TS val * ecr 1010>");
+  t.in("P. 1+100 ack 1 <TS val 1005 ecr last>");
+  t.out(". 1 ack 101 <TS val * ecr 1010>");
+}
+
+// A segment that is not acceptable must not move TS.Recent, or a blind attacker could shut the peer out.
+TEST(TcpPaws, SegmentBeyondTheWindowDoesNotUpdateTheEcho) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. 1000000+100 ack 1 <TS val 2000000000 ecr last>");
+  t.out(". 1 ack 1 <TS val * ecr 1000>");
+  t.in("P. 1+100 ack 1 <TS val 1001 ecr last>");
+  t.read_exactly(100);
+  t.ignore_rest();
+}
+
+TEST(TcpPaws, OldSegmentFarLeftOfTheWindowDoesNotUpdateTheEcho) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. -1000+100 ack 1 <TS val 2000000000 ecr last>");
+  t.discard();
+  t.in("P. 1+100 ack 1 <TS val 1001 ecr last>");
+  t.read_exactly(100);
+  t.ignore_rest();
+}
+
+TEST(TcpPaws, OldTimestampInSynReceivedIsAcknowledgedAndDropped) {
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460,TS val 1000 ecr 0>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1 <TS val 1 ecr last>");
+  t.out(". 1 ack 1");
+  t.state(TcpState::SynReceived);
+}
+
+}  // namespace
+}  // namespace wireside::testing

@@ -1,0 +1,134 @@
+// Zero-window probes (RFC 9293 section 3.8.6.1).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+/// Established with a closed window and data waiting.
+void establish_blocked(TcpPeer& t, ConnectionOptions o = {}) {
+  t.establish("<mss 1000>", o, 0);
+  t.send(3000);
+  t.nothing();
+}
+
+// RFC 9293 MUST-36, SHLD-29: the first probe comes after about one RTO.
+TEST(TcpProbe, FirstProbeComesAfterAboutOneRto) {
+  TcpPeer t;
+  establish_blocked(t);
+  const auto rto = t.status().rto;
+  const auto took = t.out_within(10s, ". 1+1 ack 1");
+  EXPECT_GE(took, rto * 9 / 10);
+  EXPECT_LE(took, rto * 2);
+}
+
+// RFC 9293 SHLD-30
+TEST(TcpProbe, IntervalGrowsExponentiallyUpToALimit) {
+  TcpPeer t;
+  establish_blocked(t);
+  auto last = t.out_within(10s, ". 1+1 ack 1");
+  t.in(". 1 ack 1 win 0");
+  bool limited = false;
+  for (int i = 0; i < 15 && !t.broken(); ++i) {
+    const auto gap = t.out_within(10min, ". 1+1 ack 1");
+    t.in(". 1 ack 1 win 0");
+    limited = limited || gap >= 60s;
+    if (!limited) {
+      EXPECT_GE(gap, last * 19 / 10) << "after " << i;
+      EXPECT_LE(gap, last * 5) << "after " << i;
+    }
+    EXPECT_LE(gap, 5min);
+    last = gap;
+  }
+  EXPECT_TRUE(limited);
+}
+
+// RFC 9293 MUST-37: as long as the peer answers, the connection stays, for ever; its control state is not harmed.
+TEST(TcpProbe, AnsweredProbesKeepTheConnectionUpForADay) {
+  TcpPeer t;
+  establish_blocked(t);
+  const auto cwnd = t.status().cwnd;
+  const auto end = t.now() + 24h;
+  while (t.now() < end && !t.broken()) {
+    t.out_within(10min, ". 1+1 ack 1");
+    t.in(". 1 ack 1 win 0");
+    t.nothing();  // no answer to the answer
+  }
+  t.state(TcpState::Established);
+  EXPECT_EQ(t.status().cwnd, cwnd);  // probe answers are neither losses nor duplicates
+  EXPECT_GT(t.status().ssthresh, 1U << 20);
+  t.in(". 1 ack 1 win 5000");
+  t.out(". 1+1000");
+  t.out(". 1001+1000");
+  t.out("P. 2001+1000");
+}
+
+// RFC 9293 MUST-20: unanswered probes end by R2.
+TEST(TcpProbe, UnansweredProbesEndTheConnection) {
+  TcpPeer t;
+  establish_blocked(t);
+  t.wait(30min);
+  t.discard();
+  t.failed(Error::TimedOut);
+  t.silence(1h);
+}
+
+TEST(TcpProbe, PeerMayTakeTheProbeOctet) {
+  TcpPeer t;
+  establish_blocked(t);
+  t.out_within(10s, ". 1+1 ack 1");
+  t.in(". 1 ack 2 win 0");
+  t.out_within(10s, ". 2+1 ack 1");
+  t.in(". 1 ack 3 win 5000");
+  t.out(". 3+1000");
+  t.out(". 1003+1000");
+  t.out("P. 2003+998");
+}
+
+TEST(TcpProbe, LostWindowUpdateIsRepairedByTheProbe) {
+  TcpPeer t;
+  establish_blocked(t);
+  t.out_within(10s, ". 1+1 ack 1");
+  t.in(". 1 ack 1 win 3000");
+  t.out(". 1+1000");
+  t.out(". 1001+1000");
+  t.out("P. 2001+1000");
+  t.in(". 1 ack 3001 win 3000");
+  t.silence(10s);
+}
+
+TEST(TcpProbe, FinIsProbedToo) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 0);
+  t.close();
+  t.nothing();
+  t.out_within(10s, "F. 1 ack 1");
+  t.in(". 1 ack 2 win 0");
+  t.state(TcpState::FinWait2);
+}
+
+TEST(TcpProbe, ProbesStopWhenNothingWaits) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 1000);
+  t.send(1000);
+  t.out("P. 1+1000");
+  t.in(". 1 ack 1001 win 0");
+  t.silence(1h);
+}
+
+TEST(TcpProbe, WindowClosedInMidTransferIsProbed) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 2000);
+  t.send(5000);
+  t.out(". 1+1000");
+  t.out(". 1001+1000");
+  t.in(". 1 ack 2001 win 0");
+  t.out_within(10s, ". 2001+1");
+  t.in(". 1 ack 2001 win 0");
+  t.in(". 1 ack 2001 win 1000");
+  t.out(". 2001+1000");
+}
+
+}  // namespace
+}  // namespace wireside::testing

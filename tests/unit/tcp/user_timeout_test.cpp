@@ -1,0 +1,119 @@
+// R1, R2 and the user timeout (RFC 9293 sections 3.8.3, 3.10.8).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+ConnectionOptions user_timeout(Duration d) {
+  ConnectionOptions o;
+  o.user_timeout = d;
+  return o;
+}
+
+TEST(TcpUserTimeout, DefaultsFollowTheRfc) {
+  const tcp::TcpConfig c;
+  EXPECT_GE(c.r1_retransmissions, 3U);  // RFC 9293 SHLD-10
+  EXPECT_GE(c.r2_timeout, 100s);        // RFC 9293 SHLD-11
+  EXPECT_GE(c.syn_timeout, 3min);       // RFC 9293 MUST-23
+}
+
+// RFC 9293 MUST-21: the application sets R2.
+TEST(TcpUserTimeout, EndsTheConnectionWithUnacknowledgedData) {
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(6900ms);
+  t.discard();
+  t.state(TcpState::Established);
+  t.wait(200ms);
+  t.discard();
+  t.failed(Error::TimedOut);
+  t.gone();
+}
+
+TEST(TcpUserTimeout, CountsFromTheLastProgress) {
+  TcpPeer t;
+  t.establish("<mss 1000>", user_timeout(7s));
+  t.send(2000);
+  t.discard();
+  t.wait(6s);
+  t.discard();
+  t.in(". 1 ack 1001");
+  t.wait(6s);
+  t.discard();
+  t.state(TcpState::Established);
+  t.wait(2s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, IdleConnectionIsNotAffected) {
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.silence(1h);
+  t.state(TcpState::Established);
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(5s);
+  t.discard();
+  t.state(TcpState::Established);  // the idle hour does not count
+}
+
+TEST(TcpUserTimeout, CanBeChangedDuringTheConnection) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  t.establish();
+  t.options(user_timeout(3s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(4s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, AppliesToTheSynToo) {  // RFC 9293 MUST-21, MUST-22
+  TcpPeer t;
+  t.connect(user_timeout(5s));
+  t.out("S 0");
+  t.wait(6s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, MayBeLongerThanTheDefault) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(5h));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(4h);
+  t.discard();
+  t.state(TcpState::Established);
+}
+
+TEST(TcpUserTimeout, SoftErrorIsTheReasonGiven) {  // RFC 9293 SHLD-9, SHLD-25
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.icmp(Error::HostUnreachable, false, 1);
+  t.no_event(EventKind::Failed);
+  t.wait(8s);
+  t.discard();
+  t.failed(Error::HostUnreachable);
+}
+
+TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
+  TcpPeer t;
+  t.establish();
+  t.close();
+  t.out("F. 1 ack 1");
+  t.wait(1h);
+  t.discard();
+  t.gone();
+  EXPECT_EQ(t.layer().next_deadline(), Instant::max());
+}
+
+}  // namespace
+}  // namespace wireside::testing

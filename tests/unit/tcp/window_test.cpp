@@ -1,0 +1,281 @@
+// Send and receive windows: updates, scaling, edges (RFC 9293 section 3.8.6, RFC 7323 section 2).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+// RFC 9293 EV-23: SND.WND is taken only from segments that are not older than the last that set it.
+TEST(TcpWindow, OldSegmentCannotChangeTheSendWindow) {
+  TcpPeer t;
+  t.establish();
+  t.in("P. 1+100 ack 1 win 5000");
+  t.in("P. 101+100 ack 1 win 6000");
+  EXPECT_EQ(t.status().snd_wnd, 6000U);
+  t.in("P. 1+101 ack 1 win 100");  // older sequence number
+  EXPECT_EQ(t.status().snd_wnd, 6000U);
+  t.send(1000);
+  t.discard();
+  t.in(". 201 ack 1001 win 7000");
+  EXPECT_EQ(t.status().snd_wnd, 7000U);
+  t.in(". 201 ack 501 win 100");  // same sequence number, older ACK
+  EXPECT_EQ(t.status().snd_wnd, 7000U);
+  t.in(". 201 ack 1001 win 50");  // same and same: the latest word
+  EXPECT_EQ(t.status().snd_wnd, 50U);
+  t.ignore_rest();
+}
+
+TEST(TcpWindow, SenderStopsAtTheWindowAndGoesOnWithTheUpdate) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 3000);
+  t.send(10000);
+  t.out(". 1+1000");
+  t.out(". 1001+1000");
+  t.out(". 2001+1000");
+  t.nothing();
+  t.in(". 1 ack 3001 win 2000");
+  t.out(". 3001+1000");
+  t.out(". 4001+1000");
+  t.nothing();
+  t.in(". 1 ack 3001 win 3000");
+  t.out(". 5001+1000");
+}
+
+// RFC 9293 MUST-1: a window of 65,535 is not negative.
+TEST(TcpWindow, LargestUnscaledWindowIsUsable) {
+  TcpPeer t;
+  t.establish("<mss 1460>", {}, 65535);
+  EXPECT_EQ(t.status().snd_wnd, 65535U);
+  t.send(1000);
+  t.out("P. 1+1000");
+}
+
+// RFC 9293 MUST-1, REC-1; RFC 7323 TS-03: 2^30.
+TEST(TcpWindow, LargestScaledWindowIsUsable) {
+  TcpPeer t;
+  t.establish("<mss 1460,wscale 14>", {}, 65535);
+  EXPECT_EQ(t.status().snd_wnd, 65535U << 14);
+  t.send(1000);
+  t.out("P. 1+1000");
+}
+
+// RFC 7323 TS-01: a shift above 14 counts as 14.
+TEST(TcpWindow, ShiftAboveFourteenCountsAsFourteen) {
+  TcpPeer t;
+  t.establish("<mss 1460,wscale 15>", {}, 4);
+  EXPECT_EQ(t.status().snd_wnd, 4U << 14);
+  TcpPeer u;
+  u.establish("<mss 1460,wscale 255>", {}, 4);
+  EXPECT_EQ(u.status().snd_wnd, 4U << 14);
+}
+
+// RFC 7323 TS-01: scaling takes both sides; without the peer's option ours is not sent and nothing is scaled.
+TEST(TcpWindow, WithoutThePeersOptionNothingIsScaled) {
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 win 1000 <mss 1460>");
+  t.out("S. 0 ack 1 <mss 1460>");
+  t.in(". 1 ack 1 win 1000");
+  t.accept();
+  EXPECT_EQ(t.status().snd_wnd, 1000U);
+  EXPECT_EQ(t.status().snd_wscale, 0);
+  EXPECT_EQ(t.status().rcv_wscale, 0);
+}
+
+// RFC 7323 TS-02: the window in a SYN is never scaled.
+TEST(TcpWindow, SynWindowIsNotScaled) {
+  TcpPeer t;
+  t.connect();
+  const auto syn = t.out("S 0");
+  EXPECT_GT(syn.header.window, 20000);
+  t.in("S. 0 ack 1 win 1000 <mss 1460,wscale 7>");
+  EXPECT_EQ(t.status().snd_wnd, 1000U);
+  t.out(". 1 ack 1");
+  t.in(". 1 ack 1 win 1000");
+  EXPECT_EQ(t.status().snd_wnd, 128'000U);
+}
+
+TEST(TcpWindow, OurWindowIsScaledAfterTheSyn) {  // RFC 7323 TS-03
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460,wscale 7>");
+  const auto syn_ack = t.out("S. 0 ack 1 <mss 1460,wscale *>");
+  const unsigned shift = *syn_ack.header.options.window_scale;
+  ASSERT_GT(shift, 0U);
+  t.in(". 1+1460 ack 1");
+  t.in(". 1461+1460 ack 1");
+  t.accept();
+  const auto ack = t.out(". 1 ack 2921");
+  const auto window = std::uint32_t{ack.header.window} << shift;
+  EXPECT_GT(window, 40'000U);
+  EXPECT_LE(window, 9U << 20);
+}
+
+// RFC 7323 TS-03: rounding by the scale never turns room into a zero window, nor moves the edge left.
+TEST(TcpWindow, SmallSegmentsUnderALargeScaleNeitherRetractNorCloseTheWindow) {
+  PeerSetup s;
+  s.config.receive_buffer_max = std::size_t{1} << 30;  // the largest shift
+  TcpPeer t{s};
+  t.establish("<mss 1460,wscale 7>");
+  EXPECT_EQ(t.status().rcv_wscale, 14);
+  int at = 1;
+  for (int i = 0; i < 200; ++i, at += 7) {
+    t.in("P. " + std::to_string(at) + "+7 ack 1");  // the harness checks the right edge of each ACK
+    t.wait(50ms);
+  }
+  t.read_exactly(1400);
+  while (t.pending() > 0 && !t.broken()) EXPECT_GT(t.out(". 1").header.window, 0);
+}
+
+// RFC 9293 SHLD-14, EV-27: the right edge stays while the application does not read.
+TEST(TcpWindow, RightEdgeStaysWhileDataIsUnread) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 8000;
+  t.establish("<mss 1000>", o);
+  for (int i = 0; i < 8; ++i) t.in(". " + std::to_string(1 + 1000 * i) + "+1000 ack 1");
+  t.wait(500ms);
+  std::uint16_t last = 8000;
+  while (t.pending() > 0 && !t.broken()) last = t.out(". 1").header.window;
+  EXPECT_EQ(last, 0);
+}
+
+// RFC 9293 MUST-39: the window opens by at least min(MSS, half the buffer), not octet by octet.
+TEST(TcpWindow, ReceiverAvoidsSillyWindows) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 8000;
+  t.establish("<mss 1000>", o);
+  for (int i = 0; i < 8; ++i) t.in(". " + std::to_string(1 + 1000 * i) + "+1000 ack 1");
+  t.wait(500ms);
+  t.discard();
+  for (int i = 0; i < 9; ++i) t.read(100);
+  t.nothing();  // 900 octets of room, less than a segment
+  t.read(200);
+  EXPECT_GE(t.out(". 1 ack 8001").header.window, 1000);
+  // A probe in the meantime does not make the window creep, either.
+  t.read(300);
+  t.in(". 8001+1 ack 1");
+  t.wait(500ms);
+  while (t.pending() > 0 && !t.broken()) {
+    const auto window = t.out(". 1").header.window;
+    EXPECT_TRUE(window >= 1000 || window == 999 || window == 0) << window;
+  }
+}
+
+TEST(TcpWindow, HalfTheBufferCountsWhenItIsBelowOneSegment) {  // RFC 9293 MUST-39
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 1000;
+  t.establish("<mss 1460>", o);
+  t.in(". 1+1000 ack 1");
+  t.wait(500ms);
+  t.discard();
+  t.read(400);
+  t.nothing();
+  t.read(200);
+  EXPECT_GE(t.out(". 1 ack 1001").header.window, 500);
+}
+
+// RFC 9293 MUST-34, SHLD-15: after a shrink the usable window may be negative; no new data goes.
+TEST(TcpWindow, SenderSurvivesAShrunkenWindow) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 5000);
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 5U);
+  t.in(". 1 ack 1001 win 1000");
+  t.nothing();
+  EXPECT_EQ(t.status().snd_wnd, 1000U);
+  t.in(". 1 ack 5001 win 1000");
+  t.out(". 5001+1000");
+}
+
+// RFC 9293 SHLD-16: what lies within the shrunken window is still retransmitted.
+TEST(TcpWindow, DataInsideTheShrunkenWindowIsRetransmitted) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 5000);
+  t.send(10000);
+  t.discard();
+  t.in(". 1 ack 1001 win 1000");
+  t.out_within(3s, ". 1001+1000");
+  t.in(". 1 ack 2001 win 1000");
+  t.out(". 2001+1000");
+}
+
+// RFC 9293 MUST-35, SHLD-17: a window shrunk to zero is probed, and the connection does not time out meanwhile.
+TEST(TcpWindow, WindowShrunkToZeroIsProbed) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 5000);
+  t.send(5000);
+  t.discard();
+  t.in(". 1 ack 1001 win 0");
+  const auto end = t.now() + 1h;
+  unsigned probes = 0;
+  while (t.now() < end && !t.broken()) {
+    t.wait(5s);
+    while (t.pending() > 0 && !t.broken()) {
+      const auto probe = t.out(". 1001+1");
+      ++probes;
+      t.in(". 1 ack 1001 win 0");
+    }
+  }
+  EXPECT_GE(probes, 10U);
+  t.state(TcpState::Established);
+  t.in(". 1 ack 1001 win 5000");
+  t.wait(200ms);
+  ASSERT_GE(t.pending(), 1U);
+  t.discard();
+}
+
+TEST(TcpWindow, LateWindowFromTheHandshakeAckIsTaken) {
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 win 100 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1 win 20000");
+  t.accept();
+  EXPECT_EQ(t.status().snd_wnd, 20000U);
+}
+
+// Receive-buffer auto-tuning: a fast reader makes the window grow, up to the bound.
+TEST(TcpWindow, BufferGrowsForAFastReader) {
+  PeerSetup s;
+  s.config.receive_buffer_initial = 64 * 1024;
+  s.config.receive_buffer_max = 1 << 20;
+  TcpPeer t{s};
+  t.establish(all_options);
+  const auto before = t.status().receive_buffer;
+  std::uint64_t at = 1;
+  for (int round = 0; round < 30; ++round) {
+    t.wait(20ms);  // one round trip
+    const auto window = t.status().rcv_wnd;
+    std::uint32_t sent = 0;
+    t.batch([&] {
+      for (; sent + 1448 <= window && !t.broken(); sent += 1448, at += 1448) {
+        t.in(". " + std::to_string(at) + "+1448 ack 1");
+      }
+    });
+    t.read();
+    t.discard();
+  }
+  EXPECT_GT(t.status().receive_buffer, 4 * before);
+  EXPECT_LE(t.status().receive_buffer, std::size_t{1} << 20);
+}
+
+TEST(TcpWindow, FixedBufferStaysFixed) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 50000;
+  t.establish(all_options, o);
+  for (int i = 0; i < 100; ++i) {
+    t.wait(5ms);
+    t.in(". " + std::to_string(1 + i * 1448) + "+1448 ack 1");
+    t.read();
+  }
+  EXPECT_EQ(t.status().receive_buffer, 50000U);
+  t.ignore_rest();
+}
+
+}  // namespace
+}  // namespace wireside::testing
