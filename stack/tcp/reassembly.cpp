@@ -10,8 +10,8 @@ bool Reassembly::insert(SeqNum seq, const Slice& data, std::size_t max_pieces, B
   SeqNum at = seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(data.size());
   std::vector<Piece> fresh;
-  auto it = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.end().after(at); });
-  const auto insert_at = it - pieces_.begin();
+  auto it =
+      std::partition_point(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.end().at_or_before(at); });
   for (; at.before(end); ++it) {
     const bool past_all = it == pieces_.end();
     const SeqNum gap_end = past_all ? end : earlier(it->seq, end);
@@ -25,12 +25,9 @@ bool Reassembly::insert(SeqNum seq, const Slice& data, std::size_t max_pieces, B
   for (auto& p : fresh) {
     octets_ += p.data.size();
     p.data = compact(std::move(p.data), pool);
-  }
-  const bool one_gap = fresh.size() <= 1;
-  pieces_.insert(pieces_.begin() + insert_at, std::make_move_iterator(fresh.begin()),
-                 std::make_move_iterator(fresh.end()));
-  if (!one_gap) {
-    std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) { return a.seq.before(b.seq); });
+    const auto position =
+        std::partition_point(pieces_.begin(), pieces_.end(), [&](const Piece& q) { return q.seq.before(p.seq); });
+    pieces_.insert(position, std::move(p));
   }
   remember(seq);
   return true;
