@@ -15,6 +15,9 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     c.snd.queue.drop_front(std::min<std::size_t>(acked, c.snd.queue.octets()));  // a FIN is not in the queue
     c.snd.snd_una = s.header.ack;
     if (c.snd.rexmit_nxt.before(c.snd.snd_una)) c.snd.rexmit_nxt = c.snd.snd_una;
+    // Marks left behind follow, or they would seem to lie ahead after 2^31 octets.
+    if (c.snd.small_end.before(c.snd.snd_una)) c.snd.small_end = c.snd.snd_una;
+    if (!c.snd.in_recovery) c.snd.recover = later(c.snd.recover, c.snd.snd_una - 1);
     c.snd.retransmissions = 0;
     c.snd.progress_at = now;
     c.soft_error.reset();
