@@ -111,6 +111,9 @@ void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) 
                             .ttl = datagram.header.ttl,
                             .tos = datagram.header.tos,
                             .gso_size = datagram.gso_size});
+  if (tcp.take_forward_progress()) {
+    if (const auto hop = ip.routes().next_hop(datagram.header.source)) link.confirm(now, *hop);
+  }
 }
 
 void StackState::udp_arrives(Instant now, const ip::IncomingDatagram& datagram) {

@@ -160,7 +160,9 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   /// Sequence number behind the last octet the application gave.
   [[nodiscard]] SeqNum data_end() const { return data_start() + static_cast<std::uint32_t>(snd.queue.octets()); }
   /// Sequence number of the first octet in the send queue (the SYN has none there).
-  [[nodiscard]] SeqNum data_start() const { return snd.snd_una == snd.iss ? snd.iss + 1 : snd.snd_una; }
+  [[nodiscard]] SeqNum data_start() const {
+    return state_ == TcpState::SynSent || state_ == TcpState::SynReceived ? snd.iss + 1 : snd.snd_una;
+  }
   [[nodiscard]] bool fin_sent() const { return owes_fin(state_) && snd.snd_nxt.after(data_end()); }
   [[nodiscard]] bool everything_acknowledged() const { return snd.snd_una == snd.snd_nxt; }
   /// Octets and FIN not sent yet.

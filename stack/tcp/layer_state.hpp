@@ -87,6 +87,7 @@ class LayerState {
   observe::Sink& sink;
   std::uint16_t link_mss = 1460;
   std::size_t max_super_segment = 65535 - 60;
+  bool forward_progress = false;
   SlotMap<Connection, ConnectionTag> connections;
   SlotMap<Listener, ListenerTag> listeners;
   SlotMap<HalfOpen, HalfOpenTag> half_open;

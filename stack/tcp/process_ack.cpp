@@ -8,6 +8,7 @@ using observe::WindowCause;
 
 void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   if (f.advances) {
+    forward_progress = true;
     const std::uint32_t acked = span_octets(c.snd.snd_una, s.header.ack);
     const std::uint32_t flight = c.snd.flight();
     const std::uint32_t cwnd = c.snd.congestion.cwnd();

@@ -73,6 +73,8 @@ class TcpLayer {
 
   /// SEGMENT ARRIVES (section 3.10.7; segment_arrives.cpp).
   void segment_arrives(Instant now, const IncomingSegment& segment);
+  /// Whether something of ours was newly acknowledged since the last call: the next hop is alive (RFC 4861 7.3.1).
+  [[nodiscard]] bool take_forward_progress();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
