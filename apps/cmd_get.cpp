@@ -29,6 +29,7 @@ namespace http = boost::beast::http;
 
 constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t block_octets = 64 * 1024;
+constexpr std::size_t turn_octets = 512 * 1024;
 
 struct GetOptions {
   CommonOptions common;
@@ -131,8 +132,12 @@ class Get {
     const auto length = parser.content_length();
     progress_.start(length ? std::optional<std::uint64_t>{*length} : std::nullopt,
                     !options_.quiet && ::isatty(STDERR_FILENO) != 0);
-    const Failure failure = length ? co_await receive_known_length(buffer, *length, file)
-                                   : co_await receive_parsed(parser, buffer, file);
+    Failure failure;
+    if (length) {
+      failure = co_await receive_known_length(buffer, *length, file);
+    } else {
+      failure = co_await receive_parsed(parser, buffer, file);
+    }
     if (failure.empty()) progress_.finish(options_.common.verbose && !options_.quiet);
     co_return failure;
   }
@@ -141,15 +146,16 @@ class Get {
   asio::awaitable<Failure> receive_known_length(boost::beast::flat_buffer& buffer, std::uint64_t length,
                                                 LocalStream& file) {
     const std::size_t early = std::min<std::uint64_t>(length, buffer.size());
-    Failure failure = co_await store(file, buffer.data().data(), early);
+    Failure failure = co_await store(file, std::vector(1, asio::const_buffer{buffer.data().data(), early}), early);
     length -= early;
+    SliceList slices;
     while (failure.empty() && length > 0) {
-      const std::size_t most = std::min<std::uint64_t>(length, block_octets);
-      const auto [ec, slice] = co_await socket_.async_receive_slice(most, tuple_token);
+      const std::size_t most = std::min<std::uint64_t>(length, turn_octets);
+      const auto [ec, octets] = co_await socket_.async_receive_slices(slices, most, tuple_token);
       if (ec == asio::error::eof) co_return fmt::format("the connection ended {} octets too early", length);
       if (ec) co_return reason(ec);
-      failure = co_await store(file, slice.data(), slice.size());
-      length -= slice.size();
+      failure = co_await store(file, buffers_of(slices), octets);
+      length -= octets;
     }
     co_return failure;
   }
@@ -164,16 +170,17 @@ class Get {
       body.size = block.size();
       auto [ec, n] = co_await http::async_read(socket_, buffer, parser, tuple_token);
       if (ec && ec != http::error::need_buffer) co_return reason(ec);
-      const Failure failure = co_await store(file, block.data(), block.size() - body.size);
+      const std::size_t octets = block.size() - body.size;
+      const Failure failure = co_await store(file, std::vector(1, asio::const_buffer{block.data(), octets}), octets);
       if (!failure.empty()) co_return failure;
     }
     co_return Failure{};
   }
 
-  asio::awaitable<Failure> store(LocalStream& file, const void* data, std::size_t octets) {
+  asio::awaitable<Failure> store(LocalStream& file, std::vector<asio::const_buffer> buffers, std::size_t octets) {
     expect_progress();
     if (octets == 0) co_return Failure{};
-    const auto [ec, n] = co_await asio::async_write(file.descriptor(), asio::buffer(data, octets), tuple_token);
+    const auto [ec, n] = co_await asio::async_write(file.descriptor(), buffers, tuple_token);
     expect_progress();  // a slow reader of our output is not the server's fault
     if (ec) co_return fmt::format("writing {}: {}", options_.output.empty() ? "-" : options_.output, ec.message());
     progress_.add(octets);

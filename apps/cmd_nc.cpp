@@ -26,6 +26,7 @@ using namespace asio::experimental::awaitable_operators;
 
 constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t block_octets = 64 * 1024;
+constexpr std::size_t turn_octets = 512 * 1024;
 constexpr std::size_t datagram_octets = 16 * 1024;  // most of standard input per datagram
 
 struct NcOptions {
@@ -137,13 +138,14 @@ class Nc {
   }
 
   Outcome receive(net::tcp_socket& socket) {
+    SliceList slices;
     while (true) {
-      const auto [ec, slice] = co_await socket.async_receive_slice(block_octets, tuple_token);
+      const auto [ec, octets] = co_await socket.async_receive_slices(slices, turn_octets, tuple_token);
       if (ec == asio::error::eof) co_return net::error_code{};
       if (ec) co_return ec;
       touch();
       const auto [write_error, n] =
-          co_await asio::async_write(output_.descriptor(), asio::buffer(slice.data(), slice.size()), tuple_token);
+          co_await asio::async_write(output_.descriptor(), buffers_of(slices), tuple_token);
       if (write_error) co_return write_error;
     }
   }

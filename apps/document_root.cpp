@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <random>
@@ -98,7 +100,8 @@ std::expected<OpenFile, int> DocumentRoot::open_file(const std::string& path) co
   return file;
 }
 
-std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const OpenFile& folder) const {
+std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const std::string& path,
+                                                                           const OpenFile& folder) const {
   // A descriptor of its own: closedir() closes it, and its read position belongs to nobody else.
   const int fd = ::openat(folder.descriptor.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return std::unexpected{errno};
@@ -109,7 +112,8 @@ std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const OpenFil
     const std::string_view name = item->d_name;
     if (name == "." || name == ".." || name.starts_with(temporary_prefix)) continue;
     struct stat facts {};
-    if (::fstatat(fd, item->d_name, &facts, 0) != 0) continue;  // a dangling link, or gone meanwhile
+    if (::fstatat(fd, item->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;  // gone meanwhile
+    if (S_ISLNK(facts.st_mode) && !look_through(path + '/' + item->d_name, facts)) continue;
     if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode)) continue;
     entries.push_back({std::string{name}, S_ISDIR(facts.st_mode), static_cast<std::uint64_t>(facts.st_size),
                        facts.st_mtim.tv_sec});
@@ -118,6 +122,11 @@ std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const OpenFil
     return a.directory != b.directory ? a.directory : a.name < b.name;
   });
   return entries;
+}
+
+bool DocumentRoot::look_through(const std::string& path, struct stat& facts) const {
+  const auto target = open_beneath(path.starts_with('/') ? path.substr(1) : path, O_PATH);
+  return target && ::fstat(target->get(), &facts) == 0;
 }
 
 std::expected<Upload, int> DocumentRoot::begin_upload(const std::string& path) const {
@@ -154,6 +163,25 @@ std::expected<void, int> Upload::write(const void* data, std::size_t octets) {
     if (n < 0) return std::unexpected{errno};
     at += n;
     octets -= static_cast<std::size_t>(n);
+  }
+  return {};
+}
+
+std::expected<void, int> Upload::write(const SliceList& slices) {
+  std::array<iovec, SliceList::max_slices> parts{};
+  std::size_t count = 0;
+  for (const Slice& s : slices) parts[count++] = {const_cast<std::uint8_t*>(s.data()), s.size()};
+  ssize_t n = 0;
+  do {
+    n = ::writev(file_.get(), parts.data(), static_cast<int>(count));
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return std::unexpected{errno};
+  // A short write is rare; what is left goes piece by piece.
+  auto skip = static_cast<std::size_t>(n);
+  for (const Slice& s : slices) {
+    const std::size_t done = std::min(skip, s.size());
+    skip -= done;
+    if (const auto rest = write(s.data() + done, s.size() - done); !rest) return rest;
   }
   return {};
 }

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "packet/buffer.hpp"
+
 namespace wireside::apps {
 
 /// Owns a file descriptor.
@@ -74,6 +76,7 @@ class Upload {
   ~Upload();
   /// All octets or an errno.
   [[nodiscard]] std::expected<void, int> write(const void* data, std::size_t octets);
+  [[nodiscard]] std::expected<void, int> write(const SliceList& slices);
   /// Puts the file in its place. True: it is new; false: it replaced another. Error: an errno.
   [[nodiscard]] std::expected<bool, int> commit();
 
@@ -92,14 +95,18 @@ class DocumentRoot {
   /// A regular file or folder beneath the root; symbolic links work as long as they stay beneath it.
   /// Errors: errno values; EXDEV for a path that leaves the root, EACCES for devices, pipes and sockets.
   [[nodiscard]] std::expected<OpenFile, int> open_file(const std::string& path) const;
-  /// Sorted by name, folders first. Unfinished uploads are left out.
-  [[nodiscard]] std::expected<std::vector<DirectoryEntry>, int> list(const OpenFile& folder) const;
+  /// What open_file() would open in `folder`, which was opened as `path`; sorted by name, folders first. Unfinished
+  /// uploads are left out.
+  [[nodiscard]] std::expected<std::vector<DirectoryEntry>, int> list(const std::string& path,
+                                                                     const OpenFile& folder) const;
   /// Begins to write `path`. Errors: EISDIR (it is a folder), ENOENT (its folder does not exist), EXDEV, ...
   [[nodiscard]] std::expected<Upload, int> begin_upload(const std::string& path) const;
 
  private:
   explicit DocumentRoot(FileDescriptor root) : root_{std::move(root)} {}
   [[nodiscard]] std::expected<FileDescriptor, int> open_beneath(const std::string& path, int flags) const;
+  /// Follows a symbolic link in the listing of a folder, if it stays beneath the root.
+  [[nodiscard]] bool look_through(const std::string& path, struct stat& facts) const;
   FileDescriptor root_;
 };
 

@@ -78,7 +78,7 @@ HttpSession::Flow HttpSession::get(const TargetPath& target) {
 }
 
 HttpSession::Flow HttpSession::send_listing(const TargetPath& target, const OpenFile& folder) {
-  const auto entries = server_.root().list(folder);
+  const auto entries = server_.root().list(target.path, folder);
   if (!entries) co_return co_await refuse_errno(entries.error());
   TextReply reply = text_reply(Status::ok);
   reply.set(http::field::content_type, "text/html; charset=utf-8");
@@ -180,7 +180,7 @@ HttpSession::Flow HttpSession::send_pieces(HeaderReply& reply, const OpenFile& f
       const auto [ec, n] = co_await asio::async_write(socket_, asio::buffer(piece.text), token);
       good = !ec;
     }
-    good = good && co_await send_octets(file, piece.offset, piece.length);
+    if (good) good = co_await send_octets(file, piece.offset, piece.length);
     if (good) sent += piece.text.size() + piece.length;
   }
   log(reply.result(), sent);

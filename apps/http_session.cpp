@@ -36,8 +36,8 @@ HttpSession::HttpSession(HttpServer& server, net::tcp_socket socket)
 asio::awaitable<void> HttpSession::run(std::shared_ptr<HttpSession> self) {
   self->expect_progress(self->server_.options().idle_timeout);
   self->watch_deadline();
-  while (co_await self->serve_request()) {
-  }
+  bool more = true;
+  while (more) more = co_await self->serve_request();
   co_await self->leave();
   self->timer_.cancel();
 }

@@ -20,6 +20,7 @@ namespace http = boost::beast::http;
 
 namespace {
 constexpr std::size_t block_octets = 64 * 1024;
+constexpr std::size_t turn_octets = 512 * 1024;  // written at most before other connections get their turn
 constexpr int connection_lost = -1;
 }  // namespace
 
@@ -98,12 +99,14 @@ asio::awaitable<int> HttpSession::receive_known_length(Upload& upload, std::uint
   if (const auto written = upload.write(buffer_.data().data(), early); !written) co_return written.error();
   buffer_.consume(early);
   length -= early;
+  SliceList slices;
   while (length > 0) {
-    const auto [ec, slice] = co_await socket_.async_receive_slice(std::min<std::uint64_t>(length, block_octets),
-                                                                  asio::as_tuple(asio::use_awaitable));
+    const std::size_t most = std::min<std::uint64_t>(length, turn_octets);
+    const auto [ec, octets] =
+        co_await socket_.async_receive_slices(slices, most, asio::as_tuple(asio::use_awaitable));
     if (ec) co_return connection_lost;
-    if (const auto written = upload.write(slice.data(), slice.size()); !written) co_return written.error();
-    length -= slice.size();
+    if (const auto written = upload.write(slices); !written) co_return written.error();
+    length -= octets;
     expect_progress(server_.options().idle_timeout);
   }
   co_return 0;

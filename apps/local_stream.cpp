@@ -7,6 +7,12 @@
 
 namespace wireside::apps {
 
+std::vector<boost::asio::const_buffer> buffers_of(const SliceList& slices) {
+  std::vector<boost::asio::const_buffer> out;
+  for (const Slice& s : slices) out.emplace_back(s.data(), s.size());
+  return out;
+}
+
 LocalStream::LocalStream(boost::asio::io_context& context, int fd)
     : descriptor_{context}, flags_{::fcntl(fd, F_GETFL)} {
   boost::system::error_code ignored;  // a closed standard stream shows at the first read or write

@@ -1,12 +1,19 @@
 // Standard input, standard output and files inside the event loop: a slow reader of our output must not stop TCP.
 #pragma once
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <expected>
 #include <string>
+#include <vector>
+
+#include "packet/buffer.hpp"
 
 namespace wireside::apps {
+
+/// The slices as a buffer sequence; they must stay where they are while it is used.
+[[nodiscard]] std::vector<boost::asio::const_buffer> buffers_of(const SliceList& slices);
 
 /// A descriptor in non-blocking mode. The mode belongs to the open file, which other programs may share (a shell's
 /// terminal), so it is put back in the end.

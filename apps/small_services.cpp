@@ -19,6 +19,7 @@ namespace {
 constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_connections = 1024;  // over all services; beyond, a connection is closed at once
 constexpr std::size_t block_octets = 64 * 1024;
+constexpr std::size_t turn_octets = 512 * 1024;
 
 constexpr std::size_t line_characters = 72;
 constexpr std::size_t line_octets = line_characters + 2;
@@ -28,16 +29,18 @@ constexpr std::size_t pattern_octets = line_octets * printing_characters;
 using Serve = asio::awaitable<void> (*)(net::tcp_socket);
 
 asio::awaitable<void> echo(net::tcp_socket socket) {
+  SliceList slices;
   while (true) {
-    auto [ec, slice] = co_await socket.async_receive_slice(block_octets, tuple_token);
+    const auto [ec, octets] = co_await socket.async_receive_slices(slices, turn_octets, tuple_token);
     if (ec) break;
-    co_await socket.async_send_slice(std::move(slice), asio::use_awaitable);
+    for (const Slice& slice : slices) co_await socket.async_send_slice(slice, asio::use_awaitable);
   }
 }
 
 asio::awaitable<void> discard(net::tcp_socket socket) {
+  SliceList slices;
   while (true) {
-    const auto [ec, slice] = co_await socket.async_receive_slice(block_octets, tuple_token);
+    const auto [ec, octets] = co_await socket.async_receive_slices(slices, turn_octets, tuple_token);
     if (ec) break;
   }
 }

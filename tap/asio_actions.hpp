@@ -111,6 +111,28 @@ struct ReceiveSliceAction {
   auto take() { return std::tuple{std::move(slice)}; }
 };
 
+/// Borrowing receive of everything there is, within bounds: one turn of the loop for many small segments.
+struct ReceiveSlicesAction {
+  SliceList* out;
+  std::size_t max;
+  bool operator()(SocketCore& core, error_code& ec) {
+    out->clear();
+    const Instant now = core.runtime().now();
+    Result<Slice> received{};
+    while (!out->full() && out->octets() < max) {
+      received = core.table().receive_slice(now, core.handle(), max - out->octets());
+      if (!received || received->empty()) break;
+      out->push_back(std::move(*received));
+    }
+    core.kick();
+    if (!out->empty()) return true;
+    if (!received) return !core.must_wait(received.error(), ec);
+    ec = boost::asio::error::eof;
+    return true;
+  }
+  auto take() { return std::tuple{out->octets()}; }
+};
+
 struct ConnectAction {
   Endpoint peer;
   bool started = false;

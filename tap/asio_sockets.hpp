@@ -120,6 +120,14 @@ class tcp_socket : public basic_socket {
                                           detail::ReceiveSliceAction{max, {}}, token);
   }
 
+  /// As async_receive_slice, but as many pieces as there are and `out` holds. `out` stays valid until completion.
+  /// Signature: void(error_code, size_t).
+  template <class Token = boost::asio::default_completion_token_t<executor_type>>
+  auto async_receive_slices(SliceList& out, std::size_t max, Token&& token = Token()) {
+    return start<void(error_code, std::size_t)>(detail::SocketCore::Direction::Read,
+                                                detail::ReceiveSlicesAction{&out, max}, token);
+  }
+
   /// Non-blocking forms: would_block instead of waiting.
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers, error_code& ec) {
