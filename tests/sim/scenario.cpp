@@ -1,0 +1,101 @@
+#include "sim/simulation.hpp"
+
+namespace wireside::testing {
+
+namespace {
+
+/// Mostly small, sometimes up to `most`.
+std::uint64_t skewed(TestRandom& r, std::uint64_t most) {
+  const double u = r.unit();
+  return static_cast<std::uint64_t>(u * u * u * static_cast<double>(most));
+}
+
+tcp::ConnectionOptions draw_options(TestRandom& r, const tcp::ConnectionOptions& defaults) {
+  auto o = defaults;
+  o.no_delay = r.chance(0.3);
+  o.quick_ack = r.chance(0.1);
+  if (r.chance(0.5)) o.receive_buffer = r.between(1500, 100'000);
+  o.send_buffer = r.between(1000, 300'000);
+  if (r.chance(0.1)) o.max_segment = static_cast<std::uint16_t>(r.between(200, 1400));
+  return o;
+}
+
+ApplicationPlan draw_application(TestRandom& r, const tcp::ConnectionOptions& defaults) {
+  ApplicationPlan p;
+  p.octets = r.chance(0.15) ? 0 : skewed(r, 300'000);
+  p.largest_write = 1 + skewed(r, 40'000);
+  // Tiny writes of a long stream only take long.
+  if (p.octets > 20'000) p.largest_write += 2000;
+  p.largest_read = 500 + skewed(r, 40'000);
+  if (r.chance(0.4)) p.write_pause = r.unit() * 0.3;
+  if (r.chance(0.4)) p.read_pause = r.unit() * 0.5;
+  p.longest_pause = 1ms + r.duration_below(r.chance(0.1) ? Duration{3s} : Duration{100ms});
+  if (r.chance(0.1)) p.reads_from = r.duration_below(20s);
+  p.uses_slices = r.chance(0.2);
+  p.options = draw_options(r, defaults);
+  return p;
+}
+
+LinkConditions draw_link(TestRandom& r) {
+  LinkConditions c;
+  c.delay = 10us + r.duration_below(r.chance(0.2) ? Duration{200ms} : Duration{20ms});
+  if (r.chance(0.5)) c.jitter = 1us + r.duration_below(2 * c.delay);
+  if (r.chance(0.7)) c.loss = r.unit() * 0.2;
+  if (r.chance(0.4)) c.duplication = r.unit() * 0.2;
+  if (r.chance(0.3)) c.corruption = r.unit() * 0.05;
+  if (r.chance(0.4)) {
+    c.bits_per_second = r.between(500'000, 1'000'000'000);
+    c.queue_octets = r.between(20'000, 400'000);
+  }
+  return c;
+}
+
+Config draw_config(TestRandom& r, unsigned side, std::uint16_t mtu) {
+  Config c;
+  c.ip.addresses = {{Ipv4Address{10, 0, 0, static_cast<std::uint8_t>(side + 1)}, 24}};
+  c.link.mtu = mtu;
+  c.link.tx_checksum_offload = r.chance(0.4);
+  c.link.tso = c.link.tx_checksum_offload && r.chance(0.8);
+  c.link.pad_to_minimum = r.chance(0.5);
+  c.tcp.window_scaling = r.chance(0.8);
+  c.tcp.timestamps = r.chance(0.7);
+  c.tcp.sack = r.chance(0.7);
+  c.tcp.receive_buffer_initial = r.between(4000, 200'000);
+  c.tcp.receive_buffer_max = std::size_t{1} << r.between(16, 24);
+  if (r.chance(0.1)) c.tcp.max_reassembly_slices = r.between(1, 20);
+  return c;
+}
+
+}  // namespace
+
+Scenario make_scenario(std::uint64_t seed) {
+  TestRandom r{seed * 0x9e3779b97f4a7c15ULL + 1};
+  Scenario s;
+  s.seed = seed;
+  constexpr std::uint16_t mtus[] = {576, 1400, 1500, 1500, 1500, 4000, 9000, 65521};
+  const std::uint16_t mtu = mtus[r.below(std::size(mtus))];
+  for (unsigned side = 0; side < 2; ++side) {
+    s.config[side] = draw_config(r, side, mtu);
+    s.link[side] = draw_link(r);
+    s.link[side].heals_at = Instant::from_ns(0) + 60s;
+  }
+  s.largest_batch = r.chance(0.5) ? 1 : r.between(2, 40);
+  const auto connections = r.chance(0.6) ? 1 : r.between(2, 6);
+  for (std::uint64_t i = 0; i < connections; ++i) {
+    ConnectionPlan c;
+    c.client = static_cast<unsigned>(r.below(2));
+    c.starts_at = r.chance(0.5) ? Duration{} : r.duration_below(2s);
+    c.client_plan = draw_application(r, s.config[c.client].tcp.defaults);
+    c.server_plan = draw_application(r, s.config[1 - c.client].tcp.defaults);
+    // Who closes first: at most one side waits for the other, or neither would begin.
+    const auto order = r.below(5);
+    if (order == 0) c.server_plan.sends_after_eof = true;
+    if (order == 1) c.client_plan.sends_after_eof = true;
+    if (order == 2) c.server_plan.shuts_after_eof = true;
+    if (order == 3) c.client_plan.shuts_after_eof = true;
+    s.connections.push_back(c);
+  }
+  return s;
+}
+
+}  // namespace wireside::testing

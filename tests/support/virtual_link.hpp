@@ -1,0 +1,79 @@
+// A network between two Stacks under a virtual clock: delay, jitter (which reorders), loss, duplication, corruption, and
+// a bottleneck with a bounded queue. Everything by a seed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "packet/packet.hpp"
+#include "support/test_random.hpp"
+
+namespace wireside::testing {
+
+/// What one direction does to frames.
+struct LinkConditions {
+  Duration delay = 5ms;
+  Duration jitter{};                   ///< up to this much more; frames overtake one another
+  double loss = 0;                     ///< probabilities per frame
+  double duplication = 0;
+  double corruption = 0;               ///< one bit of an IPv4 packet; only of frames with a complete checksum
+  std::uint64_t bits_per_second = 0;   ///< 0 = no bottleneck
+  std::size_t queue_octets = 256 * 1024;
+  Instant heals_at = Instant::max();   ///< from then on nothing is lost, repeated or damaged
+};
+
+struct LinkCounters {
+  std::uint64_t sent = 0, lost = 0, duplicated = 0, corrupted = 0, queue_full = 0, delivered = 0;
+};
+
+/// A frame as one run of octets, with what a virtio-net header would say of it.
+struct WireFrame {
+  std::vector<std::uint8_t> octets;
+  ChecksumState checksum = ChecksumState::Unverified;
+  std::uint16_t gso_size = 0;
+};
+
+/// What a TAP driver makes of an outgoing frame: a super-segment stays whole, a wanted checksum stays partial.
+[[nodiscard]] WireFrame flatten(const FrameOut& frame);
+
+/// Side 0 and side 1; a frame sent by one arrives at the other.
+class VirtualLink {
+ public:
+  VirtualLink(const LinkConditions& from_0, const LinkConditions& from_1, std::uint64_t seed);
+
+  void send(Instant now, unsigned from, const FrameOut& frame);
+  /// When the next frame arrives; Instant::max() when none is under way.
+  [[nodiscard]] Instant next_arrival() const;
+  /// Takes the next frame that has arrived by `now`; false when there is none. `to` is the receiving side.
+  [[nodiscard]] bool receive(Instant now, unsigned& to, WireFrame& frame);
+  /// Everything under way is lost.
+  void clear() { under_way_.clear(); }
+  [[nodiscard]] std::size_t under_way() const { return under_way_.size(); }
+  [[nodiscard]] const LinkCounters& counters(unsigned from) const { return direction_[from].counters; }
+
+ private:
+  struct Direction {
+    LinkConditions conditions;
+    LinkCounters counters;
+    Instant busy_until;
+  };
+  struct UnderWay {
+    Instant arrives;
+    std::uint64_t order = 0;  // of sending, so that equal times keep their order
+    unsigned to = 0;
+    WireFrame frame;
+    [[nodiscard]] bool operator<(const UnderWay& o) const {  // for a heap with the earliest on top
+      return arrives != o.arrives ? arrives > o.arrives : order > o.order;
+    }
+  };
+  void put_under_way(Instant leaves, unsigned from, WireFrame frame);
+  void corrupt(WireFrame& frame);
+
+  TestRandom random_;
+  std::array<Direction, 2> direction_;
+  std::vector<UnderWay> under_way_;
+  std::uint64_t order_ = 0;
+};
+
+}  // namespace wireside::testing
