@@ -123,6 +123,7 @@ bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegmen
   SendPlan plan;
   plan.seq = c.snd.snd_una;
   plan.octets = plan.seq.before(sent_end) ? std::min(span_octets(plan.seq, sent_end), c.snd.mss) : 0;
+  if (plan.octets > 0) plan.octets = static_cast<std::uint32_t>(c.snd.queue.reach(0, plan.octets));
   plan.fin = c.fin_sent() && plan.seq + plan.octets == c.data_end();
   begin_segment(now, c, plan.seq, c.work.retransmit_reason, out);
   fill(c, plan, out);
