@@ -22,7 +22,8 @@ struct ArpMessage {
 
 inline constexpr std::size_t arp_message_length = 28;
 
-/// Errors: Truncated below 28 octets; Malformed unless hardware type 1, protocol 0x0800, lengths 6 and 4, operation 1 or 2.
+/// Errors: Truncated below 28 octets; Malformed unless hardware type 1, protocol 0x0800, lengths 6 and 4, operation 1
+/// or 2.
 [[nodiscard]] Result<ArpMessage> parse_arp(ByteView data);
 void emit_arp(const ArpMessage& message, MutableByteView out);
 /// "Request who-has 10.0.0.2 tell 10.0.0.1" / "Reply 10.0.0.2 is-at 02:.."

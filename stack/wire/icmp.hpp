@@ -10,8 +10,15 @@
 namespace wireside::wire {
 
 enum class IcmpType : std::uint8_t {
-  EchoReply = 0, DestinationUnreachable = 3, SourceQuench = 4, Redirect = 5, EchoRequest = 8, TimeExceeded = 11,
-  ParameterProblem = 12, TimestampRequest = 13, TimestampReply = 14,
+  EchoReply = 0,
+  DestinationUnreachable = 3,
+  SourceQuench = 4,
+  Redirect = 5,
+  EchoRequest = 8,
+  TimeExceeded = 11,
+  ParameterProblem = 12,
+  TimestampRequest = 13,
+  TimestampReply = 14,
 };
 enum class UnreachableCode : std::uint8_t { Network = 0, Host = 1, Protocol = 2, Port = 3, FragmentationNeeded = 4 };
 

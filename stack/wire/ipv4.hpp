@@ -44,10 +44,10 @@ struct ParsedIpv4 {
 
 /// What an option list holds, walked safely (IP-12..IP-14).
 struct Ipv4OptionSummary {
-  bool malformed = false;               ///< a length of 0 or 1, or past the end
-  std::size_t malformed_at = 0;         ///< octet offset from the header's start (for ICMP parameter problem)
-  bool source_route = false;            ///< LSRR or SSRR present
-  bool source_route_complete = false;   ///< its pointer is past its end: we are the last hop
+  bool malformed = false;              ///< a length of 0 or 1, or past the end
+  std::size_t malformed_at = 0;        ///< octet offset from the header's start (for ICMP parameter problem)
+  bool source_route = false;           ///< LSRR or SSRR present
+  bool source_route_complete = false;  ///< its pointer is past its end: we are the last hop
 };
 [[nodiscard]] Ipv4OptionSummary summarise_ipv4_options(ByteView options);
 
