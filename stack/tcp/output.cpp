@@ -174,7 +174,10 @@ bool LayerState::build_keep_alive(Instant now, Connection& c, OutgoingSegment& o
 }
 
 bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
-  begin_segment(now, c, c.snd.snd_nxt, c.work.ack_reason, out);
+  // Where octets were sent beyond the peer's window (probes, a shrunk window), SND.NXT would be unacceptable to it and
+  // be answered with an ACK, which we would answer, and so on.
+  const SeqNum seq = earlier(c.snd.snd_nxt, c.snd.snd_una + c.snd.snd_wnd);
+  begin_segment(now, c, seq, c.work.ack_reason, out);
   advertise_window(c, out);
   if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
     out.header.options.sack_count =
