@@ -2,6 +2,9 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
+namespace {
+constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
+}
 
 // --- 3.10.1 OPEN ---
 
@@ -122,7 +125,12 @@ Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
   const auto found = sendable(h);
   if (!found) return fail(found.error());
   Connection& c = **found;
-  c.snd.queue.append_slice(std::move(data));
+  // A frame holds few slices: small pieces are gathered, or they would make small segments (SHLD-28).
+  if (data.size() < min_borrowed) {
+    c.snd.queue.append_copy(data.view(), pool);
+  } else {
+    c.snd.queue.append_slice(std::move(data));
+  }
   if (c.send_room() == 0) c.snd.blocked_writer = true;
   wants_output(c);
   return {};
