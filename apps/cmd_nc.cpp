@@ -144,8 +144,7 @@ class Nc {
       if (ec == asio::error::eof) co_return net::error_code{};
       if (ec) co_return ec;
       touch();
-      const auto [write_error, n] =
-          co_await asio::async_write(output_.descriptor(), buffers_of(slices), tuple_token);
+      const auto [write_error, n] = co_await asio::async_write(output_.descriptor(), buffers_of(slices), tuple_token);
       if (write_error) co_return write_error;
     }
   }
@@ -243,7 +242,8 @@ int run_nc(const NcOptions& options) {
 
 void register_nc(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<NcOptions>();
-  CLI::App* command = app.add_subcommand("nc", "join standard input and output to a connection: nc HOST PORT, nc -l PORT");
+  CLI::App* command =
+      app.add_subcommand("nc", "join standard input and output to a connection: nc HOST PORT, nc -l PORT");
   command->add_option("words", options->words, "address and port, or with -l a port")->type_name("HOST PORT");
   command->add_flag("-l,--listen", options->listen, "wait for a connection (or datagrams) on the port");
   command->add_flag("-u,--udp", options->udp, "UDP instead of TCP");

@@ -104,8 +104,7 @@ int run_serve(const ServeOptions& options) {
   std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
   // The root moves into the coroutine at its only call.
   auto shared = std::make_shared<DocumentRoot>(std::move(*root));
-  return run_on_host(options.common,
-                     [&](Surroundings around) { return serve(options, std::move(*shared), around); });
+  return run_on_host(options.common, [&](Surroundings around) { return serve(options, std::move(*shared), around); });
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ std::expected<OpenFile, int> DocumentRoot::open_file(const std::string& path) co
 }
 
 std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const std::string& path,
-                                                                           const OpenFile& folder) const {
+                                                                   const OpenFile& folder) const {
   // A descriptor of its own: closedir() closes it, and its read position belongs to nobody else.
   const int fd = ::openat(folder.descriptor.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return std::unexpected{errno};
@@ -115,8 +115,8 @@ std::expected<std::vector<DirectoryEntry>, int> DocumentRoot::list(const std::st
     if (::fstatat(fd, item->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;  // gone meanwhile
     if (S_ISLNK(facts.st_mode) && !look_through(path + '/' + item->d_name, facts)) continue;
     if (!S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode)) continue;
-    entries.push_back({std::string{name}, S_ISDIR(facts.st_mode), static_cast<std::uint64_t>(facts.st_size),
-                       facts.st_mtim.tv_sec});
+    entries.push_back(
+        {std::string{name}, S_ISDIR(facts.st_mode), static_cast<std::uint64_t>(facts.st_size), facts.st_mtim.tv_sec});
   }
   std::ranges::sort(entries, [](const DirectoryEntry& a, const DirectoryEntry& b) {
     return a.directory != b.directory ? a.directory : a.name < b.name;

@@ -97,9 +97,8 @@ class Run {
     });
     wait_for_signal();
     asio::co_spawn(context_, main(Surroundings{*host_, interrupted_}),
-                   asio::bind_cancellation_slot(cancel_.slot(), [this](std::exception_ptr failure, int status) {
-                     finish(failure, status);
-                   }));
+                   asio::bind_cancellation_slot(
+                       cancel_.slot(), [this](std::exception_ptr failure, int status) { finish(failure, status); }));
     context_.run();
     return status_.value_or(exit_failure);
   }

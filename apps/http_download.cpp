@@ -167,8 +167,7 @@ HttpSession::Flow HttpSession::send_whole_small(const HeaderReply& header, const
   co_return co_await send_text(reply);
 }
 
-HttpSession::Flow HttpSession::send_pieces(HeaderReply& reply, const OpenFile& file,
-                                           const std::vector<Piece>& pieces) {
+HttpSession::Flow HttpSession::send_pieces(HeaderReply& reply, const OpenFile& file, const std::vector<Piece>& pieces) {
   const auto token = asio::as_tuple(asio::use_awaitable);
   http::response_serializer<http::empty_body> serializer{reply};
   const auto [header_error, header_octets] = co_await http::async_write_header(socket_, serializer, token);
@@ -189,7 +188,7 @@ HttpSession::Flow HttpSession::send_pieces(HeaderReply& reply, const OpenFile& f
     if (!header_error) abort();
     peer_done_ = true;
   }
-  co_return good && keep_alive_;
+  co_return good&& keep_alive_;
 }
 
 asio::awaitable<bool> HttpSession::send_octets(const OpenFile& file, std::uint64_t offset, std::uint64_t length) {
@@ -199,8 +198,7 @@ asio::awaitable<bool> HttpSession::send_octets(const OpenFile& file, std::uint64
     Slice block = pool.allocate_slice(octets);
     const ssize_t n = read_at(file.descriptor.get(), block.mutable_data(), octets, offset);
     if (n != static_cast<ssize_t>(octets)) co_return false;
-    const auto [ec, sent] =
-        co_await socket_.async_send_slice(std::move(block), asio::as_tuple(asio::use_awaitable));
+    const auto [ec, sent] = co_await socket_.async_send_slice(std::move(block), asio::as_tuple(asio::use_awaitable));
     if (ec) co_return false;
     expect_progress(server_.options().idle_timeout);
     offset += octets;

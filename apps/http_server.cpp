@@ -2,7 +2,9 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -18,8 +20,12 @@ namespace wireside::apps {
 
 namespace asio = boost::asio;
 
+namespace {
+constexpr std::size_t rush = 16;  // sessions at once
+}
+
 HttpServer::HttpServer(Runtime& runtime, DocumentRoot root, const HttpOptions& options)
-    : runtime_{runtime}, root_{std::move(root)}, options_{options}, acceptor_{runtime} {}
+    : runtime_{runtime}, root_{std::move(root)}, options_{options}, acceptor_{runtime}, quiet_moment_{runtime.context()} {}
 
 HttpServer::~HttpServer() = default;
 
@@ -36,6 +42,7 @@ asio::awaitable<void> HttpServer::run() {
     if (!ec) {
       auto session = std::make_shared<HttpSession>(*this, std::move(socket));
       sessions_.push_back(*session);
+      most_sessions_ = std::max(most_sessions_, ++session_count_);
       asio::co_spawn(acceptor_.get_executor(), HttpSession::run(std::move(session)), asio::detached);
     } else if (ec == asio::error::no_buffer_space) {
       asio::steady_timer pause{acceptor_.get_executor(), std::chrono::milliseconds{100}};
@@ -44,6 +51,17 @@ asio::awaitable<void> HttpServer::run() {
       co_return;
     }
   }
+}
+
+/// After a rush the C library keeps the send buffers' memory in its heap; a quiet moment is the time to give it back.
+void HttpServer::session_ended() {
+  if (--session_count_ > 0 || most_sessions_ < rush) return;
+  quiet_moment_.expires_after(std::chrono::seconds{1});
+  quiet_moment_.async_wait([this](net::error_code ec) {
+    if (ec || session_count_ > 0) return;
+    most_sessions_ = 0;
+    ::malloc_trim(0);
+  });
 }
 
 asio::awaitable<void> HttpServer::stop(std::chrono::milliseconds grace) {
@@ -76,8 +94,8 @@ void HttpServer::log(const Endpoint& peer, std::string_view request, unsigned st
                      std::chrono::steady_clock::duration took) {
   if (options_.quiet) return;
   const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
-  fmt::print("{:%Y-%m-%d %H:%M:%S} {} \"{}\" {} {} B {:.1f} ms\n", fmt::localtime(std::time(nullptr)),
-             peer.to_string(), printable(request), status, octets, milliseconds);
+  fmt::print("{:%Y-%m-%d %H:%M:%S} {} \"{}\" {} {} B {:.1f} ms\n", fmt::localtime(std::time(nullptr)), peer.to_string(),
+             printable(request), status, octets, milliseconds);
 }
 
 }  // namespace wireside::apps

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -14,10 +15,10 @@ namespace wireside::apps {
 
 struct HttpOptions {
   Port port{80};
-  std::uint64_t upload_limit = UINT64_MAX;  ///< octets; larger ones are answered with 413
-  bool read_only = false;                   ///< no PUT
-  bool quiet = false;                       ///< no line per request
-  std::chrono::seconds idle_timeout{30};    ///< without a whole request header, or without progress in a body
+  std::uint64_t upload_limit = UINT64_MAX;         ///< octets; larger ones are answered with 413
+  bool read_only = false;                          ///< no PUT
+  bool quiet = false;                              ///< no line per request
+  std::chrono::seconds idle_timeout{30};           ///< without a whole request header, or without progress in a body
   std::size_t send_buffer = std::size_t{1} << 20;  ///< octets queued ahead per connection
 };
 
@@ -35,6 +36,8 @@ class HttpServer {
   /// No new connections; idle ones close, busy ones end after their response. After `grace` the rest is aborted.
   [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
 
+  /// Called by a session at its end.
+  void session_ended();
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] const HttpOptions& options() const { return options_; }
   [[nodiscard]] const DocumentRoot& root() const { return root_; }
@@ -51,6 +54,9 @@ class HttpServer {
   DocumentRoot root_;
   HttpOptions options_;
   net::tcp_acceptor acceptor_;
+  boost::asio::steady_timer quiet_moment_;
+  std::size_t session_count_ = 0;
+  std::size_t most_sessions_ = 0;  // since memory was last given back
   IntrusiveList<HttpSession, HttpSessionTag> sessions_;
   bool stopping_ = false;
   std::time_t date_of_ = 0;

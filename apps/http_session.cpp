@@ -40,6 +40,7 @@ asio::awaitable<void> HttpSession::run(std::shared_ptr<HttpSession> self) {
   while (more) more = co_await self->serve_request();
   co_await self->leave();
   self->timer_.cancel();
+  self->server_.session_ended();
 }
 
 void HttpSession::stop_if_idle() {
@@ -194,17 +195,24 @@ HttpSession::Flow HttpSession::refuse_errno(int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-    case ENAMETOOLONG: co_return co_await refuse(Status::not_found, "there is no such file");
+    case ENAMETOOLONG:
+      co_return co_await refuse(Status::not_found, "there is no such file");
     case EACCES:
-    case EPERM: co_return co_await refuse(Status::forbidden, "this may not be accessed");
+    case EPERM:
+      co_return co_await refuse(Status::forbidden, "this may not be accessed");
     case EXDEV:
-    case ELOOP: co_return co_await refuse(Status::forbidden, "a symbolic link leads out of the served folder");
-    case EROFS: co_return co_await refuse(Status::forbidden, "the served folder is read-only");
+    case ELOOP:
+      co_return co_await refuse(Status::forbidden, "a symbolic link leads out of the served folder");
+    case EROFS:
+      co_return co_await refuse(Status::forbidden, "the served folder is read-only");
     case ENOSPC:
-    case EDQUOT: co_return co_await refuse(Status::insufficient_storage, "no space is left");
+    case EDQUOT:
+      co_return co_await refuse(Status::insufficient_storage, "no space is left");
     case EMFILE:
-    case ENFILE: co_return co_await refuse(Status::service_unavailable, "too many files are open; try again");
-    default: co_return co_await refuse(Status::internal_server_error, std::strerror(error));
+    case ENFILE:
+      co_return co_await refuse(Status::service_unavailable, "too many files are open; try again");
+    default:
+      co_return co_await refuse(Status::internal_server_error, std::strerror(error));
   }
 }
 

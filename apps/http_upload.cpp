@@ -102,8 +102,7 @@ asio::awaitable<int> HttpSession::receive_known_length(Upload& upload, std::uint
   SliceList slices;
   while (length > 0) {
     const std::size_t most = std::min<std::uint64_t>(length, turn_octets);
-    const auto [ec, octets] =
-        co_await socket_.async_receive_slices(slices, most, asio::as_tuple(asio::use_awaitable));
+    const auto [ec, octets] = co_await socket_.async_receive_slices(slices, most, asio::as_tuple(asio::use_awaitable));
     if (ec) co_return connection_lost;
     if (const auto written = upload.write(slices); !written) co_return written.error();
     length -= octets;

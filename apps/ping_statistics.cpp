@@ -28,9 +28,10 @@ bool PingStatistics::reply(std::uint16_t sequence, Duration rtt) {
 }
 
 std::string PingStatistics::summary(std::string_view destination, std::chrono::steady_clock::duration took) const {
-  const double lost = transmitted_ == 0 ? 0.0
-                                        : 100.0 * static_cast<double>(transmitted_ - std::min(received_, transmitted_)) /
-                                              static_cast<double>(transmitted_);
+  const double lost = transmitted_ == 0
+                          ? 0.0
+                          : 100.0 * static_cast<double>(transmitted_ - std::min(received_, transmitted_)) /
+                                static_cast<double>(transmitted_);
   std::string out = fmt::format("--- {} ping statistics ---\n{} packets transmitted, {} received", destination,
                                 transmitted_, received_);
   if (duplicates_ > 0) out += fmt::format(", +{} duplicates", duplicates_);

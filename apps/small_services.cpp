@@ -121,9 +121,9 @@ std::expected<void, std::string> start_small_services(Runtime& runtime, TaskGrou
     Serve serve;
     Kind kind;
   };
-  for (const Service& s : {Service{"echo", echo_port, echo, Kind::Echo},
-                           Service{"discard", discard_port, discard, Kind::Discard},
-                           Service{"chargen", chargen_port, chargen, Kind::Chargen}}) {
+  for (const Service& s :
+       {Service{"echo", echo_port, echo, Kind::Echo}, Service{"discard", discard_port, discard, Kind::Discard},
+        Service{"chargen", chargen_port, chargen, Kind::Chargen}}) {
     const Endpoint local{Ipv4Address{}, s.port};
     net::tcp_acceptor acceptor{runtime};
     net::udp_socket socket{runtime};

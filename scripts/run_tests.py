@@ -203,6 +203,10 @@ def summary(tally, times):
     print(f"{tally.passed} passed, {len(tally.failures)} failed", flush=True)
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     stages = {name[len("stage_"):]: member.__doc__ for name, member in vars(Stages).items() if name.startswith("stage_")}
     options = arguments(stages)
@@ -212,6 +216,8 @@ def main():
     # One compiler cache serves every checkout of the tree.
     os.environ.setdefault("CCACHE_BASEDIR", TOP)
     os.environ.setdefault("CCACHE_NOHASHDIR", "1")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # end what runs, then say how far it came
+        signal.signal(number, interrupt)
     tally, times = Tally(), {}
     runner = Stages(tally, options.quick)
     try:

@@ -48,7 +48,7 @@ class basic_socket {
   template <class Token = boost::asio::default_completion_token_t<executor_type>>
   auto async_wait(wait_type type, Token&& token = Token()) {
     const auto direction = type == boost::asio::socket_base::wait_write ? detail::SocketCore::Direction::Write
-                                                                         : detail::SocketCore::Direction::Read;
+                                                                        : detail::SocketCore::Direction::Read;
     return start<void(error_code)>(direction, detail::WaitAction{type}, token);
   }
 
@@ -81,7 +81,8 @@ class tcp_socket : public basic_socket {
   tcp_socket(Runtime& runtime, executor_type executor)
       : basic_socket{runtime, std::move(executor), SocketKind::Stream} {}
   /// Takes over an accepted connection.
-  tcp_socket(Runtime& runtime, executor_type executor, SocketHandle accepted) : tcp_socket(runtime, std::move(executor)) {
+  tcp_socket(Runtime& runtime, executor_type executor, SocketHandle accepted)
+      : tcp_socket(runtime, std::move(executor)) {
     core_->assign(accepted);
   }
 
@@ -116,8 +117,8 @@ class tcp_socket : public basic_socket {
   /// Up to `max` octets without a copy; eof as for reading. Signature: void(error_code, Slice).
   template <class Token = boost::asio::default_completion_token_t<executor_type>>
   auto async_receive_slice(std::size_t max, Token&& token = Token()) {
-    return start<void(error_code, Slice)>(detail::SocketCore::Direction::Read,
-                                          detail::ReceiveSliceAction{max, {}}, token);
+    return start<void(error_code, Slice)>(detail::SocketCore::Direction::Read, detail::ReceiveSliceAction{max, {}},
+                                          token);
   }
 
   /// As async_receive_slice, but as many pieces as there are and `out` holds. `out` stays valid until completion.

@@ -1,4 +1,5 @@
-// Addresses as types. An Endpoint carries its family, so that TCP, UDP and sockets never handle four bytes of their own.
+// Addresses as types. An Endpoint carries its family, so that TCP, UDP and sockets never handle four bytes of their
+// own.
 #pragma once
 
 #include <array>
@@ -41,7 +42,9 @@ class Ipv4Address {
   [[nodiscard]] constexpr bool is_multicast() const { return (value_ >> 28) == 0xe; }
   [[nodiscard]] constexpr bool is_loopback() const { return (value_ >> 24) == 127; }
   [[nodiscard]] constexpr bool is_this_network() const { return (value_ >> 24) == 0; }
-  [[nodiscard]] constexpr bool is_reserved() const { return (value_ >> 28) == 0xf && !is_limited_broadcast(); }  // class E
+  [[nodiscard]] constexpr bool is_reserved() const {
+    return (value_ >> 28) == 0xf && !is_limited_broadcast();
+  }  // class E
   friend constexpr auto operator<=>(Ipv4Address, Ipv4Address) = default;
 
   [[nodiscard]] std::string to_string() const;
@@ -59,7 +62,9 @@ struct Ipv4Prefix {
 
   [[nodiscard]] constexpr std::uint32_t mask() const { return length == 0 ? 0 : 0xffffffffU << (32U - length); }
   [[nodiscard]] constexpr Ipv4Address network() const { return Ipv4Address{address.value() & mask()}; }
-  [[nodiscard]] constexpr bool contains(Ipv4Address a) const { return (a.value() & mask()) == (address.value() & mask()); }
+  [[nodiscard]] constexpr bool contains(Ipv4Address a) const {
+    return (a.value() & mask()) == (address.value() & mask());
+  }
   /// Directed broadcast address; meaningless (and nullopt) for /31 and /32 (RFC 3021).
   [[nodiscard]] constexpr std::optional<Ipv4Address> directed_broadcast() const {
     if (length >= 31) return std::nullopt;

@@ -17,8 +17,8 @@ struct IcmpConfig {
 };
 
 struct IpConfig {
-  std::vector<Ipv4Prefix> addresses;      ///< the first is the preferred source
-  std::optional<Ipv4Address> gateway;     ///< default route
+  std::vector<Ipv4Prefix> addresses;   ///< the first is the preferred source
+  std::optional<Ipv4Address> gateway;  ///< default route
   std::uint8_t default_ttl = 64;
   IcmpConfig icmp;
 };

@@ -97,7 +97,8 @@ class Sink {
   /// `make` returns the event; it is called only when somebody listens.
   template <class Make>
   void emit(Instant now, Make&& make) const {
-    if (observer_ != nullptr) [[unlikely]] observer_->on_event(now, Event{make()});
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->on_event(now, Event{make()});
   }
   /// Counts the drop and reports it.
   void drop(Instant now, DropReason reason, std::uint32_t connection = 0) {

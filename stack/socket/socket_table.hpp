@@ -14,8 +14,12 @@ namespace wireside {
 
 class SocketTableState;
 
-namespace tcp { class TcpLayer; }
-namespace udp { class UdpLayer; }
+namespace tcp {
+class TcpLayer;
+}
+namespace udp {
+class UdpLayer;
+}
 
 /// What the socket layer needs from the network layer below; implemented by Stack.
 class AddressPolicy {

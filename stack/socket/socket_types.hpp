@@ -42,7 +42,7 @@ struct ReceivedDatagram {
   std::size_t octets = 0;       ///< copied
   std::size_t full_length = 0;  ///< of the datagram; larger than octets when truncated
   Endpoint from;
-  IpAddress to;                 ///< destination address (IP_PKTINFO, UDP-07)
+  IpAddress to;  ///< destination address (IP_PKTINFO, UDP-07)
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
   std::uint16_t echo_sequence = 0;  ///< Echo sockets
@@ -52,10 +52,10 @@ struct ReceivedDatagram {
 struct DatagramOptions {
   std::uint8_t ttl = 64;
   std::uint8_t tos = 0;
-  bool broadcast = false;           ///< permission to send to broadcast addresses
+  bool broadcast = false;  ///< permission to send to broadcast addresses
   bool dont_fragment = false;
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond (UDP-12)
-  std::uint16_t echo_sequence = 0;  ///< Echo sockets: sequence number of the next request
+  std::uint16_t echo_sequence = 0;          ///< Echo sockets: sequence number of the next request
 };
 
 /// Defaults and bounds of the table.
