@@ -78,6 +78,21 @@ def test_several_operations_wait_at_once(dut, tcp, wire, port):
     assert accept.result()["peer"] == f"{PEER_IP}:{other.port}"
 
 
+def test_send_and_recv_wait_for_a_connection_that_is_opening(dut, wire):
+    peer = wire.peer(None)
+    connection = dut.open()
+    opening = connection.connect(peer.port)
+    sending, receiving = connection.start_send(b"early", timeout_ms=3000), connection.start("recv", timeout_ms=3000)
+    peer.expect("S")
+    peer.send("SA", ack=1)
+    segment = peer.next()
+    if not segment.length:
+        segment = peer.next()
+    assert segment.data == b"early"
+    peer.send("A", b"reply")
+    assert opening.result() and sending.result()["sent"] == 5 and receiving.result()["data"] == "reply"
+
+
 def test_time_running_out_tells_what_was_done(tcp):
     peer, connection = tcp.passive()
     peer.send("A", b"par")

@@ -1,8 +1,10 @@
 """Running subcommands on a TAP whose kernel side is 10.9.0.1, for the end-to-end tests."""
 import hashlib
+import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 from wireside_lab import run, wireside_binary
@@ -11,22 +13,30 @@ HOST, DUT = "10.9.0.1", "10.9.0.2"
 
 
 class Wireside:
-    """A running subcommand."""
+    """A running subcommand. Its output goes to files, so that it never waits for a reader."""
 
     def __init__(self, tap, subcommand, *arguments, options=(), stdin=subprocess.DEVNULL):
         self.tap = tap
+        self.files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [wireside_binary(), subcommand, "--tap", tap, "--ip", f"{DUT}/24", "--gateway", HOST, *options, *arguments],
-            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=stdin, stdout=self.files[0], stderr=self.files[1])
+
+    def output(self):
+        """Standard output and standard error until now, as bytes."""
+        texts = []
+        for file in self.files:
+            texts.append(os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0))
+        return texts
 
     def wait_until_up(self, port=80):
         end = time.monotonic() + 10
         while time.monotonic() < end:
-            assert self.process.poll() is None, f"ended: {self.process.stderr.read().decode()}"
+            assert self.process.poll() is None, f"ended: {self.output()[1].decode()}"
             if run("nc", "-z", "-w", "1", DUT, str(port), check=False).returncode == 0:
                 return self
             time.sleep(0.05)
-        raise AssertionError("it does not come up")
+        raise AssertionError(f"it does not come up: {self.output()[1].decode()}")
 
     def rss(self):
         """Resident memory in octets."""
@@ -39,13 +49,15 @@ class Wireside:
         """(status, standard output, standard error) after a signal (None: by itself)."""
         if how is not None and self.process.poll() is None:
             self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=within)
-        return self.process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+        status = self.process.wait(within)
+        return status, *(text.decode(errors="replace") for text in self.output())
 
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for file in self.files:
+            file.close()
 
 
 def sha256(path):

@@ -3,7 +3,6 @@ import contextlib
 import functools
 import hashlib
 import http.server
-import os
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ import time
 
 import pytest
 
-from e2e_support import DUT, HOST, sha256
+from e2e_support import DUT, HOST, Wireside, sha256
 from wireside_lab import make_tap, remove_tap, run, wireside_binary
 
 
@@ -88,10 +87,12 @@ def test_nc_as_a_client(wireside, tap, make_file):
 
         server = threading.Thread(target=serve)
         server.start()
-        out, err = process.process.communicate(octets, timeout=30)
+        with process.process.stdin as stdin:
+            stdin.write(octets)
+        status, out, err = process.end(how=None, within=30)
         server.join(5)
     assert hashlib.sha256(received).digest() == hashlib.sha256(octets).digest()
-    assert out == b"thank you" and process.process.returncode == 0, err
+    assert (status, out) == (0, "thank you"), err
 
 
 def test_nc_as_a_server(wireside, tap, make_file):
@@ -114,14 +115,14 @@ def test_nc_as_a_server(wireside, tap, make_file):
         while block := client.recv(65536):
             got += block
     assert got == b"welcome"
-    assert process.process.stdout.read() == octets
     assert process.process.wait(10) == 0
+    assert process.output()[0] == octets
 
 
-@pytest.mark.parametrize("subcommand", ["serve", "nc"])
+@pytest.mark.parametrize("server", ["serve", "nc -l -k"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_while_waiting(wireside, tap, tmp_path, subcommand, number):
-    process = wireside(subcommand, *(["--root", str(tmp_path)] if subcommand == "serve" else ["-l", "6000"]))
+def test_a_signal_is_the_ordinary_end_of_a_server(wireside, tap, tmp_path, server, number):
+    process = wireside("serve", "--root", str(tmp_path)) if server == "serve" else wireside("nc", "-l", "-k", "6000")
     time.sleep(0.6)
     status, _, err = process.end(number)
     assert status == 0, err
@@ -173,27 +174,22 @@ def test_an_interface_that_is_down_is_told(tap, wireside, tmp_path):
     assert "down" in err and "ip link set" in err
 
 
+@pytest.mark.parametrize("options", [(), ("--no-offload",)], ids=["offload", "no offload"])
 @pytest.mark.parametrize("mtu", [576, 1280, 9000, 65521])
-def test_any_mtu(wireside, make_file, tmp_path, mtu):
+def test_any_mtu(make_file, tmp_path, mtu, options):
+    source = make_file(3 << 20)
+    (tmp_path / "data.bin").write_bytes(source.read_bytes())
     name = make_tap(mtu=mtu, address=f"{HOST}/24")
+    process = Wireside(name, "serve", "--root", str(tmp_path), options=options)
     try:
-        source = make_file(3 << 20)
-        (tmp_path / "data.bin").write_bytes(source.read_bytes())
-        for options in ((), ("--no-offload",)):
-            process = subprocess.Popen([wireside_binary(), "serve", "--tap", name, "--ip", f"{DUT}/24", *options,
-                                        "--root", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            try:
-                got = tmp_path / "got.bin"
-                done = run("curl", "-sS", "--retry", "20", "--retry-connrefused", "--retry-delay", "0", "--max-time", "30",
-                           "-o", str(got), f"http://{DUT}/data.bin", check=False, timeout=40)
-                assert done.returncode == 0, done.stderr
-                assert sha256(got) == sha256(source)
-                run("curl", "-sS", "-f", "--max-time", "30", "-T", str(source), f"http://{DUT}/up.bin", timeout=40)
-                assert sha256(tmp_path / "up.bin") == sha256(source)
-            finally:
-                process.send_signal(signal.SIGINT)
-                _, err = process.communicate(timeout=10)
-                assert process.returncode == 0, err
-                os.unlink(tmp_path / "up.bin")
+        process.wait_until_up()
+        got = tmp_path / "got.bin"
+        run("curl", "-sS", "-f", "--max-time", "30", "-o", str(got), f"http://{DUT}/data.bin", timeout=40)
+        assert sha256(got) == sha256(source)
+        run("curl", "-sS", "-f", "--max-time", "30", "-T", str(source), f"http://{DUT}/up.bin", timeout=40)
+        assert sha256(tmp_path / "up.bin") == sha256(source)
+        status, _, err = process.end()
+        assert status == 0, err
     finally:
+        process.kill()
         remove_tap(name)
