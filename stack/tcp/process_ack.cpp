@@ -128,6 +128,7 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
     snd.progress_at = now;  // MUST-37: an answered probe keeps the connection up, with window 0 for ever
     return;
   }
+  if (snd.probes > 0) snd.progress_at = now;  // the closed time does not count against the data
   snd.probes = 0;
   cancel_timer(now, c, TimerKind::ZeroWindowProbe);
   c.work.probe = false;

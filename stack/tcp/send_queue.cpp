@@ -74,7 +74,7 @@ std::size_t SendQueue::reach(std::size_t offset, std::size_t want) const {
 void SendQueue::collect(std::size_t offset, std::size_t length, SliceList& out) const {
   if (length == 0) return;
   std::uint64_t position = front_ + offset;
-  for (std::size_t i = piece_at(position); length > 0; ++i) {
+  for (std::size_t i = piece_at(position); length > 0 && !out.full(); ++i) {
     const Piece& p = pieces_[i];
     const std::size_t skip = position - p.start;
     const std::size_t n = std::min(length, p.data.size() - skip);
