@@ -89,6 +89,7 @@ class Nc {
     int status = exit_ok;
     do {
       auto [ec, socket] = co_await acceptor.async_accept(tuple_token);
+      if (ec && options_.keep_listening && around_.interrupted()) co_return exit_ok;  // a server's ordinary end
       if (ec) co_return failed(local, ec);
       if (!options_.keep_listening) acceptor.close();
       say("connection from", socket.remote_endpoint());

@@ -25,7 +25,11 @@ constexpr std::size_t rush = 16;  // sessions at once
 }
 
 HttpServer::HttpServer(Runtime& runtime, DocumentRoot root, const HttpOptions& options)
-    : runtime_{runtime}, root_{std::move(root)}, options_{options}, acceptor_{runtime}, quiet_moment_{runtime.context()} {}
+    : runtime_{runtime},
+      root_{std::move(root)},
+      options_{options},
+      acceptor_{runtime},
+      quiet_moment_{runtime.context()} {}
 
 HttpServer::~HttpServer() = default;
 

@@ -12,16 +12,16 @@ namespace wireside::testing {
 
 /// How one side behaves; all drawn from the seed.
 struct ApplicationPlan {
-  std::uint64_t octets = 0;             ///< to send
+  std::uint64_t octets = 0;  ///< to send
   std::size_t largest_write = 4096;
   std::size_t largest_read = 4096;
-  double write_pause = 0;               ///< probability of a pause after a write
+  double write_pause = 0;  ///< probability of a pause after a write
   double read_pause = 0;
   Duration longest_pause = 100ms;
-  Duration reads_from{};                ///< a slow starter: the first read comes this long after the connection
-  bool sends_after_eof = false;         ///< waits for the peer's end before it sends anything
-  bool shuts_after_eof = false;         ///< keeps its side open until the peer has closed
-  bool uses_slices = false;             ///< the borrowing calls
+  Duration reads_from{};         ///< a slow starter: the first read comes this long after the connection
+  bool sends_after_eof = false;  ///< waits for the peer's end before it sends anything
+  bool shuts_after_eof = false;  ///< keeps its side open until the peer has closed
+  bool uses_slices = false;      ///< the borrowing calls
   tcp::ConnectionOptions options;
 };
 

@@ -75,13 +75,17 @@ std::string SegmentChecker::check_acknowledgement(const SeenSegment& s, Directio
   own.last_ack = h.ack;
   for (unsigned i = 0; i < h.options.sack_count; ++i) {
     const auto& b = h.options.sack[i];
-    if (!b.left.before(b.right) || b.right.after(other.highest) || b.left.before(h.ack)) return "has a wrong SACK block";
+    if (!b.left.before(b.right) || b.right.after(other.highest) || b.left.before(h.ack))
+      return "has a wrong SACK block";
   }
   if (other.fin_end && h.ack == *other.fin_end) return {};  // nothing more will come: the window has no meaning
   const bool scaled = !h.flags.syn && own.wscale && other.wscale;
-  const SeqNum edge = h.ack + (std::uint32_t{h.window} << (scaled ? *own.wscale : 0));
-  if (own.right_edge && edge.before(*own.right_edge)) return "moves its window's right edge left";
-  own.right_edge = edge;
+  const std::uint32_t unit = 1U << (scaled ? *own.wscale : 0);
+  const SeqNum edge = h.ack + std::uint32_t{h.window} * unit;
+  // RFC 7323 section 2.4: the edge in the segment may fall back by less than one unit of the scale (the receiver still
+  // takes what it once offered).
+  if (own.right_edge && (edge + (unit - 1)).before(*own.right_edge)) return "moves its window's right edge left";
+  if (!own.right_edge || edge.after(*own.right_edge)) own.right_edge = edge;
   return {};
 }
 

@@ -60,8 +60,8 @@ class World {
 
 World::World(const Scenario& scenario, const std::string& pcap_path)
     : scenario_{scenario},
-      random_{scenario.seed ^ 0x5eed},
-      link_{scenario.link[0], scenario.link[1], scenario.seed ^ 0x11} {
+      random_{TestRandom{scenario.seed ^ 0x5eed}.next()},
+      link_{scenario.link[0], scenario.link[1], TestRandom{scenario.seed ^ 0x11}.next()} {
   for (unsigned side = 0; side < 2; ++side) {
     stacks_[side] = std::make_unique<Stack>(scenario_.config[side], make_seed(scenario.seed * 2 + side));
   }
@@ -74,8 +74,11 @@ void World::open_pair(const ConnectionPlan& plan, std::uint16_t index) {
   Stack& client = stack(plan.client);
   Stack& server = stack(1 - plan.client);
   const StreamSalt salt = 2 * index + 10;
-  pairs_.push_back(Pair{&plan, {}, Application{client, plan.client_plan, salt, salt + 1, random_.next()},
-                        Application{server, plan.server_plan, salt + 1, salt, random_.next()}, 0,
+  pairs_.push_back(Pair{&plan,
+                        {},
+                        Application{client, plan.client_plan, salt, salt + 1, random_.next()},
+                        Application{server, plan.server_plan, salt + 1, salt, random_.next()},
+                        0,
                         now_ + plan.starts_at});
   auto& sockets = server.sockets();
   const auto listener = sockets.open(SocketKind::Stream);
@@ -138,9 +141,9 @@ bool World::act() {
     if (pair.client.error() == Error::HostUnreachable && !pair.server.started() &&
         pair.attempts < most_connect_attempts) {
       std::ignore = stack(pair.plan->client).sockets().close(now_, pair.client.socket());
-      pair.client = Application{stack(pair.plan->client), pair.plan->client_plan,
-                                static_cast<StreamSalt>(2 * index + 8), static_cast<StreamSalt>(2 * index + 9),
-                                random_.next()};
+      pair.client =
+          Application{stack(pair.plan->client), pair.plan->client_plan, static_cast<StreamSalt>(2 * index + 8),
+                      static_cast<StreamSalt>(2 * index + 9), random_.next()};
       pair.next_attempt = now_ + 5s;
     }
     for (Application* a : {&pair.client, &pair.server}) {
@@ -177,7 +180,8 @@ void World::check_new_data(unsigned side, const FrameOut& frame, const SeenSegme
   if (frame.reason == observe::TxReason::ZeroWindowProbe) return;
   for (const auto& c : stack(side).connections()) {
     if (c.tuple != segment.tuple || c.state == TcpState::TimeWait) continue;
-    if (c.flight > c.snd_wnd) problem("flight " + std::to_string(c.flight) + " exceeds snd_wnd " + std::to_string(c.snd_wnd));
+    if (c.flight > c.snd_wnd)
+      problem("flight " + std::to_string(c.flight) + " exceeds snd_wnd " + std::to_string(c.snd_wnd));
     if (c.flight > c.cwnd + 2 * c.mss) {
       problem("flight " + std::to_string(c.flight) + " exceeds cwnd " + std::to_string(c.cwnd));
     }
@@ -238,9 +242,9 @@ void World::step() {
   unsigned to = 0;
   WireFrame frame;
   for (auto batch = random_.between(1, scenario_.largest_batch); batch > 0 && link_.receive(now_, to, frame); --batch) {
-    stack(to).handle_frame(now_, Packet{.data = stack(to).buffers().copy(frame.octets),
-                                        .checksum = frame.checksum,
-                                        .gso_size = frame.gso_size});
+    stack(to).handle_frame(
+        now_,
+        Packet{.data = stack(to).buffers().copy(frame.octets), .checksum = frame.checksum, .gso_size = frame.gso_size});
   }
   settle();
 }

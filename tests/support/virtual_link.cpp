@@ -18,7 +18,8 @@ WireFrame flatten(const FrameOut& frame) {
   out.octets.reserve(frame.size());
   const auto header = frame.header.view();
   out.octets.insert(out.octets.end(), header.begin(), header.end());
-  for (const Slice& slice : frame.payload) out.octets.insert(out.octets.end(), slice.view().begin(), slice.view().end());
+  for (const Slice& slice : frame.payload)
+    out.octets.insert(out.octets.end(), slice.view().begin(), slice.view().end());
   out.checksum = frame.checksum_wanted ? ChecksumState::Partial : ChecksumState::Unverified;
   out.gso_size = frame.gso_size;
   return out;

@@ -1,5 +1,5 @@
-// A network between two Stacks under a virtual clock: delay, jitter (which reorders), loss, duplication, corruption, and
-// a bottleneck with a bounded queue. Everything by a seed.
+// A network between two Stacks under a virtual clock: delay, jitter (which reorders), loss, duplication, corruption,
+// and a bottleneck with a bounded queue. Everything by a seed.
 #pragma once
 
 #include <array>
@@ -14,13 +14,13 @@ namespace wireside::testing {
 /// What one direction does to frames.
 struct LinkConditions {
   Duration delay = 5ms;
-  Duration jitter{};                   ///< up to this much more; frames overtake one another
-  double loss = 0;                     ///< probabilities per frame
+  Duration jitter{};  ///< up to this much more; frames overtake one another
+  double loss = 0;    ///< probabilities per frame
   double duplication = 0;
-  double corruption = 0;               ///< one bit of an IPv4 packet; only of frames with a complete checksum
-  std::uint64_t bits_per_second = 0;   ///< 0 = no bottleneck
+  double corruption = 0;              ///< one bit of an IPv4 packet; only of frames with a complete checksum
+  std::uint64_t bits_per_second = 0;  ///< 0 = no bottleneck
   std::size_t queue_octets = 256 * 1024;
-  Instant heals_at = Instant::max();   ///< from then on nothing is lost, repeated or damaged
+  Instant heals_at = Instant::max();  ///< from then on nothing is lost, repeated or damaged
 };
 
 struct LinkCounters {
