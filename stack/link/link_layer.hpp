@@ -56,6 +56,8 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
+  /// The link is gone: forgets all neighbours and every frame that waits.
+  void clear();
   /// Queues an ARP announcement (RFC 5227 section 2.3) for each of our addresses.
   void announce();
 
