@@ -104,6 +104,9 @@ std::optional<Instant> StackState::next_deadline() {
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
   tcp.handle_timeouts(now);
+  while (const auto peer = tcp.take_negative_advice()) {
+    if (const auto hop = ip.routes().next_hop(peer->v4())) link.doubt(now, *hop);
+  }
   handle_unresolved(now);
   handle_loopback(now);
 }

@@ -58,6 +58,8 @@ class LinkLayer {
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
   /// The link is gone: forgets all neighbours and every frame that waits.
   void clear();
+  /// An upper layer has had no answer through this neighbour for long.
+  void doubt(Instant now, Ipv4Address next_hop) { neighbours_.doubt(now, next_hop); }
   /// Queues an ARP announcement (RFC 5227 section 2.3) for each of our addresses.
   void announce();
 

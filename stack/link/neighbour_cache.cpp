@@ -92,6 +92,11 @@ void NeighbourCache::confirm(Instant now, Ipv4Address neighbour) {
   }
 }
 
+void NeighbourCache::doubt(Instant now, Ipv4Address neighbour) {
+  Entry* entry = lookup(neighbour);
+  if (entry != nullptr && entry->state == State::Reachable) enter(now, *entry, State::Stale);
+}
+
 void NeighbourCache::forget(Instant now, Ipv4Address neighbour) {
   Entry* entry = lookup(neighbour);
   if (entry == nullptr) return;

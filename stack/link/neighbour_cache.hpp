@@ -58,6 +58,8 @@ class NeighbourCache {
 
   /// Forward progress seen by an upper layer: the neighbour is reachable (RFC 4861 section 7.3.1).
   void confirm(Instant now, Ipv4Address neighbour);
+  /// An upper layer doubts that the neighbour still forwards: it is verified at its next use (RFC 9293 section 3.8.3).
+  void doubt(Instant now, Ipv4Address neighbour);
   /// Forgets a neighbour; parked frames go to poll_failed().
   void forget(Instant now, Ipv4Address neighbour);
 

@@ -49,7 +49,10 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, std::uint32_
   const std::uint32_t octets = std::min({unsent, usable, std::max(most, snd.mss)});
   const std::uint32_t whole = octets - octets % snd.mss;
   if (octets == 0) return 0;
-  if (snd.rewinding()) return octets;  // repeated octets are neither Nagle's nor silly
+  if (snd.rewinding()) {  // repeated octets are neither Nagle's nor silly, but a silly segment's rest is not theirs
+    const std::uint32_t repeated = span_octets(snd.rexmit_nxt, snd.snd_nxt);
+    return whole > 0 || octets == unsent ? octets : std::min(octets, repeated);
+  }
   if (octets == unsent) {
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);

@@ -136,10 +136,11 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
   if (!c.everything_acknowledged() && !c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
 }
 
-/// RFC 6298 rules (5.2) and (5.3). In recovery only the first partial ACK restarts it (RFC 6582 section 4).
+/// RFC 6298 rules (5.2) and (5.3). Of the partial ACKs only the first restarts it (RFC 6582 section 4).
 void LayerState::restart_retransmission_timer(Instant now, Connection& c) {
   if (c.everything_acknowledged()) return cancel_timer(now, c, TimerKind::Retransmission);
-  if (c.snd.in_recovery && c.snd.partial_ack_seen && c.timers.armed(TimerKind::Retransmission)) return;
+  const bool further_partial_ack = c.snd.in_recovery && c.snd.partial_ack_seen && c.snd.snd_una.before(c.snd.recover);
+  if (further_partial_ack && c.timers.armed(TimerKind::Retransmission)) return;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + c.snd.rtt.rto(), c.snd.progress_at + give_up_after(c)));
 }
 

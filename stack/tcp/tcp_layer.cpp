@@ -106,6 +106,12 @@ bool TcpLayer::port_in_use(Port port) const {
 
 void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) { state_->segment_arrives(now, segment); }
 bool TcpLayer::take_forward_progress() { return std::exchange(state_->forward_progress, false); }
+std::optional<IpAddress> TcpLayer::take_negative_advice() {
+  if (state_->negative_advice.empty()) return std::nullopt;
+  const IpAddress peer = state_->negative_advice.back();
+  state_->negative_advice.pop_back();
+  return peer;
+}
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   state_->network_error(now, tuple, seq, error, hard);
 }

@@ -75,6 +75,9 @@ class TcpLayer {
   void segment_arrives(Instant now, const IncomingSegment& segment);
   /// Whether something of ours was newly acknowledged since the last call: the next hop is alive (RFC 4861 7.3.1).
   [[nodiscard]] bool take_forward_progress();
+  /// A peer whose connection reached R1 retransmissions: IP should look for another way there (RFC 9293 section 3.8.3,
+  /// MUST-20). Each is told once per series of timeouts.
+  [[nodiscard]] std::optional<IpAddress> take_negative_advice();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);

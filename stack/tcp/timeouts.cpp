@@ -73,6 +73,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   const Duration rto_before = snd.rtt.rto();
   const bool first = snd.retransmissions++ == 0;
+  if (snd.retransmissions == config.r1_retransmissions) advise_against_path(c);
   snd.rtt.back_off();
   snd.timing = false;
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
@@ -91,6 +92,14 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   snd.rexmit_nxt = snd.snd_una;  // everything in flight counts as lost (RFC 5681 section 3.1)
   c.work.retransmit = false;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + snd.rtt.rto(), snd.progress_at + give_up_after(c)));
+}
+
+/// R1 (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
+/// acknowledgement takes back.
+void LayerState::advise_against_path(Connection& c) {
+  if (!c.soft_error) c.soft_error = Error::TimedOut;
+  constexpr std::size_t most = 64;  // more cannot be of use between two calls of the owner
+  if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);
 }
 
 /// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
@@ -123,7 +132,7 @@ void LayerState::keep_alive_timeout(Instant now, Connection& c) {
     return set_timer(now, c, TimerKind::KeepAlive, next > now ? next : now + c.options.keep_alive_interval);
   }
   if (c.keep_alive_sent >= c.options.keep_alive_probes) {
-    send_reset(c, TxReason::ResetTimeout);
+    send_reset(now, c, TxReason::ResetTimeout);
     return finish(now, c, StateCause::KeepAliveTimeout, Error::TimedOut);
   }
   ++c.keep_alive_sent;

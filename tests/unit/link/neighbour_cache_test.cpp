@@ -206,6 +206,18 @@ TEST_F(NeighbourCacheTest, ForwardProgressKeepsANeighbourReachableWithoutAReques
   EXPECT_EQ(cache().next_deadline(), at(229s));
 }
 
+TEST_F(NeighbourCacheTest, DoubtMakesTheNextUseVerifyTheNeighbour) {  // RFC 9293 MUST-20
+  use(0s, peer_ip);
+  answer(0s);
+  ASSERT_EQ(state_of(peer_ip), State::Reachable);
+  cache().doubt(at(1s), peer_ip);
+  cache().doubt(at(1s), other_ip);
+  EXPECT_EQ(state_of(peer_ip), State::Stale);
+  EXPECT_TRUE(use(2s, peer_ip));
+  EXPECT_EQ(state_of(peer_ip), State::Delay);
+  EXPECT_FALSE(cache().find(other_ip));
+}
+
 TEST_F(NeighbourCacheTest, ConfirmingAnUnresolvedNeighbourIsNoAddress) {
   use(0s, peer_ip);
   cache().confirm(at(0s), peer_ip);
