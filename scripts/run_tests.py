@@ -142,6 +142,7 @@ class Stages:
     def stage_unit(self):
         """unit tests, release build"""
         self.programs("release", ["wireside_unit_tests"])
+        self.programs("release", ["wireside_app_tests"])
 
     def stage_sim(self):
         """simulator: two stacks, virtual clock, impaired network"""
@@ -153,6 +154,7 @@ class Stages:
 
     def stage_e2e(self):
         """the host's ping, curl and nc"""
+        self.build("release", ["wireside_examples"])
         self.pytest("tests/e2e", 600)
 
     def stage_asan(self):
