@@ -22,9 +22,9 @@ struct CacheConfig {
 };
 
 struct DnsConfig {
-  std::vector<Endpoint> servers;    ///< in order of preference
-  std::vector<std::string> search;  ///< domains tried behind names that have few dots
-  unsigned ndots = 1;               ///< a name with so many dots is tried as it is first
+  std::vector<Endpoint> servers;               ///< in order of preference
+  std::vector<std::string> search;             ///< domains tried behind names that have few dots
+  unsigned ndots = 1;                          ///< a name with so many dots is tried as it is first
   Duration timeout = std::chrono::seconds{5};  ///< wait for a server in the first round; doubles with each further one
   unsigned attempts = 2;                       ///< rounds over all servers
   unsigned max_chain = 16;                     ///< CNAMEs followed for one name

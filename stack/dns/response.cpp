@@ -72,8 +72,8 @@ Reading read_response(const DnsMessage& message, const DnsName& name, unsigned m
     out.last = target;
   }
   // With aliases, the response code speaks of the last one (RFC 6604 section 3).
-  out.kind = rcode == DnsRcode::NameError ? Reading::Kind::NotFound
-                                          : kind_without_addresses(message, !out.aliases.empty());
+  out.kind =
+      rcode == DnsRcode::NameError ? Reading::Kind::NotFound : kind_without_addresses(message, !out.aliases.empty());
   const bool negative = out.kind == Reading::Kind::NotFound || out.kind == Reading::Kind::NoData;
   if (negative) out.negative_ttl = negative_ttl(message, out.last);
   return out;

@@ -30,8 +30,8 @@ std::uint16_t flags_of(const DnsHeader& h) {
   const auto bit = [](bool on, unsigned n) { return on ? 1U << n : 0U; };
   const unsigned rcode = static_cast<unsigned>(h.rcode) & 0xfU;
   return static_cast<std::uint16_t>(bit(h.response, 15) | (h.opcode & 0xfU) << 11 | bit(h.authoritative, 10) |
-                                    bit(h.truncated, 9) | bit(h.recursion_desired, 8) |
-                                    bit(h.recursion_available, 7) | (h.reserved & 7U) << 4 | rcode);
+                                    bit(h.truncated, 9) | bit(h.recursion_desired, 8) | bit(h.recursion_available, 7) |
+                                    (h.reserved & 7U) << 4 | rcode);
 }
 
 /// Reads one message from front to back; the first error sticks.
@@ -191,9 +191,9 @@ struct TypeName {
   std::string_view name;
 };
 constexpr auto type_names = std::to_array<TypeName>({
-    {1, "A"},     {2, "NS"},   {5, "CNAME"}, {6, "SOA"},  {12, "PTR"},  {13, "HINFO"}, {15, "MX"},   {16, "TXT"},
-    {28, "AAAA"}, {33, "SRV"}, {35, "NAPTR"}, {39, "DNAME"}, {41, "OPT"}, {43, "DS"},    {46, "RRSIG"}, {47, "NSEC"},
-    {48, "DNSKEY"}, {64, "SVCB"}, {65, "HTTPS"}, {255, "ANY"},
+    {1, "A"},      {2, "NS"},    {5, "CNAME"},   {6, "SOA"},    {12, "PTR"},   {13, "HINFO"}, {15, "MX"},
+    {16, "TXT"},   {28, "AAAA"}, {33, "SRV"},    {35, "NAPTR"}, {39, "DNAME"}, {41, "OPT"},   {43, "DS"},
+    {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {64, "SVCB"},  {65, "HTTPS"}, {255, "ANY"},
 });
 
 std::string numbered(std::string label, std::size_t n) {

@@ -29,7 +29,9 @@ TEST(HostName, Syntax) {
   EXPECT_EQ(problem("a b"), Failure::BadCharacter);
   EXPECT_EQ(problem("-a.b"), Failure::BadHyphen);
   EXPECT_EQ(problem("a-.b"), Failure::BadHyphen);
-  EXPECT_EQ(problem("b\xc3\xbc" "cher.example"), Failure::International);
+  EXPECT_EQ(problem("b\xc3\xbc"
+                    "cher.example"),
+            Failure::International);
   EXPECT_EQ(problem("10.0.0.256"), Failure::BadAddress);
   EXPECT_EQ(problem("10.0.1"), Failure::BadAddress);
   EXPECT_TRUE(parse_host_name(std::string(63, 'x')));

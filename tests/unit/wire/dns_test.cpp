@@ -50,16 +50,16 @@ TEST(Dns, Words) {
 TEST(DnsName, PointersOnlyLeadBack) {
   const std::string header = "0000 8000 0000 0000 0000 0000";
   const auto parse = [&](const char* tail, std::size_t at) { return parse_dns_name(octets(header + tail), at); };
-  EXPECT_EQ(parse("c00c", 12).error(), Error::Malformed);               // to itself
-  EXPECT_EQ(parse("c00e c00c", 12).error(), Error::Malformed);          // forward
-  EXPECT_EQ(parse("01 61 c00c", 12).error(), Error::Malformed);         // to the labels that lead to it
-  EXPECT_EQ(parse("c00e c00c", 14).error(), Error::Malformed);          // two that lead to each other
-  EXPECT_EQ(parse("c000", 12).error(), Error::Malformed);               // into the header
+  EXPECT_EQ(parse("c00c", 12).error(), Error::Malformed);        // to itself
+  EXPECT_EQ(parse("c00e c00c", 12).error(), Error::Malformed);   // forward
+  EXPECT_EQ(parse("01 61 c00c", 12).error(), Error::Malformed);  // to the labels that lead to it
+  EXPECT_EQ(parse("c00e c00c", 14).error(), Error::Malformed);   // two that lead to each other
+  EXPECT_EQ(parse("c000", 12).error(), Error::Malformed);        // into the header
   EXPECT_EQ(parse("01 61 00 01 62 c00c", 15)->name.to_string(), "b.a.");
   EXPECT_EQ(parse("01 61 00 01 62 c00c", 15)->next, 19U);
 }
 
-TEST(DnsName, Limits) {  // RFC 1035 section 2.3.4
+TEST(DnsName, Limits) {                                                     // RFC 1035 section 2.3.4
   EXPECT_EQ(parse_dns_name(octets("40 61"), 0).error(), Error::Malformed);  // label types 01 and 10 do not exist
   EXPECT_EQ(parse_dns_name(octets("80 61"), 0).error(), Error::Malformed);
   EXPECT_EQ(parse_dns_name(octets("02 61"), 0).error(), Error::Truncated);
