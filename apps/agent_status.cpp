@@ -77,11 +77,19 @@ struct Describe {
     if (e.existed) line["from"] = to_string(e.from);
     line["to"] = to_string(e.to);
   }
+  void operator()(const observe::DnsProgress& e) const {
+    line["step"] = to_string(e.step);
+    line["name"] = e.name;
+    line["server"] = e.server.to_string();
+    line["id"] = e.id;
+    line["over_tcp"] = e.over_tcp;
+    line["after_ms"] = ms(e.after);
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 9> kinds = {"received", "sent", "drop", "state",    "timer",
-                                                   "window",   "rtt",  "rto",  "neighbour"};
+constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",     "timer",
+                                                    "window",   "rtt",  "rto",  "neighbour", "dns"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "asio_sockets.hpp"
 #include "command.hpp"
 #include "host.hpp"
+#include "name_lookup.hpp"
 #include "ping_statistics.hpp"
 #include "task_group.hpp"
 
@@ -54,7 +55,7 @@ class Ping {
       complain(fmt::format("ping: {}", ec.message()));
       co_return exit_failure;
     }
-    fmt::print("PING {0} ({0}) {1}({2}) bytes of data.\n", destination_.to_string(), options_.size,
+    fmt::print("PING {} ({}) {}({}) bytes of data.\n", options_.destination, destination_.to_string(), options_.size,
                options_.size + header_octets);
     tasks_.spawn(receive());
     const auto began = Clock::now();
@@ -68,7 +69,7 @@ class Ping {
     const auto took = Clock::now() - began;
     tasks_.cancel();
     socket_.close();
-    fmt::print("\n{}", statistics_.summary(destination_.to_string(), took));
+    fmt::print("\n{}", statistics_.summary(options_.destination, took));
     std::fflush(stdout);
     while (tasks_.size() > 0) {
       timer_.expires_after(std::chrono::milliseconds{1});
@@ -159,19 +160,22 @@ class Ping {
   std::array<std::int64_t, 1024> sent_at_{};
 };
 
-asio::awaitable<int> ping(const PingOptions& options, Ipv4Address destination, Surroundings around) {
-  Ping run{options, destination, around};
+asio::awaitable<int> ping(const PingOptions& options, Surroundings around) {
+  const auto destination = co_await look_up(around.runtime(), options.destination);
+  if (!destination) {
+    if (!around.interrupted()) complain(fmt::format("ping: {}", destination.error()));
+    co_return exit_failure;
+  }
+  Ping run{options, *destination, around};
   co_return co_await run.run();
 }
 
 int run_ping(const PingOptions& options) {
   (void)options.common.config();
-  const auto destination = Ipv4Address::parse(options.destination);
-  if (!destination) {
-    throw UsageError{fmt::format("'{}' is not an IPv4 address, and names cannot be looked up", options.destination),
-                     "wireside ping --ip 10.0.0.2/24 10.0.0.1"};
+  if (const auto problem = host_problem(options.destination)) {
+    throw UsageError{*problem, "wireside ping --ip 10.0.0.2/24 10.0.0.1"};
   }
-  return run_on_host(options.common, [&](Surroundings around) { return ping(options, *destination, around); });
+  return run_on_host(options.common, [&](Surroundings around) { return ping(options, around); });
 }
 
 }  // namespace
@@ -179,7 +183,7 @@ int run_ping(const PingOptions& options) {
 void register_ping(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<PingOptions>();
   CLI::App* command = app.add_subcommand("ping", "send ICMP echo requests and time the replies");
-  command->add_option("destination", options->destination, "IPv4 address")->required()->type_name("ADDRESS");
+  command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("-c,--count", options->count, "stop after this many requests (default: at Ctrl-C)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "command.hpp"
+#include "dns/name.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -41,6 +42,28 @@ void set_gateway(const std::string& text, ip::IpConfig& ip) {
   ip.gateway = gateway;
 }
 
+void set_names(const CommonOptions& options, dns::DnsConfig& dns) {
+  for (const auto& text : options.dns_servers) {
+    const auto address = Ipv4Address::parse(text);
+    if (!address || address->is_unspecified() || address->is_multicast() || address->is_limited_broadcast()) {
+      throw UsageError{fmt::format("--dns {} is not the IPv4 address of a server", text),
+                       "write addresses as in --dns 10.0.0.1 or --dns 10.0.0.1,10.0.0.3"};
+    }
+    dns.servers.push_back({*address, dns::dns_port});
+  }
+  if (dns.servers.size() > dns::max_servers) {
+    throw UsageError{fmt::format("--dns is given {} addresses", dns.servers.size()),
+                     fmt::format("give {} at most", dns::max_servers)};
+  }
+  for (const auto& domain : options.search_domains) {
+    if (const auto name = dns::parse_host_name(domain); !name) {
+      throw UsageError{fmt::format("--search {}: {}", domain, dns::describe(name.error())),
+                       "write a domain as in --search example.com"};
+    }
+  }
+  dns.search = options.search_domains;
+}
+
 }  // namespace
 
 Config CommonOptions::config() const {
@@ -66,6 +89,7 @@ Config CommonOptions::config() const {
     }
     config.link.mac = *address;
   }
+  set_names(*this, config.dns);
   if (adjust) adjust(config);
   return config;
 }
@@ -102,6 +126,16 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->allow_extra_args(false)
       ->group(group);
   subcommand.add_option("--gateway", out.gateway, "default gateway")->type_name("A")->group(group);
+  subcommand.add_option("--dns", out.dns_servers, "DNS servers in order of preference; repeatable")
+      ->type_name("A[,A]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  subcommand.add_option("--search", out.search_domains, "domains to look names without a dot up in; repeatable")
+      ->type_name("DOMAIN[,DOMAIN]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
   subcommand.add_option("--mac", out.mac, "own MAC address (default: derived from the seed)")
       ->type_name("MAC")
       ->group(group);

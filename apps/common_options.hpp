@@ -23,6 +23,8 @@ struct CommonOptions {
   std::vector<std::string> addresses;
   std::optional<std::string> gateway;
   std::optional<std::string> mac;
+  std::vector<std::string> dns_servers;
+  std::vector<std::string> search_domains;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
   std::optional<std::uint64_t> seed;

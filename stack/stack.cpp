@@ -124,6 +124,7 @@ SocketTable& Stack::sockets() { return state_->sockets; }
 BufferPool& Stack::buffers() { return state_->pool; }
 void Stack::attach(observe::Observer* observer) { state_->sink.attach(observer); }
 const observe::Sink& Stack::sink() const { return state_->sink; }
+observe::Sink& Stack::sink() { return state_->sink; }
 
 MacAddress Stack::mac() const { return state_->config.link.mac; }
 const Config& Stack::config() const { return state_->config; }

@@ -39,6 +39,8 @@ class Stack {
   /// At most one observer; nullptr detaches. It must outlive its attachment.
   void attach(observe::Observer* observer);
   [[nodiscard]] const observe::Sink& sink() const;
+  /// For services beside the stack that report and count as its layers do.
+  [[nodiscard]] observe::Sink& sink();
 
   [[nodiscard]] MacAddress mac() const;
   [[nodiscard]] const Config& config() const;

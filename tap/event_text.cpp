@@ -54,6 +54,11 @@ struct Describer {
     return e.existed ? text + fmt::format(": {} -> {}", to_string(e.from), to_string(e.to))
                      : text + fmt::format(": {}", to_string(e.to));
   }
+  std::string operator()(const observe::DnsProgress& e) const {
+    std::string text = fmt::format("DNS {} at {}{}: {}", e.name, e.server.to_string(), e.over_tcp ? " over TCP" : "",
+                                   to_string(e.step));
+    return e.step == observe::DnsStep::Asked ? text : text + fmt::format(" after {}", describe_duration(e.after));
+  }
 };
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "name_service.hpp"
+
 namespace wireside {
 namespace {
 
@@ -55,6 +57,14 @@ class Spinner {
   // With a single core the sender cannot run while we poll.
   bool allowed_ = std::thread::hardware_concurrency() > 1;
 };
+
+/// A seed of its own, so that DNS ids and ports tell nothing of the stack's random numbers.
+Seed seed_of_names(const Seed& seed) {
+  Random random{seed};
+  Seed out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = random.next_u64() ^ seed[i];
+  return out;
+}
 
 }  // namespace
 
@@ -395,7 +405,8 @@ void Runtime::Impl::unwatch(SocketHandle socket) {
 // --- the public face ---
 
 Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
-    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)} {}
+    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)},
+      names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
 Runtime::~Runtime() = default;
 void Runtime::start() { impl_->start(); }
 void Runtime::stop() { impl_->stop(); }

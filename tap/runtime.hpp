@@ -12,6 +12,10 @@
 
 namespace wireside {
 
+namespace net {
+class NameService;
+}
+
 /// Told about readiness edges of one socket. Called from the loop, never from inside a socket call.
 class SocketListener {
  public:
@@ -47,12 +51,15 @@ class Runtime {
   /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.
   void on_link_change(std::function<void(bool up, const std::string& message)> handler);
   [[nodiscard]] const TapDevice& device() const;
+  /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
+  [[nodiscard]] net::NameService& names() { return *names_; }
   /// Expires when the Runtime is destroyed: socket objects held by the io_context's handlers may outlive it.
   [[nodiscard]] std::weak_ptr<const void> lifetime() const { return lifetime_; }
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  std::unique_ptr<net::NameService> names_;
   std::shared_ptr<const void> lifetime_ = std::make_shared<char>();  // goes first
 };
 

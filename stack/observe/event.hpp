@@ -79,8 +79,19 @@ struct NeighbourChanged {
   NeighbourState to = NeighbourState::Incomplete;
 };
 
+/// A lookup went on: a server was asked, answered or failed. Ignored answers are Dropped, with their reason.
+struct DnsProgress {
+  DnsStep step = DnsStep::Asked;
+  std::string name;
+  Endpoint server;
+  std::uint16_t id = 0;
+  bool over_tcp = false;
+  /// Since the server was asked.
+  Duration after{};
+};
+
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
-                           RtoChanged, NeighbourChanged>;
+                           RtoChanged, NeighbourChanged, DnsProgress>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {

@@ -116,9 +116,14 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::TcpClosedState, "connection closed"},
     {DropReason::Oversize, "oversize frame"},
     {DropReason::QueueFull, "queue full"},
+    {DropReason::DnsMalformed, "malformed DNS answer"},
+    {DropReason::DnsNotExpected, "DNS message that answers nothing"},
+    {DropReason::DnsWrongServer, "DNS answer from a server that was not asked"},
+    {DropReason::DnsWrongId, "DNS answer with a wrong id"},
+    {DropReason::DnsWrongQuestion, "DNS answer to another question"},
 });
 static_assert(drop_reasons.size() == static_cast<std::size_t>(DropReason::Count));
-static_assert(covers(drop_reasons, DropReason::QueueFull));
+static_assert(covers(drop_reasons, DropReason::DnsWrongQuestion));
 
 constexpr auto tcp_states = std::to_array<Named<TcpState>>({
     {TcpState::Closed, "CLOSED"},
@@ -196,6 +201,16 @@ constexpr auto neighbour_states = std::to_array<Named<NeighbourState>>({
 });
 static_assert(covers(neighbour_states, NeighbourState::Failed));
 
+constexpr auto dns_steps = std::to_array<Named<DnsStep>>({
+    {DnsStep::Asked, "asked"},
+    {DnsStep::Answered, "answered"},
+    {DnsStep::Truncated, "answer truncated, asking over TCP"},
+    {DnsStep::ServerFailed, "server failed"},
+    {DnsStep::Unreachable, "server unreachable"},
+    {DnsStep::TimedOut, "no answer yet"},
+});
+static_assert(covers(dns_steps, DnsStep::TimedOut));
+
 }  // namespace
 
 std::string_view to_string(TxReason r) { return find(tx_reasons, r); }
@@ -205,5 +220,6 @@ std::string_view to_string(StateCause c) { return find(state_causes, c); }
 std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
+std::string_view to_string(DnsStep s) { return find(dns_steps, s); }
 
 }  // namespace wireside::observe

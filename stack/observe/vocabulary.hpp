@@ -100,6 +100,12 @@ enum class DropReason : std::uint8_t {
   // edge
   Oversize,
   QueueFull,
+  // DNS
+  DnsMalformed,
+  DnsNotExpected,
+  DnsWrongServer,
+  DnsWrongId,
+  DnsWrongQuestion,
   Count
 };
 
@@ -169,6 +175,9 @@ enum class WindowCause : std::uint8_t {
 
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };
 
+/// How a lookup at a DNS server goes on.
+enum class DnsStep : std::uint8_t { Asked, Answered, Truncated, ServerFailed, Unreachable, TimedOut };
+
 [[nodiscard]] std::string_view to_string(TxReason r);
 [[nodiscard]] std::string_view to_string(DropReason r);
 /// As the RFC writes it: "SYN-RECEIVED".
@@ -177,6 +186,7 @@ enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, 
 [[nodiscard]] std::string_view to_string(TimerKind k);
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
+[[nodiscard]] std::string_view to_string(DnsStep s);
 
 }  // namespace wireside::observe
 
