@@ -74,6 +74,8 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   const Duration rto_before = snd.rtt.rto();
   const bool first = snd.retransmissions++ == 0;
   snd.rtt.back_off();
+  judge_probe(now, c, true);
+  if (!opening) suspect_black_hole(now, c);
   snd.timing = false;
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
   wants_output(c);
