@@ -147,7 +147,9 @@ requires(std::is_unsigned_v<Integer> &&
 double milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 json::value as_json(bool field) { return field; }
-json::value as_json(PathMtuDiscovery field) { return json::string_view(discovery_names[static_cast<std::size_t>(field)]); }
+json::value as_json(PathMtuDiscovery field) {
+  return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
+}
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
   return field ? json::value(milliseconds(*field)) : json::value(nullptr);

@@ -243,8 +243,9 @@ void register_ping(CLI::App& app, Action& chosen) {
       ->type_name("N")
       ->check(CLI::Range(1, 255))
       ->capture_default_str();
-  command->add_option("-M,--pmtudisc", options->discovery,
-                      "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")
+  command
+      ->add_option("-M,--pmtudisc", options->discovery,
+                   "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")
       ->type_name("HOW")
       ->check(CLI::IsMember({"dont", "want", "do", "probe"}))
       ->capture_default_str();

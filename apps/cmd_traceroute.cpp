@@ -132,7 +132,8 @@ class Traceroute {
       if (ec) {
         take_reports();
       } else if (facts.from.address == IpAddress{destination_}) {
-        const unsigned number = options_.icmp ? facts.echo_sequence - 1U : facts.from.port.value - unsigned{options_.port};
+        const unsigned number =
+            options_.icmp ? facts.echo_sequence - 1U : facts.from.port.value - unsigned{options_.port};
         answered(number, facts.from.address, "", true);
       }
     }

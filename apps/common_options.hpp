@@ -25,6 +25,7 @@ struct CommonOptions {
   std::optional<std::string> mac;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
+  std::optional<double> reassembly_timeout;  ///< seconds
   std::optional<std::uint64_t> seed;
   bool trace = false;
   std::string capture_file;

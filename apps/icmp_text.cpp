@@ -42,7 +42,8 @@ constexpr std::uint8_t fragmentation_needed = 4;
 std::string icmp_error_text(const ErrorReport& report) {
   switch (static_cast<wire::IcmpType>(report.icmp_type)) {
     case wire::IcmpType::DestinationUnreachable:
-      if (report.icmp_code >= unreachable.size()) return fmt::format("Dest Unreachable, Bad Code: {}", report.icmp_code);
+      if (report.icmp_code >= unreachable.size())
+        return fmt::format("Dest Unreachable, Bad Code: {}", report.icmp_code);
       if (report.icmp_code == fragmentation_needed) return fmt::format("Frag needed and DF set (mtu = {})", report.mtu);
       return std::string{unreachable[report.icmp_code].text};
     case wire::IcmpType::TimeExceeded:

@@ -167,8 +167,8 @@ bool StackState::fragmentation_needed(Instant now, const ip::IcmpErrorReport& re
 
 void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
   if (report.type == wire::IcmpType::Redirect) {
-    const bool taken = is_credible(report) && ip.redirects().take(now, report.reporter,
-                                                                  report.tuple.remote.address.v4(), report.gateway);
+    const bool taken = is_credible(report) &&
+                       ip.redirects().take(now, report.reporter, report.tuple.remote.address.v4(), report.gateway);
     if (!taken) sink.drop(now, DropReason::IcmpNotCredible);
     return;
   }

@@ -52,8 +52,10 @@ bool wants_dont_fragment(udp::PathMtuDiscovery discovery) { return discovery != 
 std::optional<Flow> flow_of(ByteView packet) {
   const auto ip = wire::parse_ipv4(packet);
   if (!ip) return std::nullopt;
-  Flow flow{
-      .tuple = {{ip->header.source, {}}, {ip->header.destination, {}}}, .protocol = ip->header.protocol, .seq = {}, .sequence = 0};
+  Flow flow{.tuple = {{ip->header.source, {}}, {ip->header.destination, {}}},
+            .protocol = ip->header.protocol,
+            .seq = {},
+            .sequence = 0};
   const ByteView transport = packet.subspan(ip->header_length);
   if (const auto tcp = wire::parse_tcp(transport); flow.protocol == 6 && tcp) {
     flow.tuple.local.port = tcp->header.source;
@@ -127,8 +129,10 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
   }
   datagram_.payload = Slice{};
   const Ipv4Address destination = datagram_.tuple.remote.address.v4();
-  const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) && ip.path_mtus().may_set_dont_fragment(destination)
-                             && (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want || out.size() + wire::ipv4_min_header <= ip.path_mtu(destination));
+  const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) &&
+                             ip.path_mtus().may_set_dont_fragment(destination) &&
+                             (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want ||
+                              out.size() + wire::ipv4_min_header <= ip.path_mtu(destination));
   const auto next_hop = ip.prepare(now,
                                    {.source = datagram_.tuple.local.address.v4(),
                                     .destination = datagram_.tuple.remote.address.v4(),
@@ -152,16 +156,16 @@ StackState::Pulled StackState::send_segment(Instant now, FrameOut& out) {
   out.checksum_offset = wire::tcp_checksum_offset;
   out.reason = segment_.reason;
   out.connection = segment_.connection;
-  const auto next_hop = ip.prepare(now,
-                                   {.source = segment_.tuple.local.address.v4(),
-                                    .destination = segment_.tuple.remote.address.v4(),
-                                    .protocol = wire::IpProtocol::Tcp,
-                                    .ttl = segment_.ttl,
-                                    .tos = segment_.tos,
-                                    // Below the path MTU's floor routers have to cut.
-                                    .dont_fragment = ip.path_mtus().may_set_dont_fragment(
-                                        segment_.tuple.remote.address.v4())},
-                                   out);
+  const auto next_hop =
+      ip.prepare(now,
+                 {.source = segment_.tuple.local.address.v4(),
+                  .destination = segment_.tuple.remote.address.v4(),
+                  .protocol = wire::IpProtocol::Tcp,
+                  .ttl = segment_.ttl,
+                  .tos = segment_.tos,
+                  // Below the path MTU's floor routers have to cut.
+                  .dont_fragment = ip.path_mtus().may_set_dont_fragment(segment_.tuple.remote.address.v4())},
+                 out);
   if (next_hop) return dispatch(now, *next_hop, out);
   tcp.network_error(now, segment_.tuple, segment_.header.seq, next_hop.error(), true);
   return Pulled::Again;

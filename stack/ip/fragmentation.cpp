@@ -35,8 +35,9 @@ void Fragmenter::begin(FrameOut& frame, std::size_t ip_start) {
 
 bool Fragmenter::next(FrameOut& out) {
   if (!active_) return false;
-  const std::size_t header = offset_ == 0 ? header_length_ : wire::copied_ipv4_header_length(
-                                                                 whole_.header.view().subspan(ip_start_, header_length_));
+  const std::size_t header =
+      offset_ == 0 ? header_length_
+                   : wire::copied_ipv4_header_length(whole_.header.view().subspan(ip_start_, header_length_));
   const std::size_t room = whole_.fragment_limit - header;
   const bool last = total_ - offset_ <= room;
   const std::size_t octets = last ? total_ - offset_ : room - room % 8;

@@ -142,8 +142,8 @@ Reassembler::Fit Reassembler::fit(const Entry& entry, const IncomingDatagram& fr
                                       [](const Piece& p, std::uint32_t offset) { return p.offset < offset; });
   if (after != pieces.end() && after->offset == begin && after->end() == end) {
     const bool was_last = entry.total == end;
-    const bool same = was_last == last &&
-                      std::memcmp(after->octets.data(), fragment.payload.data(), fragment.payload.size()) == 0;
+    const bool same =
+        was_last == last && std::memcmp(after->octets.data(), fragment.payload.data(), fragment.payload.size()) == 0;
     return same ? Fit::Repetition : Fit::Conflict;
   }
   if (after != pieces.end() && after->offset < end) return Fit::Conflict;

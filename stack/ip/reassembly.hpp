@@ -66,13 +66,13 @@ class Reassembler {
     Key key;
     Source* source = nullptr;
     Instant deadline;
-    std::vector<Piece> pieces;                 // in order, apart
-    std::optional<std::uint32_t> total;        // payload octets, once the last fragment is known
-    std::uint32_t received = 0;                // payload octets in pieces
-    std::size_t cost = 0;                      // part of octets_
-    std::optional<IncomingDatagram> first;     // fragment at offset 0
-    bool broadcast = false;                    // any fragment came by broadcast
-    bool discarded = false;                    // overlap: nothing more is taken
+    std::vector<Piece> pieces;              // in order, apart
+    std::optional<std::uint32_t> total;     // payload octets, once the last fragment is known
+    std::uint32_t received = 0;             // payload octets in pieces
+    std::size_t cost = 0;                   // part of octets_
+    std::optional<IncomingDatagram> first;  // fragment at offset 0
+    bool broadcast = false;                 // any fragment came by broadcast
+    bool discarded = false;                 // overlap: nothing more is taken
   };
   struct Source {
     std::size_t octets = 0;

@@ -82,7 +82,8 @@ class TcpLayer {
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
 
-  /// Whether an ICMP message that quotes this segment can be true (RFC 5927 section 4.1): its octets are unacknowledged.
+  /// Whether an ICMP message that quotes this segment can be true (RFC 5927 section 4.1): its octets are
+  /// unacknowledged.
   [[nodiscard]] bool is_in_flight(const FourTuple& tuple, SeqNum seq) const;
   /// The path became narrower, as a credible message about this connection said: segments become smaller, and what is
   /// unacknowledged is sent again at once, without a congestion response (RFC 1191 section 6.4, PMTU-02). Other

@@ -98,8 +98,8 @@ struct OutgoingDatagram {
 /// What the network said of a datagram that was sent (IP_RECVERR).
 struct ErrorReport {
   Error error = Error::HostUnreachable;
-  bool local = false;           ///< found out here: no ICMP message came
-  std::uint8_t icmp_type = 3;   ///< as in RFC 792; for local errors the one a router would have sent
+  bool local = false;          ///< found out here: no ICMP message came
+  std::uint8_t icmp_type = 3;  ///< as in RFC 792; for local errors the one a router would have sent
   std::uint8_t icmp_code = 1;
   IpAddress reporter;           ///< router or host that sent the ICMP message; our own address for local errors
   FourTuple tuple;              ///< of the datagram; Echo: local.port is the identifier

@@ -40,7 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     header.identification = static_cast<std::uint16_t>(which);
     header.more_fragments = (p[0] & 4U) != 0;
     // Mostly near the front, where fragments meet; sometimes anywhere.
-    header.fragment_offset = static_cast<std::uint16_t>(((p[0] & 0x80U) != 0 ? load_be16(p + 1) & 0x1fffU : p[2] % 16U) * 8U);
+    header.fragment_offset =
+        static_cast<std::uint16_t>(((p[0] & 0x80U) != 0 ? load_be16(p + 1) & 0x1fffU : p[2] % 16U) * 8U);
     const std::size_t octets = (p[0] & 8U) != 0 ? p[3] : (p[3] % 8U) * 8U;
     header.total_length = static_cast<std::uint16_t>(wire::ipv4_min_header + octets);
     if (!header.is_fragment()) continue;

@@ -22,8 +22,7 @@ inline FragmentOctets make_fragment(wire::Ipv4Header header, ByteView payload, s
   header.more_fragments = more;
   header.total_length = static_cast<std::uint16_t>(packet.size());
   wire::emit_ipv4(header, packet);
-  std::copy_n(payload.begin() + static_cast<std::ptrdiff_t>(offset), octets,
-              packet.begin() + wire::ipv4_min_header);
+  std::copy_n(payload.begin() + static_cast<std::ptrdiff_t>(offset), octets, packet.begin() + wire::ipv4_min_header);
   return packet;
 }
 

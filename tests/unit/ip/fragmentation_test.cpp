@@ -1,6 +1,7 @@
 // Datagrams larger than the path MTU leave in fragments that any receiver can put together again.
 #include "ip/fragmentation.hpp"
 
+#include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include "fragments.hpp"

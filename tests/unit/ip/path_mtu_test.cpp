@@ -37,7 +37,8 @@ TEST_F(PathMtuTest, AReportMustFitThePacketItQuotes) {  // RFC 5927 section 7
 }
 
 TEST_F(PathMtuTest, ImpossibleValuesAreIgnored) {  // RFC 1191 PMTU-03
-  for (const std::uint16_t bogus : {1, 20, 60, 67}) EXPECT_FALSE(cache.lower({}, far_ip, bogus, 1500));
+  for (const std::uint16_t bogus : std::initializer_list<std::uint16_t>{1, 20, 60, 67})
+    EXPECT_FALSE(cache.lower({}, far_ip, bogus, 1500));
   EXPECT_EQ(cache.size(), 0U);
 }
 

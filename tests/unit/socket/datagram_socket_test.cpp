@@ -109,7 +109,12 @@ TEST_F(DatagramSocketTest, EchoSocketGetsItsReplies) {
 
 TEST_F(DatagramSocketTest, OptionsAreKept) {
   const auto h = open(a, 0);
-  const DatagramOptions options{.ttl = 2, .tos = 8, .broadcast = true, .mtu_discovery = PathMtuDiscovery::Do, .report_errors = true, .receive_buffer = 999};
+  const DatagramOptions options{.ttl = 2,
+                                .tos = 8,
+                                .broadcast = true,
+                                .mtu_discovery = PathMtuDiscovery::Do,
+                                .report_errors = true,
+                                .receive_buffer = 999};
   ASSERT_TRUE(a.sockets.set_datagram_options(h, options).has_value());
   const auto got = *a.sockets.datagram_options(h);
   EXPECT_EQ(got.ttl, 2);
