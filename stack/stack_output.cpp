@@ -213,6 +213,7 @@ void StackState::interface_gone(Instant now) {
   addresses.interface_gone();
   loopback_.clear();
   segmenter_.clear();
+  fragmenter_.clear();
   link.clear();
   ip.clear();
   tcp.fail_all(now, Error::NetworkDown);

@@ -47,11 +47,13 @@ bool Fragmenter::next(FrameOut& out) {
   take(octets, out);
   put_header(out, octets, last);
   offset_ += octets;
-  if (last) {
-    whole_.clear();
-    active_ = false;
-  }
+  if (last) clear();
   return true;
+}
+
+void Fragmenter::clear() {
+  whole_.clear();
+  active_ = false;
 }
 
 /// Octets from offset_ on: first what the header block holds behind the IP header, then payload.

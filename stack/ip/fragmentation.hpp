@@ -20,6 +20,8 @@ class Fragmenter {
   void begin(FrameOut& frame, std::size_t ip_start);
   /// The next fragment; false when there is none.
   [[nodiscard]] bool next(FrameOut& out);
+  /// Forgets the rest of what begin() took.
+  void clear();
 
  private:
   void put_header(FrameOut& out, std::size_t octets, bool last);

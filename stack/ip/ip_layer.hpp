@@ -41,8 +41,11 @@ class IpLayer {
 
   /// Next packet of the layer's own making (ICMP), with its IP header and where it goes; false when there is none.
   [[nodiscard]] bool poll(Instant now, FrameOut& out, NextHop& next_hop);
-  /// The link is gone: forgets what waits to be sent.
-  void clear() { icmp_.clear(); }
+  /// The link is gone: forgets what waits to be sent, or for its other fragments.
+  void clear() {
+    icmp_.clear();
+    reassembler_.clear();
+  }
 
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
   /// Reassembly that took too long (ICMP time exceeded), path MTUs and redirects that are too old.
