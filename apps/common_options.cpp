@@ -90,6 +90,10 @@ Config CommonOptions::config() const {
     config.link.mac = *address;
   }
   set_names(*this, config.dns);
+  if (reassembly_timeout) {
+    config.ip.reassembly.timeout =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>{*reassembly_timeout});
+  }
   if (adjust) adjust(config);
   return config;
 }
@@ -144,6 +148,12 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->check(CLI::Range(min_mtu, max_mtu))
       ->group(group);
   subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
+      ->group(group);
+  subcommand
+      .add_option("--reassembly-timeout", out.reassembly_timeout,
+                  "wait this long for the rest of a fragmented datagram")
+      ->type_name("S")
+      ->check(CLI::Range(0.001, 3600.0))
       ->group(group);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")

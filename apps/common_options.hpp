@@ -27,6 +27,7 @@ struct CommonOptions {
   std::vector<std::string> search_domains;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
+  std::optional<double> reassembly_timeout;  ///< seconds
   std::optional<std::uint64_t> seed;
   bool trace = false;
   std::string capture_file;

@@ -31,6 +31,7 @@ void set_up(CLI::App& app, Action& chosen) {
   app.require_subcommand(1);
   register_serve(app, chosen);
   register_ping(app, chosen);
+  register_traceroute(app, chosen);
   register_get(app, chosen);
   register_nc(app, chosen);
   register_resolve(app, chosen);

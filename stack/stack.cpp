@@ -5,13 +5,11 @@
 #include <utility>
 
 #include "stack_state.hpp"
-#include "wire/udp.hpp"
 
 namespace wireside {
 namespace {
 
 constexpr std::size_t ip_tcp_headers = wire::ipv4_min_header + wire::tcp_min_header;
-constexpr std::size_t ip_udp_headers = wire::ipv4_min_header + wire::udp_header_length;
 /// Payload of the largest super-segment: an IPv4 packet of 65,535 octets with the longest TCP header.
 constexpr std::size_t max_super_segment = 65535 - wire::ipv4_min_header - wire::tcp_max_header;
 
@@ -70,32 +68,40 @@ bool RoutedAddresses::is_local(IpAddress address) const {
   return kind == ip::AddressKind::Local || kind == ip::AddressKind::Loopback;
 }
 
+std::uint16_t RoutedAddresses::path_mtu(IpAddress destination) const { return ip_.path_mtu(destination.v4()); }
+
+std::uint16_t RoutedAddresses::link_mtu(IpAddress destination) const {
+  return is_local(destination) ? std::uint16_t{65535} : ip_.mtu();
+}
+
 bool RoutedAddresses::is_broadcast(IpAddress address) const { return routes_.is_broadcast(address.v4()); }
 
 StackState::StackState(const Config& wanted, const Seed& seed)
     : random{seed},
       config{completed(wanted, random)},
       link{config.link, sink},
-      ip{config.ip, config.link.mtu, random, sink},
+      ip{config.ip, config.link.mtu, random, pool, sink},
       udp{udp_config(config), random, pool, sink},
       tcp{config.tcp, random, pool, sink},
-      addresses{ip.routes()},
+      paths{ip},
+      addresses{ip},
       sockets{tcp, udp, addresses, random, pool, socket_config(config)},
       segmenter_{{.tso = config.link.tso,
                   .tx_checksum_offload = config.link.tx_checksum_offload,
                   .pad_to_minimum = config.link.pad_to_minimum}} {
   tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
-  udp.set_max_payload(config.link.mtu - ip_udp_headers);
+  tcp.set_path_mtu(&paths);
   refresh_addresses();
 }
 
 void StackState::refresh_addresses() {
   config.ip.addresses = ip.routes().addresses();
+  ip.redirects().clear();
   link.set_addresses(config.ip.addresses);
 }
 
 std::optional<Instant> StackState::next_deadline() {
-  Instant next = std::min(link.next_deadline(), tcp.next_deadline());
+  Instant next = std::min({link.next_deadline(), ip.next_deadline(), tcp.next_deadline()});
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
   if (next == Instant::max()) return std::nullopt;
   return next;
@@ -103,6 +109,7 @@ std::optional<Instant> StackState::next_deadline() {
 
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
+  ip.handle_timeouts(now);
   tcp.handle_timeouts(now);
   while (const auto peer = tcp.take_negative_advice()) {
     if (const auto hop = ip.routes().next_hop(peer->v4())) link.doubt(now, *hop);
@@ -144,6 +151,7 @@ Result<void> Stack::remove_address(Instant, Ipv4Address address) {
 
 void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
   state_->ip.routes().set_gateway(gateway);
+  state_->ip.redirects().clear();
   state_->config.ip.gateway = gateway;
 }
 

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "ip/fragmentation.hpp"
 #include "ip/ip_layer.hpp"
 #include "link/link_layer.hpp"
 #include "link/segmentation.hpp"
@@ -12,16 +13,30 @@
 
 namespace wireside {
 
+/// Answers TCP's questions about paths.
+class KnownPaths : public tcp::PathMtu {
+ public:
+  explicit KnownPaths(const ip::IpLayer& ip) : ip_{ip} {}
+  [[nodiscard]] std::uint32_t generation() const override { return ip_.path_mtus().generation(); }
+  [[nodiscard]] std::uint16_t mtu(IpAddress destination) const override { return ip_.path_mtu(destination.v4()); }
+
+ private:
+  const ip::IpLayer& ip_;
+};
+
 /// Answers the socket table's questions about addresses from the routes.
 class RoutedAddresses : public AddressPolicy {
  public:
-  explicit RoutedAddresses(const ip::Routes& routes) : routes_{routes} {}
+  explicit RoutedAddresses(const ip::IpLayer& ip) : ip_{ip}, routes_{ip.routes()} {}
   [[nodiscard]] Result<IpAddress> source_for(IpAddress destination) const override;
   [[nodiscard]] bool is_local(IpAddress address) const override;
   [[nodiscard]] bool is_broadcast(IpAddress address) const override;
+  [[nodiscard]] std::uint16_t path_mtu(IpAddress destination) const override;
+  [[nodiscard]] std::uint16_t link_mtu(IpAddress destination) const override;
   void interface_gone() { gone_ = true; }
 
  private:
+  const ip::IpLayer& ip_;
   const ip::Routes& routes_;
   bool gone_ = false;
 };
@@ -38,6 +53,7 @@ class StackState {
   ip::IpLayer ip;
   udp::UdpLayer udp;
   tcp::TcpLayer tcp;
+  KnownPaths paths;
   RoutedAddresses addresses;
   SocketTable sockets;
 
@@ -62,14 +78,22 @@ class StackState {
   void tcp_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void udp_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void error_arrives(Instant now, const ip::IcmpErrorReport& report);
+  /// Whether what the report quotes was sent and is still on its way, as far as we can know (RFC 5927 section 4).
+  [[nodiscard]] bool is_credible(const ip::IcmpErrorReport& report) const;
+  /// Takes a smaller path MTU over; false when the report cannot be true.
+  [[nodiscard]] bool fragmentation_needed(Instant now, const ip::IcmpErrorReport& report);
   void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
-  /// Tells the transport protocol of `tuple` that the network cannot do it.
-  void transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
-                       Error error, bool hard);
+  /// Tells the transport protocol of `report.tuple` that the network cannot do it. `seq`: TCP, where it is known.
+  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const udp::ErrorReport& report,
+                       bool hard);
 
   // stack_output.cpp
   enum class Pulled : std::uint8_t { Nothing, Frame, Again };
   [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
+  /// The next frame of a super-segment or datagram that is being cut; false when there is none.
+  [[nodiscard]] bool next_part(FrameOut& out);
+  /// What pull() gave becomes the first frame to send.
+  void begin_cutting(FrameOut& out);
   [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
@@ -78,6 +102,7 @@ class StackState {
   void report_sent(Instant now, const FrameOut& out) const;
 
   link::Segmenter segmenter_;
+  ip::Fragmenter fragmenter_;
   std::deque<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it

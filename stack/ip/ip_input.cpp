@@ -33,7 +33,7 @@ Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& 
   datagram.gso_size = arrival.gso_size;
   if (!accept_options(now, *parsed, datagram)) return {};
   if (header.is_fragment()) {
-    auto whole = reassemble(now, std::move(datagram));
+    auto whole = reassembler_.add(now, std::move(datagram));
     if (!whole) return {};
     datagram = std::move(*whole);
   }
@@ -83,11 +83,6 @@ bool IpLayer::accept_options(Instant now, const wire::ParsedIpv4& parsed, const 
     return false;
   }
   return true;
-}
-
-std::optional<IncomingDatagram> IpLayer::reassemble(Instant now, IncomingDatagram&& /*fragment*/) {
-  sink_.drop(now, DropReason::IpFragment);
-  return std::nullopt;
 }
 
 Arrived IpLayer::deliver(Instant now, IncomingDatagram&& datagram) {

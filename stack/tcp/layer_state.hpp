@@ -45,6 +45,7 @@ struct SendPlan {
   SeqNum seq;
   std::uint32_t octets = 0;
   bool fin = false;
+  bool path_probe = false;  ///< one segment, larger than the MSS
 };
 
 class LayerState {
@@ -74,6 +75,10 @@ class LayerState {
   // output.cpp
   bool poll_segment(Instant now, OutgoingSegment& out);
 
+  // path_mtu.cpp
+  [[nodiscard]] Connection* find_in_flight(const FourTuple& tuple, SeqNum seq) const;
+  void path_mtu_changed(Instant now, const FourTuple& tuple);
+
   // timeouts.cpp
   Instant next_deadline();
   void handle_timeouts(Instant now);
@@ -85,6 +90,7 @@ class LayerState {
   Random& random;
   BufferPool& pool;
   observe::Sink& sink;
+  const PathMtu* path_mtu = nullptr;
   std::uint16_t link_mss = 1460;
   std::size_t max_super_segment = 65535 - 60;
   bool forward_progress = false;
@@ -199,6 +205,16 @@ class LayerState {
   void acknowledgement_left(Instant now, Connection& c);
   void acknowledgement_rode_along(Instant now, Connection& c);
   void arm_for_zero_window(Instant now, Connection& c);
+
+  // --- path_mtu.cpp ---
+  [[nodiscard]] std::uint32_t path_mss(const Connection& c) const;
+  void begin_path(Connection& c, std::uint32_t option_octets);
+  void adopt_path(Connection& c);
+  void resend_from_start(Connection& c);
+  void suspect_black_hole(Instant now, Connection& c);
+  [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
+  void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
+  void judge_probe(Instant now, Connection& c, bool lost);
 
   // --- timeouts.cpp ---
   void connection_timeouts(Instant now, Connection& c);

@@ -30,6 +30,7 @@ bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
 bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out) {
   if (c.work.syn) return build_syn(now, c, out);
   if (!is_synchronized(c.state())) return c.work.ack_now && c.state() != TcpState::SynSent && build_ack(now, c, out);
+  if (path_mtu != nullptr && path_mtu->generation() != c.snd.path.generation) adopt_path(c);
   if (c.work.retransmit && build_retransmission(now, c, out)) return true;
   if (c.work.probe && build_probe(now, c, out)) return true;
   if (build_data(now, c, out)) return true;
@@ -207,7 +208,7 @@ bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
 /// Payload and flags of a planned segment.
 void LayerState::fill(Connection& c, const SendPlan& plan, OutgoingSegment& out) {
   c.snd.queue.collect(span_octets(c.data_start(), plan.seq), plan.octets, out.payload);
-  out.gso_size = plan.octets > c.snd.mss ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
+  out.gso_size = plan.octets > c.snd.mss && !plan.path_probe ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
   out.header.flags.fin = plan.fin;
   // MUST-61: PSH on the last segment of what is queued.
   out.header.flags.psh = plan.octets > 0 && plan.seq + plan.octets == c.data_end();
@@ -227,7 +228,8 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
     snd.timed_at = now;
   }
   if (c.everything_acknowledged()) snd.progress_at = now;
-  if (plan.octets % snd.mss != 0) snd.small_end = plan.seq + plan.octets;
+  if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
+  if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
   if (end.after(snd.snd_nxt)) {
     snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
     snd.snd_nxt = end;

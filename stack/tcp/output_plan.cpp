@@ -26,7 +26,9 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
 
   SendPlan plan;
   plan.seq = next;
-  plan.octets = nagle_and_sws(now, c, unsent, usable);
+  plan.octets = plan_probe(now, c, unsent, usable);
+  plan.path_probe = plan.octets > 0;
+  if (!plan.path_probe) plan.octets = nagle_and_sws(now, c, unsent, usable);
   plan.fin = owes_fin(c.state()) && plan.octets == unsent && usable > plan.octets;
   if (unsent > usable && window < snd.snd_wnd) snd.cwnd_limited = true;
   if (plan.octets > 0) {
@@ -34,7 +36,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
     const auto reach = static_cast<std::uint32_t>(snd.queue.reach(start, plan.octets));
     if (reach < plan.octets) {  // too many small pieces for one frame
       plan.octets = reach > snd.mss ? reach - reach % snd.mss : reach;
-      plan.fin = false;
+      plan.fin = plan.path_probe = false;
     }
   }
   if (plan.octets > 0 || plan.fin) return plan;

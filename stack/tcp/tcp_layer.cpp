@@ -115,6 +115,11 @@ std::optional<IpAddress> TcpLayer::take_negative_advice() {
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   state_->network_error(now, tuple, seq, error, hard);
 }
+void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
+bool TcpLayer::is_in_flight(const FourTuple& tuple, SeqNum seq) const {
+  return state_->find_in_flight(tuple, seq) != nullptr;
+}
+void TcpLayer::path_mtu_changed(Instant now, const FourTuple& tuple) { state_->path_mtu_changed(now, tuple); }
 bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->poll_segment(now, out); }
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
 void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }

@@ -25,6 +25,9 @@ class TcpLayer {
   /// payload per call of poll_segment (at least one MSS).
   void set_limits(std::uint16_t mss, std::size_t max_super_segment);
 
+  /// Where path MTUs are asked; nullptr (at first): the limits above alone. It outlives the layer.
+  void set_path_mtu(const PathMtu* paths);
+
   // --- user calls (RFC 9293 section 3.10.1 to 3.10.6; user_calls.cpp) ---
 
   /// Active OPEN. `tuple.local.address` is already chosen; local port 0 picks a random ephemeral one (RFC 6056).
@@ -81,6 +84,14 @@ class TcpLayer {
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+
+  /// Whether an ICMP message that quotes this segment can be true (RFC 5927 section 4.1): its octets are
+  /// unacknowledged.
+  [[nodiscard]] bool is_in_flight(const FourTuple& tuple, SeqNum seq) const;
+  /// The path became narrower, as a credible message about this connection said: segments become smaller, and what is
+  /// unacknowledged is sent again at once, without a congestion response (RFC 1191 section 6.4, PMTU-02). Other
+  /// connections on the path follow when they send next.
+  void path_mtu_changed(Instant now, const FourTuple& tuple);
 
   // --- driven by the owner ---
 

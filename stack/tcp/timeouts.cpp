@@ -75,6 +75,8 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   const bool first = snd.retransmissions++ == 0;
   if (snd.retransmissions == config.r1_retransmissions) advise_against_path(c);
   snd.rtt.back_off();
+  judge_probe(now, c, true);
+  if (!opening) suspect_black_hole(now, c);
   snd.timing = false;
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
   wants_output(c);

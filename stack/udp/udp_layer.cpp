@@ -107,8 +107,9 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
                                   .payload = std::move(payload),
                                   .ttl = o.ttl,
                                   .tos = o.tos,
-                                  .dont_fragment = o.dont_fragment,
+                                  .mtu_discovery = o.mtu_discovery,
                                   .sequence = o.echo_sequence};
+  s->last_peer = peer;
   if (s->service == Service::Echo) ++s->options.echo_sequence;
   s->outgoing_octets += cost;
   outgoing_octets_ += cost;
@@ -195,6 +196,14 @@ Result<Endpoint> UdpLayer::peer_endpoint(UdpHandle h) const {
 std::optional<Error> UdpLayer::take_error(UdpHandle h) {
   Socket* s = sockets_.find(h);
   return s == nullptr ? std::nullopt : std::exchange(s->error, std::nullopt);
+}
+
+std::optional<ErrorReport> UdpLayer::take_error_report(UdpHandle h) {
+  Socket* s = sockets_.find(h);
+  if (s == nullptr || s->reports.empty()) return std::nullopt;
+  ErrorReport report = std::move(s->reports.front());
+  s->reports.pop_front();
+  return report;
 }
 
 bool UdpLayer::is_readable(UdpHandle h) const {
