@@ -77,11 +77,16 @@ struct Describe {
     if (e.existed) line["from"] = to_string(e.from);
     line["to"] = to_string(e.to);
   }
+  void operator()(const observe::AddressChanged& e) const {
+    line["address"] = e.address.to_string();
+    line["news"] = to_string(e.news);
+    if (!e.other.is_zero()) line["other"] = e.other.to_string();
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 9> kinds = {"received", "sent", "drop", "state",    "timer",
-                                                   "window",   "rtt",  "rto",  "neighbour"};
+constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",     "timer",
+                                                    "window",   "rtt",  "rto",  "neighbour", "address"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "command.hpp"
@@ -41,6 +42,12 @@ void set_gateway(const std::string& text, ip::IpConfig& ip) {
   ip.gateway = gateway;
 }
 
+const std::map<std::string, link::ConflictPolicy> conflict_policies = {
+    {"give-up", link::ConflictPolicy::GiveUp},
+    {"defend-once", link::ConflictPolicy::DefendOnce},
+    {"defend", link::ConflictPolicy::DefendAlways},
+};
+
 }  // namespace
 
 Config CommonOptions::config() const {
@@ -66,6 +73,8 @@ Config CommonOptions::config() const {
     }
     config.link.mac = *address;
   }
+  config.link.conflict.check_before_use = !no_acd;
+  config.link.conflict.policy = conflict_policies.at(on_conflict);
   if (adjust) adjust(config);
   return config;
 }
@@ -110,6 +119,17 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->check(CLI::Range(min_mtu, max_mtu))
       ->group(group);
   subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
+      ->group(group);
+  subcommand
+      .add_flag("--no-acd", out.no_acd,
+                "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
+      ->group(group);
+  subcommand
+      .add_option("--on-conflict", out.on_conflict,
+                  "when another host uses --ip later: give-up, defend-once (then give up) or defend (for ever)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(conflict_policies))
+      ->capture_default_str()
       ->group(group);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")

@@ -25,6 +25,8 @@ struct CommonOptions {
   std::optional<std::string> mac;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
+  bool no_acd = false;
+  std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
   bool trace = false;
   std::string capture_file;

@@ -54,6 +54,10 @@ struct Describer {
     return e.existed ? text + fmt::format(": {} -> {}", to_string(e.from), to_string(e.to))
                      : text + fmt::format(": {}", to_string(e.to));
   }
+  std::string operator()(const observe::AddressChanged& e) const {
+    std::string text = fmt::format("address {}: {}", e.address.to_string(), to_string(e.news));
+    return e.other.is_zero() ? text : text + fmt::format(" ({})", e.other.to_string());
+  }
 };
 
 }  // namespace

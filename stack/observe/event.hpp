@@ -78,9 +78,15 @@ struct NeighbourChanged {
   NeighbourState from = NeighbourState::Failed;
   NeighbourState to = NeighbourState::Incomplete;
 };
+/// Address conflict detection has news about one of our addresses. `other`: who else uses it, zero where nobody does.
+struct AddressChanged {
+  Ipv4Address address;
+  AddressNews news = AddressNews::Probing;
+  MacAddress other;
+};
 
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
-                           RtoChanged, NeighbourChanged>;
+                           RtoChanged, NeighbourChanged, AddressChanged>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {

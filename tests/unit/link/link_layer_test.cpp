@@ -17,7 +17,7 @@ class LinkLayerTest : public ::testing::Test {
   LinkLayerTest() { build(); }
   void build() {
     config.mac = our_mac;
-    link.emplace(config, sink);
+    link.emplace(config, random, sink);
     link->set_addresses({{our_ip, 24}, {Ipv4Address{192, 168, 1, 5}, 16}});
   }
   std::optional<ArrivedPacket> receive(MacAddress destination, std::uint16_t type,
@@ -39,6 +39,7 @@ class LinkLayerTest : public ::testing::Test {
 
   LinkConfig config;
   observe::Sink sink;
+  Random random{make_seed(1)};
   BufferPool pool;
   std::optional<LinkLayer> link;
   FrameOut out;
@@ -241,7 +242,7 @@ TEST_F(LinkLayerTest, DropsWhatIsNotForUsOrNotUnderstood) {  // RFC 1122 ARPC-06
 }
 
 TEST_F(LinkLayerTest, AnnouncesEachAddressByBroadcast) {  // RFC 5227 2.3
-  link->announce();
+  link->announce(at(0s));
   for (const Ipv4Address own : {our_ip, Ipv4Address{192, 168, 1, 5}}) {
     MacAddress destination;
     const ArpMessage m = poll_arp(&destination);
