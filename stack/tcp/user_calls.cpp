@@ -332,11 +332,9 @@ void LayerState::fail_address(Instant now, IpAddress address, Error error) {
     Connection* c = connections.find(h);
     if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::AddressLost, error);
   }
-  std::vector<HalfOpenHandle> opening;
-  half_open.for_each([&](HalfOpenHandle h, const HalfOpen& entry) {
-    if (entry.tuple.local.address == address) opening.push_back(h);
+  half_open.for_each([&](HalfOpenHandle, HalfOpen& h) {
+    if (h.tuple.local.address == address) drop_half_open(h);
   });
-  for (const auto h : opening) drop_half_open(*half_open.find(h));
   time_wait.for_each([&](TimeWaitHandle, TimeWait& t) {
     if (t.tuple.local.address == address) end_time_wait(now, t, false);
   });

@@ -118,13 +118,15 @@ TEST(StackAddressLost, EndsItsConnectionsClearly) {  // RFC 5227 ACD-08
   std::ignore = sockets.connect(host.now, client, {peer_address, Port{80}});
   const auto syn = host.out_resolving();
   ASSERT_EQ(syn.size(), 1U);
-  const wire::TcpHeader ours = dissect(syn[0]).tcp();
-  host.in(host.tcp({.source = Port{80},
-                    .destination = ours.source,
-                    .seq = SeqNum{100},
-                    .ack = ours.seq + 1,
-                    .flags = wire::TcpFlags::Syn | wire::TcpFlags::Ack,
-                    .window = 1000}));
+  const wire::TcpHeader ours = testing::dissect(syn[0]).tcp();
+  wire::TcpHeader syn_ack;
+  syn_ack.source = Port{80};
+  syn_ack.destination = ours.source;
+  syn_ack.seq = SeqNum{100};
+  syn_ack.ack = ours.seq + 1;
+  syn_ack.flags.syn = syn_ack.flags.ack = true;
+  syn_ack.window = 1000;
+  host.in(host.tcp(syn_ack));
   host.out();
   host.in(claim(host));  // the first is answered by a defence
   const auto defence = host.out();
