@@ -76,7 +76,7 @@ TEST_F(StackAddress, IsNeitherAnsweredForNorUsedWhileProbing) {  // RFC 5227 sec
   EXPECT_EQ(sockets.bind(*sockets.open(SocketKind::Datagram), {our_address, Port{5}}).error(),
             Error::AddressNotAvailable);
   const auto client = *sockets.open(SocketKind::Stream);
-  EXPECT_EQ(sockets.connect(host.now, client, {peer_address, Port{80}}).error(), Error::NetworkUnreachable);
+  EXPECT_EQ(sockets.connect(host.now, client, {peer_address, Port{80}}).error(), Error::AddressNotAvailable);
 }
 
 TEST_F(StackAddress, AConflictWhileProbingIsToldAndTheAddressNotTaken) {  // RFC 5227 ACD-03
