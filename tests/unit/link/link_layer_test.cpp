@@ -123,8 +123,10 @@ TEST_F(LinkLayerTest, NobodyElseBecomesTheNeighbourBehindOurOwnAddress) {
   receive_arp({ArpMessage::Operation::Reply, peer_mac, our_ip, our_mac, our_ip});
   receive_arp({ArpMessage::Operation::Request, peer_mac, Ipv4Address{192, 168, 1, 5}, MacAddress{}, our_ip});
   EXPECT_EQ(link->neighbours().size(), 0U);
-  EXPECT_EQ(poll_arp().sender_ip, our_ip);  // the only answer is a defence: RFC 5227 ACD-08
+  // RFC 5227 ACD-08: the address claimed once is defended, the one claimed twice is given up.
+  EXPECT_EQ(poll_arp().sender_ip, (Ipv4Address{192, 168, 1, 5}));
   EXPECT_EQ(out.reason, TxReason::ArpDefence);
+  EXPECT_EQ(link->conflicts().poll_result()->address, our_ip);
   EXPECT_FALSE(link->poll(at(0s), out));
 }
 
