@@ -235,7 +235,8 @@ std::optional<Agent::Answer> Agent::events(const Call& call) {
     for (const auto& kind : kinds->get_array()) {
       const std::string name = kind.is_string() ? std::string{kind.get_string().c_str()} : std::string{};
       if (!is_event_kind(name)) {
-        throw invalid("\"kinds\" may hold received, sent, drop, state, timer, window, rtt, rto, neighbour and dns");
+        throw invalid(
+            "\"kinds\" may hold received, sent, drop, state, timer, window, rtt, rto, neighbour, dns and address");
       }
       selection.kinds.insert(name);
     }

@@ -85,11 +85,16 @@ struct Describe {
     line["over_tcp"] = e.over_tcp;
     line["after_ms"] = ms(e.after);
   }
+  void operator()(const observe::AddressChanged& e) const {
+    line["address"] = e.address.to_string();
+    line["news"] = to_string(e.news);
+    if (!e.other.is_zero()) line["other"] = e.other.to_string();
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",     "timer",
-                                                    "window",   "rtt",  "rto",  "neighbour", "dns"};
+constexpr std::array<std::string_view, 11> kinds = {"received", "sent", "drop",      "state", "timer",  "window",
+                                                    "rtt",      "rto",  "neighbour", "dns",   "address"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

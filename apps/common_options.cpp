@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "command.hpp"
@@ -64,6 +65,12 @@ void set_names(const CommonOptions& options, dns::DnsConfig& dns) {
   dns.search = options.search_domains;
 }
 
+const std::map<std::string, link::ConflictPolicy> conflict_policies = {
+    {"give-up", link::ConflictPolicy::GiveUp},
+    {"defend-once", link::ConflictPolicy::DefendOnce},
+    {"defend", link::ConflictPolicy::DefendAlways},
+};
+
 }  // namespace
 
 Config CommonOptions::config() const {
@@ -94,6 +101,8 @@ Config CommonOptions::config() const {
     config.ip.reassembly.timeout =
         std::chrono::duration_cast<Duration>(std::chrono::duration<double>{*reassembly_timeout});
   }
+  config.link.conflict.check_before_use = !no_acd;
+  config.link.conflict.policy = conflict_policies.at(on_conflict);
   if (adjust) adjust(config);
   return config;
 }
@@ -154,6 +163,17 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
                   "wait this long for the rest of a fragmented datagram")
       ->type_name("S")
       ->check(CLI::Range(0.001, 3600.0))
+      ->group(group);
+  subcommand
+      .add_flag("--no-acd", out.no_acd,
+                "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
+      ->group(group);
+  subcommand
+      .add_option("--on-conflict", out.on_conflict,
+                  "when another host uses --ip later: give-up, defend-once (then give up) or defend (for ever)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(conflict_policies))
+      ->capture_default_str()
       ->group(group);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")

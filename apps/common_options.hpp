@@ -28,6 +28,8 @@ struct CommonOptions {
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
   std::optional<double> reassembly_timeout;  ///< seconds
+  bool no_acd = false;
+  std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
   bool trace = false;
   std::string capture_file;

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <utility>
 
 namespace wireside::apps {
 
@@ -30,14 +31,48 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
   std::unique_ptr<Host> host{new Host};
   host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed());
   if (!host->attach_observers(options)) return nullptr;
-  host->runtime_->on_fatal([h = host.get()](const std::string& message) {
-    complain(message);
-    h->gone_ = true;
-    if (h->on_gone_) h->on_gone_();
-  });
+  host->runtime_->on_fatal([h = host.get()](const std::string& message) { h->end(message); });
+  host->runtime_->on_address_event([h = host.get()](const link::ConflictResult& event) { h->address_news(event); });
+  if (config.link.conflict.check_before_use) {
+    host->unchecked_ = config.ip.addresses.size();
+    complain(fmt::format("asking whether another host has {} (4 to 7 seconds; --no-acd skips it)",
+                         config.ip.addresses.size() == 1 ? config.ip.addresses.front().address.to_string()
+                                                         : std::string{"our addresses"}));
+  }
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
   host->runtime_->start();
   return host;
+}
+
+void Host::end(const std::string& message) {
+  complain(message);
+  if (std::exchange(gone_, true)) return;
+  if (on_gone_) on_gone_();
+}
+
+void Host::on_ready(std::function<void()> handler) {
+  if (unchecked_ == 0) return handler();
+  on_ready_ = std::move(handler);
+}
+
+void Host::address_news(const link::ConflictResult& event) {
+  using What = link::ConflictResult::What;
+  const std::string address = event.address.to_string();
+  const std::string other = event.other.to_string();
+  switch (event.what) {
+    case What::Free:
+      if (unchecked_ > 0 && --unchecked_ == 0 && on_ready_ && !gone_) std::exchange(on_ready_, nullptr)();
+      return;
+    case What::Conflict:
+      return end(fmt::format("the address {} is already used by {}; choose another with --ip", address, other));
+    case What::Lost:
+      break;
+  }
+  const std::string message = fmt::format(
+      "the address {} is given up, since {} uses it too; its connections have ended. Choose another with --ip", address,
+      other);
+  if (runtime_->stack().config().ip.addresses.empty()) return end(message);
+  complain(message);
 }
 
 bool Host::attach_observers(const CommonOptions& options) {
@@ -65,6 +100,7 @@ Host::~Host() {
   if (!runtime_) return;
   runtime_->on_fatal(nullptr);
   runtime_->on_link_change(nullptr);
+  runtime_->on_address_event(nullptr);
   runtime_.reset();
   if (capture_) capture_->flush();
   if (capture_ && capture_->error()) complain(*capture_->error());
@@ -96,18 +132,23 @@ class Run {
       stop_soon();
     });
     wait_for_signal();
-    asio::co_spawn(context_, main(Surroundings{*host_, interrupted_}),
-                   asio::bind_cancellation_slot(
-                       cancel_.slot(), [this](std::exception_ptr failure, int status) { finish(failure, status); }));
+    host_->on_ready([this, &main] { start(main); });
     context_.run();
     return status_.value_or(exit_failure);
   }
 
  private:
+  void start(const HostMain& main) {
+    started_ = true;
+    asio::co_spawn(context_, main(Surroundings{*host_, interrupted_}),
+                   asio::bind_cancellation_slot(
+                       cancel_.slot(), [this](std::exception_ptr failure, int status) { finish(failure, status); }));
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](error_code ec, int) {
       if (ec) return;
-      if (interrupted_) {
+      if (interrupted_ || !started_) {
         status_ = exit_failure;
         return context_.stop();
       }
@@ -161,6 +202,7 @@ class Run {
   asio::signal_set signals_{context_, SIGINT, SIGTERM};
   asio::steady_timer timer_{context_};
   asio::cancellation_signal cancel_;
+  bool started_ = false;
   bool interrupted_ = false;
   std::optional<int> status_;
   std::chrono::steady_clock::time_point drain_until_;

@@ -79,7 +79,7 @@ bool RoutedAddresses::is_broadcast(IpAddress address) const { return routes_.is_
 StackState::StackState(const Config& wanted, const Seed& seed)
     : random{seed},
       config{completed(wanted, random)},
-      link{config.link, sink},
+      link{config.link, random, sink},
       ip{config.ip, config.link.mtu, random, pool, sink},
       udp{udp_config(config), random, pool, sink},
       tcp{config.tcp, random, pool, sink},
@@ -91,6 +91,7 @@ StackState::StackState(const Config& wanted, const Seed& seed)
                   .pad_to_minimum = config.link.pad_to_minimum}} {
   tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
   tcp.set_path_mtu(&paths);
+  hold_back_unchecked();
   refresh_addresses();
 }
 
@@ -110,6 +111,7 @@ std::optional<Instant> StackState::next_deadline() {
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
   ip.handle_timeouts(now);
+  handle_address_results(now);
   tcp.handle_timeouts(now);
   while (const auto peer = tcp.take_negative_advice()) {
     if (const auto hop = ip.routes().next_hop(peer->v4())) link.doubt(now, *hop);
@@ -136,18 +138,10 @@ observe::Sink& Stack::sink() { return state_->sink; }
 MacAddress Stack::mac() const { return state_->config.link.mac; }
 const Config& Stack::config() const { return state_->config; }
 
-Result<void> Stack::add_address(Instant, Ipv4Prefix prefix) {
-  if (auto added = state_->ip.routes().add_address(prefix); !added) return added;
-  state_->refresh_addresses();
-  state_->link.announce();
-  return {};
-}
-
-Result<void> Stack::remove_address(Instant, Ipv4Address address) {
-  if (auto removed = state_->ip.routes().remove_address(address); !removed) return removed;
-  state_->refresh_addresses();
-  return {};
-}
+Result<void> Stack::add_address(Instant now, Ipv4Prefix prefix) { return state_->add_address(now, prefix); }
+Result<void> Stack::remove_address(Instant now, Ipv4Address address) { return state_->remove_address(now, address); }
+void Stack::check_address(Instant now, Ipv4Address address) { state_->link.conflicts().start_probe(now, address); }
+std::optional<link::ConflictResult> Stack::poll_address_event() { return state_->poll_address_event(); }
 
 void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
   state_->ip.routes().set_gateway(gateway);
@@ -155,7 +149,8 @@ void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
   state_->config.ip.gateway = gateway;
 }
 
-void Stack::announce(Instant) { state_->link.announce(); }
+void Stack::announce(Instant now) { state_->announce(now); }
+void Stack::link_down() { state_->link.conflicts().link_down(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
 

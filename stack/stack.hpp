@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "config.hpp"
+#include "link/address_conflict.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
 #include "socket/socket_table.hpp"
@@ -44,12 +45,22 @@ class Stack {
 
   [[nodiscard]] MacAddress mac() const;
   [[nodiscard]] const Config& config() const;
-  /// Adds or removes an address at run time. Errors: AddressInUse, AddressNotAvailable.
+  /// Adds an address at run time. Where link.conflict.check_before_use is set it is probed for first (RFC 5227) and can
+  /// be used once poll_address_event() has told that it is Free; else it is ours, and announced, at once.
+  /// Errors: AddressInUse, InvalidArgument, NoBuffers.
   Result<void> add_address(Instant now, Ipv4Prefix prefix);
+  /// Connections and sockets bound to the address end with AddressNotAvailable. Error: AddressNotAvailable.
   Result<void> remove_address(Instant now, Ipv4Address address);
+  /// Probes for an address that is not ours, without taking it: poll_address_event() tells Free or Conflict.
+  void check_address(Instant now, Ipv4Address address);
+  /// What address conflict detection found out. Already acted upon: a Free address that was to be ours is in use and
+  /// announced, one in Conflict is forgotten, a Lost one is removed and its connections have ended.
+  [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
   void set_gateway(std::optional<Ipv4Address> gateway);
-  /// Broadcasts an ARP announcement for each address (after link up).
+  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP.
   void announce(Instant now);
+  /// The link carries nothing until announce() is called again: probing waits, as silence would prove nothing.
+  void link_down();
   /// The device is gone: every connection fails with NetworkDown.
   void interface_gone(Instant now);
   [[nodiscard]] std::vector<tcp::ConnectionStatus> connections() const;

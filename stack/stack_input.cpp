@@ -69,6 +69,8 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
   const auto arrived = link.handle_frame(now, frame);
+  if (link.conflicts().has_result()) [[unlikely]]
+    handle_address_results(now);
   if (!arrived) return;
   packet_arrives(
       now, arrived->packet,

@@ -59,6 +59,12 @@ class StackState {
 
   void refresh_addresses();
 
+  // stack_addresses.cpp
+  Result<void> add_address(Instant now, Ipv4Prefix prefix);
+  Result<void> remove_address(Instant now, Ipv4Address address);
+  void announce(Instant now);
+  [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
+
   // stack_input.cpp
   void handle_frame(Instant now, const Packet& frame);
   /// Handles what we sent to ourselves, at most a bounded number of packets; false when there was nothing.
@@ -72,6 +78,14 @@ class StackState {
   void handle_timeouts(Instant now);
 
  private:
+  // stack_addresses.cpp
+  void hold_back_unchecked();
+  /// Acts on what address conflict detection found out.
+  void handle_address_results(Instant now);
+  void take_into_use(Instant now, Ipv4Prefix prefix);
+  [[nodiscard]] bool is_tentative(Ipv4Address address) const;
+  void drop_tentative(Ipv4Address address);
+
   // stack_input.cpp
   void packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival);
   void datagram_arrives(Instant now, const ip::IncomingDatagram& datagram);
@@ -108,6 +122,8 @@ class StackState {
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;
   FrameOut unresolved_;
+  std::vector<Ipv4Prefix> tentative_;  ///< not ours before probing for them has ended (RFC 5227)
+  std::deque<link::ConflictResult> address_events_;
   bool gone_ = false;
 };
 

@@ -59,6 +59,10 @@ struct Describer {
                                    to_string(e.step));
     return e.step == observe::DnsStep::Asked ? text : text + fmt::format(" after {}", describe_duration(e.after));
   }
+  std::string operator()(const observe::AddressChanged& e) const {
+    std::string text = fmt::format("address {}: {}", e.address.to_string(), to_string(e.news));
+    return e.other.is_zero() ? text : text + fmt::format(" ({})", e.other.to_string());
+  }
 };
 
 }  // namespace

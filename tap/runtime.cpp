@@ -96,6 +96,7 @@ class Runtime::Impl {
   Stack stack_;
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
+  std::function<void(const link::ConflictResult&)> on_address_event_;
   std::string fatal_message_;
   void report_fatal();
 
@@ -269,6 +270,9 @@ void Runtime::Impl::turn() {
 
 /// What follows every exchange with the stack.
 void Runtime::Impl::settle() {
+  while (const auto news = stack_.poll_address_event()) {
+    if (on_address_event_) on_address_event_(*news);
+  }
   dispatch_events();
   arm_timer();
 }
@@ -330,6 +334,7 @@ void Runtime::Impl::writable_again() {
 void Runtime::Impl::link_went_down() {
   if (link_up_) {
     link_up_ = false;
+    stack_.link_down();
     if (on_link_change_) {
       on_link_change_(false, make_tap_error(TapFault::InterfaceDown, {.name = device_.name()}).to_string());
     }
@@ -423,6 +428,9 @@ void Runtime::on_fatal(std::function<void(const std::string& message)> handler) 
 }
 void Runtime::on_link_change(std::function<void(bool up, const std::string& message)> handler) {
   impl_->on_link_change_ = std::move(handler);
+}
+void Runtime::on_address_event(std::function<void(const link::ConflictResult& event)> handler) {
+  impl_->on_address_event_ = std::move(handler);
 }
 const TapDevice& Runtime::device() const { return impl_->device_; }
 

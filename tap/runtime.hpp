@@ -50,6 +50,8 @@ class Runtime {
   void on_fatal(std::function<void(const std::string& message)> handler);
   /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.
   void on_link_change(std::function<void(bool up, const std::string& message)> handler);
+  /// News about our addresses (RFC 5227), called from the loop; see Stack::poll_address_event.
+  void on_address_event(std::function<void(const link::ConflictResult& event)> handler);
   [[nodiscard]] const TapDevice& device() const;
   /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
   [[nodiscard]] net::NameService& names() { return *names_; }

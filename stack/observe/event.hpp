@@ -78,6 +78,12 @@ struct NeighbourChanged {
   NeighbourState from = NeighbourState::Failed;
   NeighbourState to = NeighbourState::Incomplete;
 };
+/// Address conflict detection has news about one of our addresses. `other`: who else uses it, zero where nobody does.
+struct AddressChanged {
+  Ipv4Address address;
+  AddressNews news = AddressNews::Probing;
+  MacAddress other;
+};
 
 /// A lookup went on: a server was asked, answered or failed. Ignored answers are Dropped, with their reason.
 struct DnsProgress {
@@ -91,7 +97,7 @@ struct DnsProgress {
 };
 
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
-                           RtoChanged, NeighbourChanged, DnsProgress>;
+                           RtoChanged, NeighbourChanged, DnsProgress, AddressChanged>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {

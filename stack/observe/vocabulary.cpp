@@ -59,6 +59,8 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::ArpReply, "ARP reply"},
     {TxReason::ArpPoll, "ARP poll"},
     {TxReason::ArpAnnouncement, "ARP announcement"},
+    {TxReason::ArpProbe, "ARP probe"},
+    {TxReason::ArpDefence, "ARP announcement in defence"},
     {TxReason::EchoRequest, "echo request"},
     {TxReason::EchoReply, "echo reply"},
     {TxReason::IcmpError, "ICMP error"},
@@ -168,8 +170,9 @@ constexpr auto state_causes = std::to_array<Named<StateCause>>({
     {StateCause::TimeWaitReused, "new SYN in TIME-WAIT"},
     {StateCause::InterfaceGone, "interface gone"},
     {StateCause::SynTimeout, "SYN unanswered"},
+    {StateCause::AddressLost, "our address was lost"},
 });
-static_assert(covers(state_causes, StateCause::SynTimeout));
+static_assert(covers(state_causes, StateCause::AddressLost));
 
 constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::Retransmission, "retransmission"},
@@ -217,6 +220,16 @@ constexpr auto dns_steps = std::to_array<Named<DnsStep>>({
     {DnsStep::TimedOut, "no answer yet"},
 });
 static_assert(covers(dns_steps, DnsStep::TimedOut));
+constexpr auto address_news = std::to_array<Named<AddressNews>>({
+    {AddressNews::Probing, "probing"},
+    {AddressNews::Free, "free"},
+    {AddressNews::Conflict, "in use by another host"},
+    {AddressNews::Announced, "announced"},
+    {AddressNews::Defended, "conflict, defended"},
+    {AddressNews::Undefended, "conflict, not defended again so soon"},
+    {AddressNews::Lost, "conflict, given up"},
+});
+static_assert(covers(address_news, AddressNews::Lost));
 
 }  // namespace
 
@@ -228,5 +241,6 @@ std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
 std::string_view to_string(DnsStep s) { return find(dns_steps, s); }
+std::string_view to_string(AddressNews n) { return find(address_news, n); }
 
 }  // namespace wireside::observe

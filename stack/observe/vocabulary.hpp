@@ -38,6 +38,8 @@ enum class TxReason : std::uint8_t {
   ArpReply,
   ArpPoll,
   ArpAnnouncement,
+  ArpProbe,
+  ArpDefence,
   EchoRequest,
   EchoReply,
   IcmpError,
@@ -153,6 +155,7 @@ enum class StateCause : std::uint8_t {
   TimeWaitReused,
   InterfaceGone,
   SynTimeout,
+  AddressLost,
 };
 
 enum class TimerKind : std::uint8_t {
@@ -184,6 +187,16 @@ enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, 
 
 /// How a lookup at a DNS server goes on.
 enum class DnsStep : std::uint8_t { Asked, Answered, Truncated, ServerFailed, Unreachable, TimedOut };
+/// What happened to an address of ours, or one that is to become ours (RFC 5227).
+enum class AddressNews : std::uint8_t {
+  Probing,     ///< probing has begun (section 2.1.1)
+  Free,        ///< nobody else has it
+  Conflict,    ///< somebody else has it or wants it too: it is not taken
+  Announced,   ///< it is in use (section 2.3)
+  Defended,    ///< somebody else used it, and we insisted (section 2.4 (b), (c))
+  Undefended,  ///< somebody else used it again, too soon to insist once more (section 2.4 (c))
+  Lost,        ///< given up to somebody else (section 2.4 (a), (b))
+};
 
 [[nodiscard]] std::string_view to_string(TxReason r);
 [[nodiscard]] std::string_view to_string(DropReason r);
@@ -194,6 +207,7 @@ enum class DnsStep : std::uint8_t { Asked, Answered, Truncated, ServerFailed, Un
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
 [[nodiscard]] std::string_view to_string(DnsStep s);
+[[nodiscard]] std::string_view to_string(AddressNews n);
 
 }  // namespace wireside::observe
 
