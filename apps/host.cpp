@@ -27,7 +27,6 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
     complain(device.error().to_string());
     return nullptr;
   }
-  if (const auto problem = device->link_problem()) complain(problem->to_string());
   std::unique_ptr<Host> host{new Host};
   host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed());
   if (!host->attach_observers(options)) return nullptr;
