@@ -96,7 +96,7 @@ def test_no_server_at_all(wireside, tap):
     assert resolve(wireside, "localhost", options=())[1] == "localhost. has address 127.0.0.1\n"
 
 
-@pytest.mark.parametrize("name, says", [("b\u00fccher.example", "xn--"), ("a..b", "dots"), ("-a", "hyphen"),
+@pytest.mark.parametrize("name, says", [("b\u00fccher.example", "xn--"), ("a..b", "dots"), ("a-.lab", "hyphen"),
                                         ("10.0.0.256", "address"), ("x" * 64, "63")])
 def test_names_that_are_none(name, says):
     done = subprocess.run([wireside_binary(), "resolve", "--ip", f"{DUT}/24", name], capture_output=True, text=True,
@@ -165,7 +165,7 @@ def hostile(answer, address=HOST):
 
         def serve():
             while running:
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(OSError):  # time to look at `running`, or the socket is closed
                     answer(server, *server.recvfrom(4096))
 
         thread = threading.Thread(target=serve, daemon=True)

@@ -1,4 +1,6 @@
 // DNS messages: whatever parses survives being written and read again; a resolver bears any answer.
+#include <algorithm>
+
 #include "dns/resolver.hpp"
 #include "fuzz/require.hpp"
 #include "wire/dns.hpp"
