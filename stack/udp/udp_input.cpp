@@ -111,7 +111,12 @@ Delivery UdpLayer::enqueue(Instant now, UdpHandle h, Datagram datagram) {
 }
 
 void UdpLayer::network_error(Service service, const FourTuple& tuple, Error error) {
-  network_error(service, ErrorReport{.error = error, .local = true, .reporter = tuple.local.address, .tuple = tuple});
+  ErrorReport report;
+  report.error = error;
+  report.local = true;
+  report.reporter = tuple.local.address;
+  report.tuple = tuple;
+  network_error(service, report);
 }
 
 void UdpLayer::network_error(Service service, const ErrorReport& report) {
