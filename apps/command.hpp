@@ -35,5 +35,6 @@ void register_serve(CLI::App& app, Action& chosen);
 void register_ping(CLI::App& app, Action& chosen);
 void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
+void register_dhcp(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

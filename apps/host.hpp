@@ -33,6 +33,8 @@ class Host {
   /// Called once, after the message is printed, when the device is gone for good.
   void on_gone(std::function<void()> handler) { on_gone_ = std::move(handler); }
   [[nodiscard]] bool gone() const { return gone_; }
+  /// From the command line and the lease file.
+  [[nodiscard]] const dhcp::Options& dhcp_options() const { return dhcp_options_; }
   /// Connections that still have something to say to their peers (not listeners, not TIME-WAIT).
   [[nodiscard]] std::size_t open_connections() const;
 
@@ -40,6 +42,7 @@ class Host {
   Host() = default;
   bool attach_observers(const CommonOptions& options);
 
+  dhcp::Options dhcp_options_;
   ObserverList observers_;
   std::optional<TracePrinter> trace_;
   std::unique_ptr<PcapWriter> capture_;
@@ -57,9 +60,12 @@ class Surroundings {
   Surroundings(Host& host, const bool& interrupted) : host_{&host}, interrupted_{&interrupted} {}
   [[nodiscard]] Runtime& runtime() const { return host_->runtime(); }
   [[nodiscard]] ObserverList& observers() const { return host_->observers(); }
+  [[nodiscard]] const dhcp::Options& dhcp_options() const { return host_->dhcp_options(); }
   /// SIGINT or SIGTERM came.
   [[nodiscard]] bool interrupted() const { return *interrupted_; }
   [[nodiscard]] bool device_gone() const { return host_->gone(); }
+  /// Waits until the last connection has ended, two seconds at most.
+  boost::asio::awaitable<void> drain_connections() const;
 
  private:
   Host* host_;

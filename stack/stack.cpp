@@ -84,9 +84,14 @@ StackState::StackState(const Config& wanted, const Seed& seed)
       segmenter_{{.tso = config.link.tso,
                   .tx_checksum_offload = config.link.tx_checksum_offload,
                   .pad_to_minimum = config.link.pad_to_minimum}} {
-  tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
-  udp.set_max_payload(config.link.mtu - ip_udp_headers);
+  set_mtu(config.link.mtu);
   refresh_addresses();
+}
+
+void StackState::set_mtu(std::uint16_t mtu) {
+  ip.set_mtu(mtu);
+  tcp.set_limits(static_cast<std::uint16_t>(mtu - ip_tcp_headers), max_super_segment);
+  udp.set_max_payload(mtu - ip_udp_headers);
 }
 
 void StackState::refresh_addresses() {
@@ -94,9 +99,24 @@ void StackState::refresh_addresses() {
   link.set_addresses(config.ip.addresses);
 }
 
+void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
+  ip.routes().set_gateway(gateway);
+  config.ip.gateway = gateway;
+}
+
+Result<void> StackState::remove_address(Instant now, Ipv4Address address) {
+  if (auto removed = ip.routes().remove_address(address); !removed) return removed;
+  refresh_addresses();
+  // What could only be sent from the address cannot go on.
+  tcp.fail_address(now, address, Error::AddressNotAvailable);
+  udp.fail_address(address, Error::AddressNotAvailable);
+  return {};
+}
+
 std::optional<Instant> StackState::next_deadline() {
   Instant next = std::min(link.next_deadline(), tcp.next_deadline());
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
+  next = std::min(next, dhcp_deadline());
   if (next == Instant::max()) return std::nullopt;
   return next;
 }
@@ -104,6 +124,7 @@ std::optional<Instant> StackState::next_deadline() {
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
   tcp.handle_timeouts(now);
+  dhcp_timeouts(now);
   handle_unresolved(now);
   handle_loopback(now);
 }
@@ -132,16 +153,15 @@ Result<void> Stack::add_address(Instant, Ipv4Prefix prefix) {
   return {};
 }
 
-Result<void> Stack::remove_address(Instant, Ipv4Address address) {
-  if (auto removed = state_->ip.routes().remove_address(address); !removed) return removed;
-  state_->refresh_addresses();
-  return {};
-}
+Result<void> Stack::remove_address(Instant now, Ipv4Address address) { return state_->remove_address(now, address); }
 
-void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
-  state_->ip.routes().set_gateway(gateway);
-  state_->config.ip.gateway = gateway;
-}
+void Stack::set_gateway(std::optional<Ipv4Address> gateway) { state_->set_gateway(gateway); }
+
+Result<void> Stack::start_dhcp(Instant now, const dhcp::Options& options) { return state_->start_dhcp(now, options); }
+void Stack::stop_dhcp(Instant now, bool release) { state_->stop_dhcp(now, release); }
+Result<void> Stack::inform_dhcp(Instant now, const dhcp::Options& options) { return state_->inform_dhcp(now, options); }
+dhcp::Status Stack::dhcp_status() const { return state_->dhcp_status(); }
+std::optional<dhcp::Change> Stack::poll_dhcp_change() { return state_->poll_dhcp_change(); }
 
 void Stack::announce(Instant) { state_->link.announce(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }

@@ -65,7 +65,7 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
   const auto arrived = link.handle_frame(now, frame);
-  if (!arrived) return;
+  if (!arrived || (dhcp_ && take_dhcp_packet(now, *arrived))) return;
   packet_arrives(
       now, arrived->packet,
       {.checksum = arrived->checksum, .gso_size = arrived->gso_size, .link_broadcast = arrived->link_broadcast});

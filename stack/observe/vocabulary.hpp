@@ -42,6 +42,11 @@ enum class TxReason : std::uint8_t {
   EchoReply,
   IcmpError,
   UdpDatagram,
+  DhcpDiscover,
+  DhcpRequest,
+  DhcpDecline,
+  DhcpRelease,
+  DhcpInform,
   Raw,
 };
 
@@ -79,6 +84,13 @@ enum class DropReason : std::uint8_t {
   UdpBadChecksum,
   UdpNoSocket,
   UdpReceiveQueueFull,
+  // DHCP
+  DhcpMalformed,
+  DhcpNotForUs,
+  DhcpOtherExchange,
+  DhcpOtherServer,
+  DhcpUnexpected,
+  DhcpUnusable,
   // TCP
   TcpMalformed,
   TcpBadChecksum,
@@ -140,6 +152,7 @@ enum class StateCause : std::uint8_t {
   TimeWaitReused,
   InterfaceGone,
   SynTimeout,
+  AddressLost,
 };
 
 enum class TimerKind : std::uint8_t {
@@ -167,6 +180,44 @@ enum class WindowCause : std::uint8_t {
   Initial,
 };
 
+/// RFC 2131 figure 5, and what the text adds. Checking: the address was given and is tested for conflicts (RFC 5227).
+enum class DhcpState : std::uint8_t {
+  Stopped,
+  Init,
+  Selecting,
+  Requesting,
+  Checking,
+  Bound,
+  Renewing,
+  Rebinding,
+  InitReboot,
+  Rebooting,
+  Informing,
+};
+
+/// What made the DHCP client change state.
+enum class DhcpCause : std::uint8_t {
+  Started,
+  StartedWithLease,
+  DiscoverSent,
+  OfferChosen,
+  AckReceived,
+  NakReceived,
+  AddressFree,
+  AddressConflict,
+  RequestUnanswered,
+  LeaseKept,
+  RequestSent,
+  T1Reached,
+  T2Reached,
+  LeaseExpired,
+  InformSent,
+  InformUnanswered,
+  Released,
+  StopCalled,
+  InterfaceGone,
+};
+
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };
 
 [[nodiscard]] std::string_view to_string(TxReason r);
@@ -177,6 +228,9 @@ enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, 
 [[nodiscard]] std::string_view to_string(TimerKind k);
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
+/// As the RFC writes it: "INIT-REBOOT".
+[[nodiscard]] std::string_view to_string(DhcpState s);
+[[nodiscard]] std::string_view to_string(DhcpCause c);
 
 }  // namespace wireside::observe
 

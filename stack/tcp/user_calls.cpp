@@ -323,6 +323,23 @@ void LayerState::network_error(Instant now, const FourTuple& tuple, std::optiona
   if (hard && opening) finish(now, c, StateCause::IcmpHardError, error);  // synchronized states go on (RFC 5461)
 }
 
+void LayerState::fail_address(Instant now, IpAddress address, Error error) {
+  std::vector<ConnectionHandle> lost;
+  connections.for_each([&](ConnectionHandle h, const Connection& c) {
+    if (c.tuple.local.address == address) lost.push_back(h);
+  });
+  for (const auto h : lost) {
+    Connection* c = connections.find(h);
+    if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::AddressLost, error);
+  }
+  half_open.for_each([&](HalfOpenHandle, HalfOpen& h) {
+    if (h.tuple.local.address == address) drop_half_open(h);
+  });
+  time_wait.for_each([&](TimeWaitHandle, TimeWait& t) {
+    if (t.tuple.local.address == address) end_time_wait(now, t, false);
+  });
+}
+
 void LayerState::fail_all(Instant now, Error error) {
   std::vector<ConnectionHandle> all;
   connections.for_each([&](ConnectionHandle h, const Connection&) { all.push_back(h); });

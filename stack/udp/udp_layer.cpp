@@ -227,6 +227,14 @@ void UdpLayer::note(UdpHandle h, Socket& s, bool readable, bool writable) {
   events_.push_back(h);
 }
 
+void UdpLayer::fail_address(IpAddress address, Error error) {
+  sockets_.for_each([&](UdpHandle h, Socket& s) {
+    if (s.local.address != address) return;
+    s.error = error;
+    note(h, s, true, true);
+  });
+}
+
 void UdpLayer::fail_all(Error error) {
   outgoing_.clear();
   outgoing_octets_ = 0;

@@ -64,6 +64,8 @@ class UdpLayer {
 
   [[nodiscard]] bool poll_datagram(OutgoingDatagram& out);
   [[nodiscard]] std::optional<UdpEvent> poll_event();
+  /// The address is ours no longer: every socket bound to it gets `error`.
+  void fail_address(IpAddress address, Error error);
   /// The interface is gone: every socket gets `error`, nothing queued is sent.
   void fail_all(Error error);
 
