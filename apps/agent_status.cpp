@@ -90,11 +90,32 @@ struct Describe {
     line["news"] = to_string(e.news);
     if (!e.other.is_zero()) line["other"] = e.other.to_string();
   }
+  void operator()(const observe::DhcpStateChanged& e) const {
+    line["from"] = to_string(e.from);
+    line["to"] = to_string(e.to);
+    line["cause"] = to_string(e.cause);
+    if (!e.address.is_unspecified()) line["address"] = e.address.to_string();
+  }
+  void operator()(const observe::DhcpMessageSeen& e) const {
+    line["direction"] = e.sent ? "sent" : "received";
+    line["type"] = e.type;
+    line["name"] = e.name;
+    line["xid"] = e.xid;
+    line["address"] = e.address.to_string();
+    line["server"] = e.server.to_string();
+    if (!e.text.empty()) line["text"] = e.text;
+  }
+  void operator()(const observe::DhcpUnanswered& e) const {
+    line["name"] = e.name;
+    line["tries"] = e.tries;
+    line["next_in_ms"] = ms(e.next_in);
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 11> kinds = {"received", "sent", "drop",      "state", "timer",  "window",
-                                                    "rtt",      "rto",  "neighbour", "dns",   "address"};
+constexpr std::array<std::string_view, 14> kinds = {"received", "sent",       "drop",         "state",          "timer",
+                                                    "window",   "rtt",        "rto",          "neighbour",      "dns",
+                                                    "address",  "dhcp_state", "dhcp_message", "dhcp_unanswered"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

@@ -37,5 +37,6 @@ void register_traceroute(CLI::App& app, Action& chosen);
 void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
 void register_resolve(CLI::App& app, Action& chosen);
+void register_dhcp(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <random>
 
@@ -73,12 +74,36 @@ const std::map<std::string, link::ConflictPolicy> conflict_policies = {
 
 }  // namespace
 
+dhcp::Options CommonOptions::dhcp_options() const {
+  dhcp::Options out;
+  const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.'; };
+  if (host_name.size() > 253 || !std::ranges::all_of(host_name, fits)) {
+    throw UsageError{fmt::format("--hostname {} is not a host name", host_name),
+                     "use letters, digits, '-' and '.' only"};
+  }
+  out.host_name = host_name;
+  out.link_local = link_local;
+  return out;
+}
+
 Config CommonOptions::config() const {
-  if (addresses.empty()) {
+  if (addresses.empty() && !dhcp) {
     throw UsageError{"--ip is missing: the endpoint has no address to use on the TAP",
-                     "add an address with its prefix length, such as --ip 10.0.0.2/24"};
+                     "add an address with its prefix length, such as --ip 10.0.0.2/24, or get one by --dhcp"};
+  }
+  if (!addresses.empty() && dhcp) {
+    throw UsageError{"--ip and --dhcp exclude each other: an address is set by hand or given by a server",
+                     "leave one of them out"};
+  }
+  if (!dhcp && !dhcp_by_hand && (link_local || !lease_file.empty() || !host_name.empty())) {
+    throw UsageError{"--hostname, --lease-file and --link-local mean nothing without --dhcp", "add --dhcp"};
   }
   Config config;
+  if (dhcp) (void)dhcp_options();
+  if (dhcp && gateway) {
+    throw UsageError{"--gateway and --dhcp exclude each other: the DHCP server names the router",
+                     "leave --gateway out, or set the address with --ip instead of --dhcp"};
+  }
   for (const auto& text : addresses) {
     const Ipv4Prefix prefix = parse_address(text);
     const auto same = [&](const Ipv4Prefix& p) { return p.address == prefix.address; };
@@ -124,6 +149,22 @@ Seed CommonOptions::make_stack_seed() const {
   return out;
 }
 
+static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
+  subcommand.add_flag("--dhcp", out.dhcp, "get the address from a DHCP server, instead of --ip")->group(group);
+  subcommand.add_option("--hostname", out.host_name, "with --dhcp: host name to tell the server")
+      ->type_name("NAME")
+      ->group(group);
+  subcommand
+      .add_option("--lease-file", out.lease_file,
+                  "with --dhcp: keep lease and MAC address in FILE, and ask for the same address next time")
+      ->type_name("FILE")
+      ->group(group);
+  subcommand
+      .add_flag("--link-local", out.link_local,
+                "with --dhcp: use a 169.254/16 address when no server answers (RFC 3927)")
+      ->group(group);
+}
+
 void add_common_options(CLI::App& subcommand, CommonOptions& out) {
   auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
                    ->type_name("NAME")
@@ -149,6 +190,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group(group);
+  add_dhcp_options(subcommand, out);
   subcommand.add_option("--mac", out.mac, "own MAC address (default: derived from the seed)")
       ->type_name("MAC")
       ->group(group);

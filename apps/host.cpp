@@ -2,16 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <utility>
+
+#include "dhcp_session.hpp"
+#include "lease_file.hpp"
+#include "wall_clock.hpp"
 
 namespace wireside::apps {
 
@@ -20,19 +27,37 @@ using boost::system::error_code;
 
 void complain(const std::string& message) { fmt::print(stderr, "wireside: {}\n", message); }
 
+namespace {
+
+/// A lease of before is asked for again, with the MAC address it belongs to.
+dhcp::Options with_lease_file(const CommonOptions& options, Config& config) {
+  dhcp::Options out = options.dhcp_options();
+  if (!options.dhcp || options.lease_file.empty()) return out;
+  auto stored = read_lease_file(options.lease_file, wall_clock_offset());
+  if (!stored) complain(stored.error() + "; starting without it");
+  if (!stored || !*stored) return out;
+  if (config.link.mac.is_zero()) config.link.mac = (*stored)->mac;
+  if (config.link.mac == (*stored)->mac) out.previous = std::move((*stored)->lease);
+  return out;
+}
+
+}  // namespace
+
 std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions& options) {
-  const Config config = options.config();
+  Config config = options.config();
+  dhcp::Options dhcp_options = with_lease_file(options, config);
   auto device = TapDevice::open(options.tap_options());
   if (!device) {
     complain(device.error().to_string());
     return nullptr;
   }
   std::unique_ptr<Host> host{new Host};
+  host->dhcp_options_ = std::move(dhcp_options);
   host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed());
   if (!host->attach_observers(options)) return nullptr;
   host->runtime_->on_fatal([h = host.get()](const std::string& message) { h->end(message); });
   host->runtime_->on_address_event([h = host.get()](const link::ConflictResult& event) { h->address_news(event); });
-  if (config.link.conflict.check_before_use) {
+  if (config.link.conflict.check_before_use && !config.ip.addresses.empty()) {
     host->unchecked_ = config.ip.addresses.size();
     complain(fmt::format("asking whether another host has {} (4 to 7 seconds; --no-acd skips it)",
                          config.ip.addresses.size() == 1 ? config.ip.addresses.front().address.to_string()
@@ -210,9 +235,44 @@ class Run {
 
 }  // namespace
 
+namespace {
+
+/// An address first, then the subcommand's main; the lease is given back at the end, or kept in its file.
+asio::awaitable<int> with_leased_address(const CommonOptions& options, const HostMain& main, Surroundings around) {
+  DhcpSession session{around.runtime(), options.lease_file, false};
+  session.start(around.dhcp_options());
+  int status = exit_failure;
+  std::exception_ptr failure;
+  try {
+    co_await session.wait_for_address(std::nullopt);
+    status = co_await main(around);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state();
+  if (!around.device_gone()) {
+    co_await around.drain_connections();
+    co_await session.finish(!session.keeps_lease());
+  }
+  if (failure) std::rethrow_exception(failure);
+  co_return status;
+}
+
+}  // namespace
+
+asio::awaitable<void> Surroundings::drain_connections() const {
+  asio::steady_timer moment{runtime().context()};
+  const auto end = std::chrono::steady_clock::now() + drain_time;
+  while (!host_->gone() && host_->open_connections() > 0 && std::chrono::steady_clock::now() < end) {
+    moment.expires_after(drain_step);
+    (void)co_await moment.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
 int run_on_host(const CommonOptions& options, HostMain main) {
   std::signal(SIGPIPE, SIG_IGN);
-  return Run{options}(main);
+  if (!options.dhcp || options.dhcp_by_hand) return Run{options}(main);
+  return Run{options}([&](Surroundings around) { return with_leased_address(options, main, around); });
 }
 
 }  // namespace wireside::apps

@@ -39,6 +39,7 @@ void set_up(CLI::App& app, Action& chosen) {
   register_get(app, chosen);
   register_nc(app, chosen);
   register_resolve(app, chosen);
+  register_dhcp(app, chosen);
   wireside::agent::register_agent(app, chosen);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->set_version_flag("--version", "wireside " WIRESIDE_VERSION);

@@ -89,10 +89,15 @@ StackState::StackState(const Config& wanted, const Seed& seed)
       segmenter_{{.tso = config.link.tso,
                   .tx_checksum_offload = config.link.tx_checksum_offload,
                   .pad_to_minimum = config.link.pad_to_minimum}} {
-  tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
+  set_mtu(config.link.mtu);
   tcp.set_path_mtu(&paths);
   hold_back_unchecked();
   refresh_addresses();
+}
+
+void StackState::set_mtu(std::uint16_t mtu) {
+  ip.set_mtu(mtu);
+  tcp.set_limits(static_cast<std::uint16_t>(mtu - ip_tcp_headers), max_super_segment);
 }
 
 void StackState::refresh_addresses() {
@@ -101,9 +106,16 @@ void StackState::refresh_addresses() {
   link.set_addresses(config.ip.addresses);
 }
 
+void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
+  ip.routes().set_gateway(gateway);
+  ip.redirects().clear();
+  config.ip.gateway = gateway;
+}
+
 std::optional<Instant> StackState::next_deadline() {
   Instant next = std::min({link.next_deadline(), ip.next_deadline(), tcp.next_deadline()});
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
+  next = std::min(next, dhcp_deadline());
   if (next == Instant::max()) return std::nullopt;
   return next;
 }
@@ -116,6 +128,7 @@ void StackState::handle_timeouts(Instant now) {
   while (const auto peer = tcp.take_negative_advice()) {
     if (const auto hop = ip.routes().next_hop(peer->v4())) link.doubt(now, *hop);
   }
+  dhcp_timeouts(now);
   handle_unresolved(now);
   handle_loopback(now);
 }
@@ -143,11 +156,13 @@ Result<void> Stack::remove_address(Instant now, Ipv4Address address) { return st
 void Stack::check_address(Instant now, Ipv4Address address) { state_->link.conflicts().start_probe(now, address); }
 std::optional<link::ConflictResult> Stack::poll_address_event() { return state_->poll_address_event(); }
 
-void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
-  state_->ip.routes().set_gateway(gateway);
-  state_->ip.redirects().clear();
-  state_->config.ip.gateway = gateway;
-}
+void Stack::set_gateway(std::optional<Ipv4Address> gateway) { state_->set_gateway(gateway); }
+
+Result<void> Stack::start_dhcp(Instant now, const dhcp::Options& options) { return state_->start_dhcp(now, options); }
+void Stack::stop_dhcp(Instant now, bool release) { state_->stop_dhcp(now, release); }
+Result<void> Stack::inform_dhcp(Instant now, const dhcp::Options& options) { return state_->inform_dhcp(now, options); }
+dhcp::Status Stack::dhcp_status() const { return state_->dhcp_status(); }
+std::optional<dhcp::Change> Stack::poll_dhcp_change() { return state_->poll_dhcp_change(); }
 
 void Stack::announce(Instant now) { state_->announce(now); }
 void Stack::link_down() { state_->link.conflicts().link_down(); }

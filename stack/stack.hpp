@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "config.hpp"
+#include "dhcp/dhcp_types.hpp"
 #include "link/address_conflict.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
@@ -57,6 +58,19 @@ class Stack {
   /// announced, one in Conflict is forgotten, a Lost one is removed and its connections have ended.
   [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
   void set_gateway(std::optional<Ipv4Address> gateway);
+
+  /// Begins to look for an address (RFC 2131). What the server gives (address, routes, gateway, MTU) is set by itself,
+  /// and removed when the lease ends; connections from a lost address fail with AddressNotAvailable. Error: Already.
+  Result<void> start_dhcp(Instant now, const dhcp::Options& options);
+  /// Ends it, and takes the address down; with `release` the server is told first.
+  void stop_dhcp(Instant now, bool release);
+  /// Asks a server for configuration for our first address (DHCPINFORM). Nothing is set by the answer: it is told by
+  /// poll_dhcp_change. Errors: Already, AddressNotAvailable.
+  Result<void> inform_dhcp(Instant now, const dhcp::Options& options);
+  [[nodiscard]] dhcp::Status dhcp_status() const;
+  /// What happened since, oldest first; never CheckAddress. Old news is dropped when nobody asks.
+  [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
+
   /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP.
   void announce(Instant now);
   /// The link carries nothing until announce() is called again: probing waits, as silence would prove nothing.

@@ -57,6 +57,10 @@ void StackState::handle_address_results(Instant now) {
   while (const auto result = link.conflicts().poll_result()) {
     const Ipv4Address address = result->address;
     const auto held = std::ranges::find(tentative_, address, &Ipv4Prefix::address);
+    if (held == tentative_.end() && is_leased(address)) {
+      address_checked(now, address, result->what == link::ConflictResult::What::Free);
+      continue;  // told by the client's own news
+    }
     if (result->what == link::ConflictResult::What::Lost) {
       std::ignore = remove_address(now, address);
     } else if (held != tentative_.end()) {

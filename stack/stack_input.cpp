@@ -71,7 +71,7 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
   const auto arrived = link.handle_frame(now, frame);
   if (link.conflicts().has_result()) [[unlikely]]
     handle_address_results(now);
-  if (!arrived) return;
+  if (!arrived || (dhcp_ && take_dhcp_packet(now, *arrived))) return;
   packet_arrives(
       now, arrived->packet,
       {.checksum = arrived->checksum, .gso_size = arrived->gso_size, .link_broadcast = arrived->link_broadcast});

@@ -114,6 +114,9 @@ StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
   out.clear();
   ip::NextHop next_hop;
   if (ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
+  if (dhcp_) {
+    if (const Pulled pulled = send_dhcp(now, out); pulled != Pulled::Nothing) return pulled;
+  }
   if (udp.poll_datagram(datagram_)) return send_datagram(now, out);
   if (tcp.poll_segment(now, segment_)) return send_segment(now, out);
   return Pulled::Nothing;
@@ -218,6 +221,10 @@ void StackState::interface_gone(Instant now) {
   ip.clear();
   tcp.fail_all(now, Error::NetworkDown);
   udp.fail_all(Error::NetworkDown);
+  if (dhcp_) {
+    dhcp_->interface_gone(now);
+    apply_dhcp_changes(now);
+  }
 }
 
 /// With the interface gone, whatever still wants to be sent learns that it cannot be.

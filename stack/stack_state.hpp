@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "dhcp/client.hpp"
 #include "ip/fragmentation.hpp"
 #include "ip/ip_layer.hpp"
 #include "link/link_layer.hpp"
@@ -58,6 +59,17 @@ class StackState {
   SocketTable sockets;
 
   void refresh_addresses();
+  void set_mtu(std::uint16_t mtu);
+  void set_gateway(std::optional<Ipv4Address> gateway);
+
+  // stack_dhcp.cpp
+  Result<void> start_dhcp(Instant now, const dhcp::Options& options);
+  void stop_dhcp(Instant now, bool release);
+  Result<void> inform_dhcp(Instant now, const dhcp::Options& options);
+  [[nodiscard]] dhcp::Status dhcp_status() const;
+  [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
+  /// What conflict detection found out about an address, asked for or in use (RFC 5227).
+  void address_checked(Instant now, Ipv4Address address, bool free);
 
   // stack_addresses.cpp
   Result<void> add_address(Instant now, Ipv4Prefix prefix);
@@ -101,6 +113,22 @@ class StackState {
   void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const udp::ErrorReport& report,
                        bool hard);
 
+  // stack_dhcp.cpp
+  [[nodiscard]] Instant dhcp_deadline() const;
+  void dhcp_timeouts(Instant now);
+  /// True when the packet was the DHCP client's: it may be addressed to an address that we do not hold yet.
+  [[nodiscard]] bool take_dhcp_packet(Instant now, const link::ArrivedPacket& arrived);
+  void apply_dhcp_changes(Instant now);
+  void apply_dhcp_change(Instant now, dhcp::Change&& change);
+  void check_address(Instant now, Ipv4Address address);
+  /// The DHCP client wants to know of conflicts about this address.
+  [[nodiscard]] bool is_leased(Ipv4Address address) const;
+  void use_lease(Instant now, const dhcp::Lease& lease);
+  void use_routes(const dhcp::Configuration& c);
+  void drop_lease(Instant now, Ipv4Address address);
+  void forget_routes();
+  void finish_release(Instant now);
+
   // stack_output.cpp
   enum class Pulled : std::uint8_t { Nothing, Frame, Again };
   [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
@@ -109,6 +137,7 @@ class StackState {
   /// What pull() gave becomes the first frame to send.
   void begin_cutting(FrameOut& out);
   [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_dhcp(Instant now, FrameOut& out);  // stack_dhcp.cpp
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
   void handle_unresolved(Instant now);
@@ -125,6 +154,22 @@ class StackState {
   std::vector<Ipv4Prefix> tentative_;  ///< not ours before probing for them has ended (RFC 5227)
   std::deque<link::ConflictResult> address_events_;
   bool gone_ = false;
+
+  /// What a lease has set, to be taken back when it ends.
+  struct UsedLease {
+    Ipv4Prefix prefix;
+    std::vector<Ipv4Prefix> routes;
+    bool gateway = false;
+  };
+  /// A released address, held until its DHCPRELEASE has left, but not for long.
+  struct Releasing {
+    Ipv4Address address;
+    Instant until;
+  };
+  std::optional<dhcp::Client> dhcp_;
+  std::deque<dhcp::Change> dhcp_news_;
+  std::optional<UsedLease> used_lease_;
+  std::optional<Releasing> releasing_;
 };
 
 }  // namespace wireside

@@ -97,6 +97,7 @@ class Runtime::Impl {
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
   std::function<void(const link::ConflictResult&)> on_address_event_;
+  std::function<void(const dhcp::Change&)> on_dhcp_change_;
   std::string fatal_message_;
   void report_fatal();
 
@@ -349,6 +350,10 @@ void Runtime::Impl::link_came_up() {
 }
 
 void Runtime::Impl::dispatch_events() {
+  while (const auto change = stack_.poll_dhcp_change()) {
+    // A copy: the handler may take itself off.
+    if (const auto handler = on_dhcp_change_) handler(*change);
+  }
   for (std::size_t n = 0; n < events_per_turn; ++n) {
     const auto event = stack_.poll_event();
     if (!event) return;
@@ -431,6 +436,9 @@ void Runtime::on_link_change(std::function<void(bool up, const std::string& mess
 }
 void Runtime::on_address_event(std::function<void(const link::ConflictResult& event)> handler) {
   impl_->on_address_event_ = std::move(handler);
+}
+void Runtime::on_dhcp_change(std::function<void(const dhcp::Change& change)> handler) {
+  impl_->on_dhcp_change_ = std::move(handler);
 }
 const TapDevice& Runtime::device() const { return impl_->device_; }
 

@@ -52,6 +52,8 @@ class Runtime {
   void on_link_change(std::function<void(bool up, const std::string& message)> handler);
   /// News about our addresses (RFC 5227), called from the loop; see Stack::poll_address_event.
   void on_address_event(std::function<void(const link::ConflictResult& event)> handler);
+  /// News of the DHCP client (Stack::start_dhcp), from the loop.
+  void on_dhcp_change(std::function<void(const dhcp::Change& change)> handler);
   [[nodiscard]] const TapDevice& device() const;
   /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
   [[nodiscard]] net::NameService& names() { return *names_; }

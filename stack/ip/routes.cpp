@@ -74,7 +74,7 @@ Result<Ipv4Address> Routes::next_hop(Ipv4Address destination) const {
   const auto route =
       std::find_if(routes_.begin(), routes_.end(), [&](const Route& r) { return r.destination.contains(destination); });
   if (route != routes_.end() && (network == nullptr || route->destination.length > network->length)) {
-    return route->gateway;
+    return route->gateway.is_unspecified() ? destination : route->gateway;
   }
   if (network != nullptr) return destination;
   if (gateway_) return *gateway_;

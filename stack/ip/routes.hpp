@@ -15,7 +15,7 @@ enum class AddressKind : std::uint8_t { Unicast, Local, Broadcast, Multicast, Lo
 
 struct Route {
   Ipv4Prefix destination;
-  Ipv4Address gateway;
+  Ipv4Address gateway;  ///< unspecified: the destination is on the link
 };
 
 class Routes {

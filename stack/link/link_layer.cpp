@@ -144,7 +144,8 @@ bool LinkLayer::poll(Instant /*now*/, FrameOut& out) {
     build_arp({arp->message, MacAddress::broadcast(), arp->reason}, out);
     return true;
   }
-  if (const auto solicitation = neighbours_.poll_solicitation()) {
+  while (const auto solicitation = neighbours_.poll_solicitation()) {
+    if (addresses_.empty()) continue;  // our last address was lost: from 0.0.0.0 this would be a probe (RFC 5227)
     build_request(*solicitation, out);
     return true;
   }

@@ -96,8 +96,33 @@ struct DnsProgress {
   Duration after{};
 };
 
-using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
-                           RtoChanged, NeighbourChanged, DnsProgress, AddressChanged>;
+/// The DHCP client changed state. `address`: the one it is about, unspecified where none is known.
+struct DhcpStateChanged {
+  DhcpState from = DhcpState::Stopped;
+  DhcpState to = DhcpState::Stopped;
+  DhcpCause cause = DhcpCause::Started;
+  Ipv4Address address;
+};
+/// A DHCP message was sent, or one was received and taken.
+struct DhcpMessageSeen {
+  bool sent = false;
+  std::uint8_t type = 0;  ///< option 53
+  std::string_view name;  ///< "DHCPDISCOVER"; lives for ever
+  std::uint32_t xid = 0;
+  Ipv4Address address;  ///< asked for or given
+  Ipv4Address server;   ///< option 54, unspecified where it is absent
+  std::string text;     ///< option 56, printable
+};
+/// A DHCP message has had no answer; the client sends it again.
+struct DhcpUnanswered {
+  std::string_view name;
+  unsigned tries = 0;
+  Duration next_in{};  ///< until the try after the one made now
+};
+
+using Event =
+    std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled, RtoChanged,
+                 NeighbourChanged, DnsProgress, AddressChanged, DhcpStateChanged, DhcpMessageSeen, DhcpUnanswered>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {

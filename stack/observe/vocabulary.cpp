@@ -65,6 +65,11 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::EchoReply, "echo reply"},
     {TxReason::IcmpError, "ICMP error"},
     {TxReason::UdpDatagram, "UDP datagram"},
+    {TxReason::DhcpDiscover, "DHCPDISCOVER (option 53 = 1)"},
+    {TxReason::DhcpRequest, "DHCPREQUEST (option 53 = 3)"},
+    {TxReason::DhcpDecline, "DHCPDECLINE (option 53 = 4)"},
+    {TxReason::DhcpRelease, "DHCPRELEASE (option 53 = 7)"},
+    {TxReason::DhcpInform, "DHCPINFORM (option 53 = 8)"},
     {TxReason::Raw, "raw"},
 });
 static_assert(covers(tx_reasons, TxReason::Raw));
@@ -106,6 +111,12 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::UdpBadChecksum, "bad UDP checksum"},
     {DropReason::UdpNoSocket, "no UDP socket"},
     {DropReason::UdpReceiveQueueFull, "UDP receive queue full"},
+    {DropReason::DhcpMalformed, "malformed DHCP message"},
+    {DropReason::DhcpNotForUs, "DHCP message for another client"},
+    {DropReason::DhcpOtherExchange, "DHCP message of another exchange"},
+    {DropReason::DhcpOtherServer, "DHCP message from a server not chosen"},
+    {DropReason::DhcpUnexpected, "DHCP message not expected now"},
+    {DropReason::DhcpUnusable, "DHCP offer or lease that cannot be used"},
     {DropReason::TcpMalformed, "malformed TCP header"},
     {DropReason::TcpBadChecksum, "bad TCP checksum"},
     {DropReason::TcpBroadcast, "TCP to or from a broadcast or multicast address"},
@@ -174,6 +185,44 @@ constexpr auto state_causes = std::to_array<Named<StateCause>>({
 });
 static_assert(covers(state_causes, StateCause::AddressLost));
 
+constexpr auto dhcp_states = std::to_array<Named<DhcpState>>({
+    {DhcpState::Stopped, "STOPPED"},
+    {DhcpState::Init, "INIT"},
+    {DhcpState::Selecting, "SELECTING"},
+    {DhcpState::Requesting, "REQUESTING"},
+    {DhcpState::Checking, "CHECKING"},
+    {DhcpState::Bound, "BOUND"},
+    {DhcpState::Renewing, "RENEWING"},
+    {DhcpState::Rebinding, "REBINDING"},
+    {DhcpState::InitReboot, "INIT-REBOOT"},
+    {DhcpState::Rebooting, "REBOOTING"},
+    {DhcpState::Informing, "INFORMING"},
+});
+static_assert(covers(dhcp_states, DhcpState::Informing));
+
+constexpr auto dhcp_causes = std::to_array<Named<DhcpCause>>({
+    {DhcpCause::Started, "started"},
+    {DhcpCause::StartedWithLease, "started with a lease of before"},
+    {DhcpCause::DiscoverSent, "DHCPDISCOVER sent"},
+    {DhcpCause::OfferChosen, "DHCPOFFER chosen"},
+    {DhcpCause::AckReceived, "DHCPACK received"},
+    {DhcpCause::NakReceived, "DHCPNAK received"},
+    {DhcpCause::AddressFree, "nobody else has the address"},
+    {DhcpCause::AddressConflict, "another host has the address"},
+    {DhcpCause::RequestUnanswered, "DHCPREQUEST unanswered"},
+    {DhcpCause::LeaseKept, "DHCPREQUEST unanswered, the lease still runs"},
+    {DhcpCause::RequestSent, "DHCPREQUEST sent"},
+    {DhcpCause::T1Reached, "T1 reached"},
+    {DhcpCause::T2Reached, "T2 reached"},
+    {DhcpCause::LeaseExpired, "lease expired"},
+    {DhcpCause::InformSent, "DHCPINFORM sent"},
+    {DhcpCause::InformUnanswered, "DHCPINFORM unanswered"},
+    {DhcpCause::Released, "lease released"},
+    {DhcpCause::StopCalled, "stop called"},
+    {DhcpCause::InterfaceGone, "interface gone"},
+});
+static_assert(covers(dhcp_causes, DhcpCause::InterfaceGone));
+
 constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::Retransmission, "retransmission"},
     {TimerKind::DelayedAck, "delayed ACK"},
@@ -239,6 +288,8 @@ std::string_view to_string(TcpState s) { return find(tcp_states, s); }
 std::string_view to_string(StateCause c) { return find(state_causes, c); }
 std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
+std::string_view to_string(DhcpState s) { return find(dhcp_states, s); }
+std::string_view to_string(DhcpCause c) { return find(dhcp_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
 std::string_view to_string(DnsStep s) { return find(dns_steps, s); }
 std::string_view to_string(AddressNews n) { return find(address_news, n); }

@@ -44,6 +44,11 @@ enum class TxReason : std::uint8_t {
   EchoReply,
   IcmpError,
   UdpDatagram,
+  DhcpDiscover,
+  DhcpRequest,
+  DhcpDecline,
+  DhcpRelease,
+  DhcpInform,
   Raw,
 };
 
@@ -88,6 +93,13 @@ enum class DropReason : std::uint8_t {
   UdpBadChecksum,
   UdpNoSocket,
   UdpReceiveQueueFull,
+  // DHCP
+  DhcpMalformed,
+  DhcpNotForUs,
+  DhcpOtherExchange,
+  DhcpOtherServer,
+  DhcpUnexpected,
+  DhcpUnusable,
   // TCP
   TcpMalformed,
   TcpBadChecksum,
@@ -183,6 +195,44 @@ enum class WindowCause : std::uint8_t {
   Initial,
 };
 
+/// RFC 2131 figure 5, and what the text adds. Checking: the address was given and is tested for conflicts (RFC 5227).
+enum class DhcpState : std::uint8_t {
+  Stopped,
+  Init,
+  Selecting,
+  Requesting,
+  Checking,
+  Bound,
+  Renewing,
+  Rebinding,
+  InitReboot,
+  Rebooting,
+  Informing,
+};
+
+/// What made the DHCP client change state.
+enum class DhcpCause : std::uint8_t {
+  Started,
+  StartedWithLease,
+  DiscoverSent,
+  OfferChosen,
+  AckReceived,
+  NakReceived,
+  AddressFree,
+  AddressConflict,
+  RequestUnanswered,
+  LeaseKept,
+  RequestSent,
+  T1Reached,
+  T2Reached,
+  LeaseExpired,
+  InformSent,
+  InformUnanswered,
+  Released,
+  StopCalled,
+  InterfaceGone,
+};
+
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };
 
 /// How a lookup at a DNS server goes on.
@@ -208,6 +258,9 @@ enum class AddressNews : std::uint8_t {
 [[nodiscard]] std::string_view to_string(NeighbourState s);
 [[nodiscard]] std::string_view to_string(DnsStep s);
 [[nodiscard]] std::string_view to_string(AddressNews n);
+/// As the RFC writes it: "INIT-REBOOT".
+[[nodiscard]] std::string_view to_string(DhcpState s);
+[[nodiscard]] std::string_view to_string(DhcpCause c);
 
 }  // namespace wireside::observe
 
