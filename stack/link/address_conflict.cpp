@@ -51,6 +51,13 @@ void AddressConflict::cancel(Ipv4Address address) {
   std::erase_if(results_, [&](const ConflictResult& r) { return r.address == address; });
 }
 
+void AddressConflict::clear() {
+  entries_.clear();
+  messages_.clear();
+  results_.clear();
+  find_next_deadline();
+}
+
 void AddressConflict::link_down() {
   link_is_down_ = true;
   find_next_deadline();

@@ -154,6 +154,12 @@ bool LinkLayer::poll(Instant /*now*/, FrameOut& out) {
   return true;
 }
 
+void LinkLayer::clear() {
+  queue_.clear();
+  neighbours_.clear();
+  conflicts_.clear();
+}
+
 void LinkLayer::announce(Instant now) {
   for (const Ipv4Prefix& own : addresses_) conflicts_.announce(now, own.address);
 }

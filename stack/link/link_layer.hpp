@@ -60,6 +60,8 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
+  /// The link is gone: forgets all neighbours, every frame that waits, and conflict detection.
+  void clear();
   /// Announces each of our addresses, now and once more later (RFC 5227 section 2.3).
   void announce(Instant now);
   /// Probes and results of address conflict detection. Poll the results after handle_frame and handle_timeouts.
