@@ -46,6 +46,7 @@ Result<void> StackState::remove_address(Instant now, Ipv4Address address) {
 }
 
 void StackState::announce(Instant now) {
+  if (gone_) return;
   link.conflicts().link_up(now);
   for (const Ipv4Prefix& prefix : tentative_) {
     if (!link.conflicts().is_probing(prefix.address)) link.conflicts().start_probe(now, prefix.address);

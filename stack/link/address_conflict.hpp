@@ -48,6 +48,8 @@ class AddressConflict {
   void watch(Ipv4Address address);
   /// Neither probes for the address nor watches it any more; no result follows.
   void cancel(Ipv4Address address);
+  /// The interface is gone: nothing is probed for, announced or watched any more.
+  void clear();
   /// The link carries nothing: what was heard until now proves nothing, so probing stands still.
   void link_down();
   /// The link is back: unfinished probing begins anew (section 2.1).

@@ -60,7 +60,7 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
-  /// The link is gone: forgets all neighbours and every frame that waits.
+  /// The link is gone: forgets all neighbours and every frame that waits, and conflict detection.
   void clear();
   /// An upper layer has had no answer through this neighbour for long.
   void doubt(Instant now, Ipv4Address next_hop) { neighbours_.doubt(now, next_hop); }
