@@ -85,7 +85,8 @@ void LayerState::suspect_black_hole(Instant now, Connection& c) {
   if (!full_sized || snd.mss <= lowest_mtu - headers) return;
   PathSearch& path = snd.path;
   path.fails_at = snd.mss;
-  path.carries = snd.mss > base_mtu - headers ? base_mtu - headers : lowest_mtu - headers;
+  const bool well_above_base = snd.mss > base_mtu + base_mtu / 8 - headers;
+  path.carries = (well_above_base ? base_mtu : lowest_mtu) - headers;
   path.searching = true;
   path.probe_at = now + first_probe_after;
   adopt_path(c);

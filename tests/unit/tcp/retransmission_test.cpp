@@ -66,7 +66,9 @@ TEST(TcpRetransmission, TimeoutComesAfterTheMeasuredRto) {  // RFC 9293 MUST-18;
 
 // RFC 9293 MUST-19; RFC 6298 RTO-06: doubles on expiry.
 TEST(TcpRetransmission, BackOffDoubles) {
-  TcpPeer t;
+  PeerSetup s;
+  s.config.mtu_probing = false;  // the size stays
+  TcpPeer t{s};
   establish_100ms(t);
   t.send(1000);
   t.out("P. 1+1000");
