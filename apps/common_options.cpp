@@ -165,6 +165,20 @@ static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
 }
 
+static void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
+  subcommand
+      .add_flag("--no-acd", out.no_acd,
+                "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
+      ->group(group);
+  subcommand
+      .add_option("--on-conflict", out.on_conflict,
+                  "when another host uses --ip later: give-up, defend-once (then give up) or defend (for ever)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(conflict_policies))
+      ->capture_default_str()
+      ->group(group);
+}
+
 void add_common_options(CLI::App& subcommand, CommonOptions& out) {
   auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
                    ->type_name("NAME")
@@ -206,17 +220,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->type_name("S")
       ->check(CLI::Range(0.001, 3600.0))
       ->group(group);
-  subcommand
-      .add_flag("--no-acd", out.no_acd,
-                "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
-      ->group(group);
-  subcommand
-      .add_option("--on-conflict", out.on_conflict,
-                  "when another host uses --ip later: give-up, defend-once (then give up) or defend (for ever)")
-      ->type_name("WHAT")
-      ->check(CLI::IsMember(conflict_policies))
-      ->capture_default_str()
-      ->group(group);
+  add_conflict_options(subcommand, out);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")
       ->group(group);

@@ -65,8 +65,6 @@ class AddressConflict {
   void handle_timeouts(Instant now);
 
   [[nodiscard]] bool is_probing(Ipv4Address address) const;
-  /// The link is gone: forgets all addresses and every message and result.
-  void clear();
 
  private:
   /// Probing: probes are still to be sent. Listening: the last one is out (ANNOUNCE_WAIT). Used: ours.
