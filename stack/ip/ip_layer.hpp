@@ -70,7 +70,10 @@ class IpLayer {
   [[nodiscard]] Routes& routes() { return routes_; }
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
-  void set_mtu(std::uint16_t mtu) { mtu_ = mtu; }
+  void set_mtu(std::uint16_t mtu) {
+    mtu_ = mtu;
+    path_mtus_.set_link_mtu(mtu);
+  }
 
  private:
   [[nodiscard]] bool accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
