@@ -32,6 +32,8 @@ TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(NeighbourState::Failed);
   expect_distinct_names(DnsStep::TimedOut);
   expect_distinct_names(AddressNews::Lost);
+  expect_distinct_names(DhcpState::Informing);
+  expect_distinct_names(DhcpCause::InterfaceGone);
 }
 
 // RFC 9293 section 3.3.2.
