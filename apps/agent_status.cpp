@@ -77,11 +77,17 @@ struct Describe {
     if (e.existed) line["from"] = to_string(e.from);
     line["to"] = to_string(e.to);
   }
+  void operator()(const observe::GatewayChanged& e) const {
+    line["address"] = e.gateway.to_string();
+    line["usable"] = e.usable;
+    line["why"] = to_string(e.why);
+    if (!e.instead.is_unspecified()) line["instead"] = e.instead.to_string();
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 9> kinds = {"received", "sent", "drop", "state",    "timer",
-                                                   "window",   "rtt",  "rto",  "neighbour"};
+constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",    "timer",
+                                                   "window",   "rtt",  "rto",  "neighbour", "gateway"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

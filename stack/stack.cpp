@@ -95,7 +95,7 @@ void StackState::refresh_addresses() {
 }
 
 std::optional<Instant> StackState::next_deadline() {
-  Instant next = std::min(link.next_deadline(), tcp.next_deadline());
+  Instant next = std::min({link.next_deadline(), tcp.next_deadline(), ip.routes().next_deadline()});
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
   if (next == Instant::max()) return std::nullopt;
   return next;
@@ -104,6 +104,9 @@ std::optional<Instant> StackState::next_deadline() {
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
   tcp.handle_timeouts(now);
+  // A gateway that was given up has rested: it is asked for by ARP, and used again when it answers.
+  while (const auto gateway = ip.routes().poll_retry(now)) link.verify(now, *gateway);
+  take_advice(now);
   handle_unresolved(now);
   handle_loopback(now);
 }
@@ -143,8 +146,37 @@ void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
   state_->config.ip.gateway = gateway;
 }
 
+Result<void> Stack::add_route(const ip::Route& route) { return state_->ip.routes().add_route(route); }
+void Stack::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  state_->ip.routes().remove_route(destination, gateway);
+}
+void Stack::watch_gateway(Ipv4Address gateway) { state_->ip.routes().watch(gateway); }
+const ip::Routes& Stack::routes() const { return state_->ip.routes(); }
+
 void Stack::announce(Instant) { state_->link.announce(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
+std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.list_listeners(); }
+std::vector<udp::SocketStatus> Stack::datagram_sockets() const { return state_->udp.list(); }
+std::vector<link::NeighbourInfo> Stack::neighbours() const { return state_->link.neighbours().list(); }
+
+Statistics Stack::statistics() const {
+  Statistics all{.count = state_->sink.count};
+  for (std::size_t i = 0; i < all.drops.size(); ++i) all.drops[i] = state_->sink.drops(observe::DropReason(i));
+  for (const auto& c : state_->tcp.list()) {
+    all.tcp_established += c.state == TcpState::Established || c.state == TcpState::CloseWait;
+  }
+  return all;
+}
+
+bool Stack::poll_transit(TransitPacket& out) { return state_->poll_transit(out); }
+void Stack::forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop) {
+  state_->forward(now, std::move(packet), next_hop);
+}
+void Stack::deliver(Instant now, const TransitPacket& packet) { state_->deliver(now, packet); }
+void Stack::refuse_transit(Instant now, observe::DropReason reason) { state_->sink.drop(now, reason); }
+void Stack::icmp_error(Instant now, const wire::IcmpHeader& error, const ip::IncomingDatagram& original) {
+  state_->ip.icmp_error(now, error, original);
+}
 
 }  // namespace wireside

@@ -26,6 +26,11 @@ class RoutedAddresses : public AddressPolicy {
   bool gone_ = false;
 };
 
+/// Segments on the wire that one of `octets` payload stands for.
+[[nodiscard]] constexpr std::uint64_t segments_of(std::size_t octets, std::uint16_t gso_size) {
+  return gso_size == 0 || octets == 0 ? 1 : (octets + gso_size - 1) / gso_size;
+}
+
 class StackState {
  public:
   StackState(const Config& wanted, const Seed& seed);
@@ -52,6 +57,11 @@ class StackState {
   [[nodiscard]] bool poll_frame(Instant now, FrameOut& out);
   void interface_gone(Instant now);
 
+  // stack_forward.cpp
+  [[nodiscard]] bool poll_transit(TransitPacket& out);
+  void forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop);
+  void deliver(Instant now, const TransitPacket& packet);
+
   [[nodiscard]] std::optional<Instant> next_deadline();
   void handle_timeouts(Instant now);
 
@@ -67,17 +77,35 @@ class StackState {
   void transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
                        Error error, bool hard);
 
+  // stack_forward.cpp
+  void hand_to_router(Instant now, TransitPacket::Kind kind, ip::IncomingDatagram&& datagram);
+  /// The same for a packet not yet taken apart.
+  void hand_to_router(Instant now, TransitPacket::Kind kind, const Packet& packet);
+  [[nodiscard]] bool prepare_transit(Instant now, const TransitPacket& packet, FrameOut& out);
+  [[nodiscard]] bool fits_link(Instant now, FrameOut& out);
+  /// Passes what neighbour cache and TCP noticed on to the routes (RFC 1122 section 3.3.1.4).
+  void take_advice(Instant now);
+
   // stack_output.cpp
   enum class Pulled : std::uint8_t { Nothing, Frame, Again };
   [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
   [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_transit(Instant now, FrameOut& out);
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
   void handle_unresolved(Instant now);
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 
+  struct Outbound {
+    TransitPacket packet;
+    Ipv4Address next_hop;
+  };
+
   link::Segmenter segmenter_;
+  std::deque<TransitPacket> to_router_;
+  std::deque<Outbound> from_router_;
+  std::size_t from_router_octets_ = 0;
   std::deque<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it

@@ -86,6 +86,7 @@ class Runtime::Impl {
   Stack stack_;
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
+  std::function<void(Instant)> on_turn_;
   std::string fatal_message_;
   void report_fatal();
 
@@ -271,8 +272,9 @@ void Runtime::Impl::run_timeouts() {
 }
 
 void Runtime::Impl::send_frames() {
-  if (blocked_ || gone_) return;
   const Instant t = now();
+  if (on_turn_) on_turn_(t);
+  if (blocked_ || gone_) return;
   for (std::size_t n = 0; n < frames_out_per_turn; ++n) {
     if (!frame_kept_ && !stack_.poll_frame(t, frame_)) return;
     frame_kept_ = false;
@@ -413,6 +415,7 @@ void Runtime::on_fatal(std::function<void(const std::string& message)> handler) 
 void Runtime::on_link_change(std::function<void(bool up, const std::string& message)> handler) {
   impl_->on_link_change_ = std::move(handler);
 }
+void Runtime::on_turn(std::function<void(Instant now)> handler) { impl_->on_turn_ = std::move(handler); }
 const TapDevice& Runtime::device() const { return impl_->device_; }
 
 }  // namespace wireside

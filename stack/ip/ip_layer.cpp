@@ -30,6 +30,10 @@ IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, obse
     [[maybe_unused]] const auto added = routes_.add_address(address);
   }
   routes_.set_gateway(config.gateway);
+  for (const Route& route : config.routes) {
+    [[maybe_unused]] const auto added = routes_.add_route(route);
+  }
+  routes_.set_routed_elsewhere(config.forwarding);
 }
 
 Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, FrameOut& frame) {
@@ -43,6 +47,7 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
     sink_.drop(now, DropReason::TooBig, frame.connection);
     return fail(Error::MessageTooLong);
   }
+  ++sink_.count.ip_requests;
   const std::size_t transport_length = frame.size();
   wire::Ipv4Header header;
   header.tos = parameters.tos;
@@ -90,6 +95,7 @@ Result<NextHop> IpLayer::route(Ipv4Address destination) const {
       return NextHop{NextHop::Kind::Neighbour, destination};
     case AddressKind::Unicast: {
       const auto hop = routes_.next_hop(destination);
+      if (!hop && config_.forwarding) return NextHop{NextHop::Kind::Router, destination};
       if (!hop) return fail(hop.error());
       return NextHop{NextHop::Kind::Neighbour, *hop};
     }

@@ -56,6 +56,10 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
+  /// Asks a neighbour for a sign of life (NeighbourCache::verify).
+  void verify(Instant now, Ipv4Address neighbour) { neighbours_.verify(now, neighbour); }
+  /// News about who answers (NeighbourCache::poll_advice).
+  [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice() { return neighbours_.poll_advice(); }
   /// Queues an ARP announcement (RFC 5227 section 2.3) for each of our addresses.
   void announce();
 

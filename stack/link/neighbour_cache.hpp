@@ -41,6 +41,12 @@ struct ArpFacts {
   bool for_us = false;  ///< the target protocol address is one of ours, and the message is no gratuitous one
 };
 
+/// Whether a neighbour answers, for those who route through it.
+struct ReachabilityAdvice {
+  Ipv4Address address;
+  bool reachable = false;
+};
+
 class NeighbourCache {
  public:
   NeighbourCache(const NeighbourConfig& config, observe::Sink& sink);
@@ -60,6 +66,12 @@ class NeighbourCache {
   void confirm(Instant now, Ipv4Address neighbour);
   /// Forgets a neighbour; parked frames go to poll_failed().
   void forget(Instant now, Ipv4Address neighbour);
+
+  /// Asks whether a neighbour is still there, though no packet waits for it: by a unicast poll where its MAC address is
+  /// known (RFC 4861 section 7.3.3), else by broadcast. The answer, or its absence, comes from poll_advice().
+  void verify(Instant now, Ipv4Address neighbour);
+  /// A neighbour that became REACHABLE, or did not answer.
+  [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice();
 
   [[nodiscard]] std::optional<Solicitation> poll_solicitation();
   /// A parked frame whose neighbour has been resolved, in the order of parking.
@@ -118,6 +130,7 @@ class NeighbourCache {
   std::deque<Solicitation> solicitations_;
   std::list<Resolved> resolved_;
   std::list<FrameOut> failed_;
+  std::deque<ReachabilityAdvice> advice_;
 };
 
 }  // namespace wireside::link

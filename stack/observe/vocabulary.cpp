@@ -63,6 +63,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::EchoReply, "echo reply"},
     {TxReason::IcmpError, "ICMP error"},
     {TxReason::UdpDatagram, "UDP datagram"},
+    {TxReason::Forwarded, "forwarded"},
     {TxReason::Raw, "raw"},
 });
 static_assert(covers(tx_reasons, TxReason::Raw));
@@ -88,6 +89,8 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::NoRoute, "no route"},
     {DropReason::TooBig, "packet too big"},
     {DropReason::LoopbackOnWire, "loopback address on the wire"},
+    {DropReason::TtlExpired, "TTL expired"},
+    {DropReason::NotForwarded, "must not be forwarded"},
     {DropReason::IcmpMalformed, "malformed ICMP message"},
     {DropReason::IcmpBadChecksum, "bad ICMP checksum"},
     {DropReason::IcmpUnknownType, "unknown ICMP type"},
@@ -196,6 +199,13 @@ constexpr auto neighbour_states = std::to_array<Named<NeighbourState>>({
 });
 static_assert(covers(neighbour_states, NeighbourState::Failed));
 
+constexpr auto gateway_advice = std::to_array<Named<GatewayAdvice>>({
+    {GatewayAdvice::NoAnswer, "no answer to ARP"},
+    {GatewayAdvice::NoProgress, "TCP makes no progress"},
+    {GatewayAdvice::Alive, "alive"},
+});
+static_assert(covers(gateway_advice, GatewayAdvice::Alive));
+
 }  // namespace
 
 std::string_view to_string(TxReason r) { return find(tx_reasons, r); }
@@ -205,5 +215,6 @@ std::string_view to_string(StateCause c) { return find(state_causes, c); }
 std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
+std::string_view to_string(GatewayAdvice a) { return find(gateway_advice, a); }
 
 }  // namespace wireside::observe

@@ -42,6 +42,7 @@ enum class TxReason : std::uint8_t {
   EchoReply,
   IcmpError,
   UdpDatagram,
+  Forwarded,
   Raw,
 };
 
@@ -68,6 +69,8 @@ enum class DropReason : std::uint8_t {
   NoRoute,
   TooBig,
   LoopbackOnWire,
+  TtlExpired,
+  NotForwarded,
   // ICMP
   IcmpMalformed,
   IcmpBadChecksum,
@@ -167,6 +170,13 @@ enum class WindowCause : std::uint8_t {
   Initial,
 };
 
+/// What a layer says of a gateway (RFC 1122 section 3.3.1.4).
+enum class GatewayAdvice : std::uint8_t {
+  NoAnswer,    ///< it does not answer ARP
+  NoProgress,  ///< TCP retransmits through it in vain
+  Alive,       ///< it answered, or TCP made progress through it
+};
+
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };
 
 [[nodiscard]] std::string_view to_string(TxReason r);
@@ -177,6 +187,7 @@ enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, 
 [[nodiscard]] std::string_view to_string(TimerKind k);
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
+[[nodiscard]] std::string_view to_string(GatewayAdvice a);
 
 }  // namespace wireside::observe
 

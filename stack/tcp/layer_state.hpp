@@ -88,6 +88,7 @@ class LayerState {
   std::uint16_t link_mss = 1460;
   std::size_t max_super_segment = 65535 - 60;
   bool forward_progress = false;
+  std::deque<IpAddress> no_progress;  ///< peers of connections that retransmit in vain, for the network layer
   SlotMap<Connection, ConnectionTag> connections;
   SlotMap<Listener, ListenerTag> listeners;
   SlotMap<HalfOpen, HalfOpenTag> half_open;

@@ -93,6 +93,16 @@ std::vector<ConnectionStatus> TcpLayer::list() const {
     auto& s = add(t.id, t.tuple, TcpState::TimeWait);
     s.snd_nxt = t.snd_nxt;
     s.rcv_nxt = t.rcv_nxt;
+    s.timer = observe::TimerKind::TimeWait;
+    s.timer_due = t.expires_at;
+  });
+  return out;
+}
+
+std::vector<ListenerStatus> TcpLayer::list_listeners() const {
+  std::vector<ListenerStatus> out;
+  state_->listeners.for_each([&](ListenerHandle, const Listener& l) {
+    out.push_back({.local = l.local, .waiting = l.accept_queue.size(), .backlog = l.backlog});
   });
   return out;
 }
@@ -106,6 +116,12 @@ bool TcpLayer::port_in_use(Port port) const {
 
 void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) { state_->segment_arrives(now, segment); }
 bool TcpLayer::take_forward_progress() { return std::exchange(state_->forward_progress, false); }
+std::optional<IpAddress> TcpLayer::poll_no_progress() {
+  if (state_->no_progress.empty()) return std::nullopt;
+  const IpAddress peer = state_->no_progress.front();
+  state_->no_progress.pop_front();
+  return peer;
+}
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   state_->network_error(now, tuple, seq, error, hard);
 }

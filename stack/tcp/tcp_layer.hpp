@@ -67,6 +67,7 @@ class TcpLayer {
   [[nodiscard]] bool is_readable(ConnectionHandle h) const;
   /// Every connection, half-open and TIME-WAIT record included, for listings.
   [[nodiscard]] std::vector<ConnectionStatus> list() const;
+  [[nodiscard]] std::vector<ListenerStatus> list_listeners() const;
   [[nodiscard]] bool port_in_use(Port port) const;
 
   // --- from the network ---
@@ -75,6 +76,9 @@ class TcpLayer {
   void segment_arrives(Instant now, const IncomingSegment& segment);
   /// Whether something of ours was newly acknowledged since the last call: the next hop is alive (RFC 4861 7.3.1).
   [[nodiscard]] bool take_forward_progress();
+  /// A peer to which one more retransmission was in vain after R1 of them (MUST-20 (b)): negative advice about the
+  /// next hop (RFC 1122 section 3.3.1.4).
+  [[nodiscard]] std::optional<IpAddress> poll_no_progress();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);

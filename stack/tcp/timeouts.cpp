@@ -2,6 +2,11 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
+namespace {
+
+constexpr std::size_t max_advice = 256;  // more tells the network layer nothing new
+
+}  // namespace
 
 Instant LayerState::next_deadline() {
   Instant due = std::min(deadlines_.next(), half_open_deadlines_.next());
@@ -73,6 +78,9 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   const Duration rto_before = snd.rtt.rto();
   const bool first = snd.retransmissions++ == 0;
+  if (snd.retransmissions >= config.r1_retransmissions && no_progress.size() < max_advice) {
+    no_progress.push_back(c.tuple.remote.address);
+  }
   snd.rtt.back_off();
   snd.timing = false;
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
@@ -137,6 +145,7 @@ void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
     sink.emit(now, [&] {
       return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Closed, StateCause::SynTimeout};
     });
+    ++sink.count.tcp_attempt_fails;
     return drop_half_open(h);
   }
   ++h.retransmissions;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/address.hpp"
 #include "base/result.hpp"
@@ -84,6 +85,15 @@ struct OutgoingDatagram {
   std::uint8_t tos = 0;
   bool dont_fragment = false;
   std::uint16_t sequence = 0;  ///< Echo
+};
+
+/// A socket, for listings.
+struct SocketStatus {
+  Service service = Service::Udp;
+  Endpoint local;
+  std::optional<Endpoint> peer;
+  std::size_t receive_queued = 0, send_queued = 0;  ///< octets
+  std::size_t receive_buffer = 0;
 };
 
 /// Edges since the last report of the same socket, merged.

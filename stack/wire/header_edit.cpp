@@ -24,6 +24,14 @@ void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uin
   store_be16(p + 10, internet_checksum(ip_header.first(ipv4_header_length(ip_header))));
 }
 
+void decrement_ttl(MutableByteView ip_header) {
+  std::uint8_t* p = ip_header.data();
+  assert(p[8] != 0);
+  const std::uint16_t before = load_be16(p + 8);  // TTL and protocol share a word
+  --p[8];
+  store_be16(p + 10, updated_checksum(load_be16(p + 10), before, load_be16(p + 8)));
+}
+
 std::size_t tcp_data_offset(ByteView tcp_header) { return (std::size_t{tcp_header[12]} >> 4U) * 4; }
 
 void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool first, bool last) {
