@@ -253,6 +253,7 @@ void register_nc(CLI::App& app, Action& chosen) {
       ->type_name("S")
       ->check(CLI::Range(1U, 86400U));
   options->common.long_running = true;
+  options->common.command = "nc";
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_nc(*options); }; });
 }

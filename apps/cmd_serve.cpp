@@ -127,6 +127,7 @@ void register_serve(CLI::App& app, Action& chosen) {
   command->add_flag("--no-small-services", options->no_small_services, "no echo, discard and chargen");
   command->add_flag("-q,--quiet", options->quiet, "no line per request");
   options->common.long_running = true;
+  options->common.command = "serve";
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_serve(*options); }; });
 }

@@ -35,5 +35,8 @@ void register_serve(CLI::App& app, Action& chosen);
 void register_ping(CLI::App& app, Action& chosen);
 void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
+void register_router(CLI::App& app, Action& chosen);
+/// ss, neigh, route, addr and stats: what a running wireside knows.
+void register_tables(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

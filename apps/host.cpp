@@ -36,8 +36,22 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
     if (h->on_gone_) h->on_gone_();
   });
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
+  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_)) return nullptr;
   host->runtime_->start();
   return host;
+}
+
+bool Host::open_control(asio::io_context& context, const CommonOptions& options, ControlSubject subject,
+                        std::unique_ptr<ControlServer>& out) {
+  if (!options.long_running || options.no_control) return true;
+  auto control = ControlServer::open(context, std::move(subject), options.control_path);
+  if (control) {
+    out = std::move(*control);
+    if (options.verbose) complain(fmt::format("control socket {}", out->path()));
+    return true;
+  }
+  complain(fmt::format("control socket: {}\n  try: --control PATH, or --no-control", control.error()));
+  return options.control_path.empty();
 }
 
 bool Host::attach_observers(const CommonOptions& options) {
@@ -65,6 +79,7 @@ Host::~Host() {
   if (!runtime_) return;
   runtime_->on_fatal(nullptr);
   runtime_->on_link_change(nullptr);
+  control_.reset();
   runtime_.reset();
   if (capture_) capture_->flush();
   if (capture_ && capture_->error()) complain(*capture_->error());

@@ -33,6 +33,8 @@ void set_up(CLI::App& app, Action& chosen) {
   register_ping(app, chosen);
   register_get(app, chosen);
   register_nc(app, chosen);
+  register_router(app, chosen);
+  register_tables(app, chosen);
   wireside::agent::register_agent(app, chosen);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->set_version_flag("--version", "wireside " WIRESIDE_VERSION);
