@@ -111,7 +111,8 @@ std::vector<RunningWireside> find_running() {
       if (file.path().extension() != ".sock") continue;
       const auto answer = ask_control(file.path(), {{"op", "hello"}});
       if (!answer) continue;
-      RunningWireside w{.path = file.path()};
+      RunningWireside w;
+      w.path = file.path();
       const json::value* taps = answer->if_contains("hello");
       const json::value* command = answer->if_contains("command");
       const json::value* pid = answer->if_contains("pid");
