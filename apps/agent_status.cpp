@@ -86,8 +86,8 @@ struct Describe {
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",    "timer",
-                                                   "window",   "rtt",  "rto",  "neighbour", "gateway"};
+constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",     "timer",
+                                                    "window",   "rtt",  "rto",  "neighbour", "gateway"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

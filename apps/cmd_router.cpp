@@ -154,8 +154,7 @@ void register_router(CLI::App& app, Action& chosen) {
       ->type_name("INTERFACE")
       ->allow_extra_args(false)
       ->required();
-  command
-      ->add_option("--route", common.routes, "route: DESTINATION,via=GATEWAY[,metric=N]; repeatable")
+  command->add_option("--route", common.routes, "route: DESTINATION,via=GATEWAY[,metric=N]; repeatable")
       ->type_name("ROUTE")
       ->allow_extra_args(false);
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");

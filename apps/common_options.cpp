@@ -151,7 +151,9 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->allow_extra_args(false)
       ->group(group);
   subcommand.add_option("--gateway", out.gateway, "default gateway")->type_name("A")->group(group);
-  subcommand.add_option("--route", out.routes, "further route: DESTINATION[,via=GATEWAY][,metric=N][,src=ADDRESS]; repeatable")
+  subcommand
+      .add_option("--route", out.routes,
+                  "further route: DESTINATION[,via=GATEWAY][,metric=N][,src=ADDRESS]; repeatable")
       ->type_name("ROUTE")
       ->allow_extra_args(false)
       ->group(group);
@@ -171,7 +173,8 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->type_name("FILE")
       ->group(group);
   if (out.long_running) {
-    subcommand.add_option("--control", out.control_path, "control socket for `wireside ss` and the like (default: by TAP)")
+    subcommand
+        .add_option("--control", out.control_path, "control socket for `wireside ss` and the like (default: by TAP)")
         ->type_name("PATH")
         ->group(group);
     subcommand.add_flag("--no-control", out.no_control, "open no control socket")->group(group);

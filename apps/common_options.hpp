@@ -32,7 +32,7 @@ struct CommonOptions {
   bool verbose = false;
   /// The subcommand runs long enough to be looked into: it opens a control socket.
   bool long_running = false;
-  std::string command;  ///< its name, for those who list what runs
+  std::string command;       ///< its name, for those who list what runs
   std::string control_path;  ///< empty: the default place for the TAP's name
   bool no_control = false;
   /// Settings of one subcommand alone, applied last by config(). May be empty.

@@ -21,8 +21,8 @@ struct ControlSubject {
   const Router* router = nullptr;
 };
 
-/// The answer to {"op": "hello" | "ss" | "neigh" | "route" | "addr" | "stats"}: {"ok":true,...} or {"ok":false,"message":
-/// SENTENCE}.
+/// The answer to {"op": "hello" | "ss" | "neigh" | "route" | "addr" | "stats"}: {"ok":true,...} or
+/// {"ok":false,"message": SENTENCE}.
 [[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
@@ -34,8 +34,9 @@ class ControlServer {
  public:
   /// `path` empty: NAME.sock in the first folder that can be used, where NAME is the first TAP's; when another wireside
   /// answers there, NAME.PID.sock. A socket nobody answers at is replaced. The error is a sentence.
-  [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, std::string> open(
-      boost::asio::io_context& context, ControlSubject subject, const std::string& path);
+  [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, std::string> open(boost::asio::io_context& context,
+                                                                                       ControlSubject subject,
+                                                                                       const std::string& path);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;

@@ -95,10 +95,9 @@ void add_routes(const std::string& dev, const ip::Routes& routes, json::array& o
   for (const auto& r : routes.routes()) out.push_back(to_json(r, dev, r.on_link() || routes.is_usable(r.gateway)));
   for (const auto& own : routes.addresses()) {
     if (own.length == 32) continue;
-    out.push_back(to_json({.destination = {own.network(), own.length},
-                           .source = own.address,
-                           .origin = ip::RouteOrigin::Connected},
-                          dev, true));
+    out.push_back(to_json(
+        {.destination = {own.network(), own.length}, .source = own.address, .origin = ip::RouteOrigin::Connected}, dev,
+        true));
   }
 }
 

@@ -116,7 +116,8 @@ std::vector<RunningWireside> find_running() {
       const json::value* taps = answer->if_contains("hello");
       const json::value* command = answer->if_contains("command");
       const json::value* pid = answer->if_contains("pid");
-      if (taps == nullptr || !taps->is_array() || command == nullptr || !command->is_string() || pid == nullptr) continue;
+      if (taps == nullptr || !taps->is_array() || command == nullptr || !command->is_string() || pid == nullptr)
+        continue;
       for (const auto& tap : taps->get_array()) {
         if (tap.is_string()) w.taps.emplace_back(tap.get_string());
       }

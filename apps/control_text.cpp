@@ -79,9 +79,8 @@ std::string info_of(const json::object& line) {
                      count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"),
                      count(*i, "mss"), count(*i, "cwnd"), count(*i, "ssthresh"));
   out += fmt::format(" bytes_sent:{} bytes_received:{} snd_wnd:{} rcv_wnd:{} unacked:{} retrans:{}/{}",
-                     count(*i, "octets_sent"), count(*i, "octets_received"), count(*i, "snd_wnd"),
-                     count(*i, "rcv_wnd"), count(*i, "flight"), count(*i, "retransmissions"),
-                     count(*i, "total_retransmitted"));
+                     count(*i, "octets_sent"), count(*i, "octets_received"), count(*i, "snd_wnd"), count(*i, "rcv_wnd"),
+                     count(*i, "flight"), count(*i, "retransmissions"), count(*i, "total_retransmitted"));
   return out;
 }
 

@@ -36,7 +36,8 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
     if (h->on_gone_) h->on_gone_();
   });
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
-  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_)) return nullptr;
+  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_))
+    return nullptr;
   host->runtime_->start();
   return host;
 }

@@ -24,7 +24,8 @@ class Host {
   /// Opens the device and starts the endpoint. nullptr after a message on standard error when that fails.
   /// Throws UsageError.
   [[nodiscard]] static std::unique_ptr<Host> open(boost::asio::io_context& context, const CommonOptions& options);
-  /// Opens the control socket the options ask for. False, after a message, when one asked for by its path cannot be had.
+  /// Opens the control socket the options ask for. False, after a message, when one asked for by its path cannot be
+  /// had.
   [[nodiscard]] static bool open_control(boost::asio::io_context& context, const CommonOptions& options,
                                          ControlSubject subject, std::unique_ptr<ControlServer>& out);
   ~Host();

@@ -33,9 +33,8 @@ std::size_t Router::add_interface(Stack& stack) {
     // Another interface with the same network has it already: the first one keeps it.
     const auto known = table_.find(own.network());
     if (!known.empty() && known.front().destination == Ipv4Prefix{own.network(), own.length}) continue;
-    std::ignore = table_.add({.destination = own,
-                              .origin = ip::RouteOrigin::Connected,
-                              .interface = static_cast<std::uint16_t>(number)});
+    std::ignore = table_.add(
+        {.destination = own, .origin = ip::RouteOrigin::Connected, .interface = static_cast<std::uint16_t>(number)});
   }
   return number;
 }
@@ -131,8 +130,8 @@ void Router::redirect(Instant now, const Way& way, const TransitPacket& packet) 
   const bool neighbours = here.is_connected(h.source) && here.is_connected(way.next_hop);
   if (packet.kind != TransitPacket::Kind::Received || !neighbours || h.source == way.next_hop) return;
   if (!redirects_.take(now)) return;
-  icmp_error(now, way.interface,
-             {static_cast<std::uint8_t>(wire::IcmpType::Redirect), for_host, way.next_hop.value()}, packet);
+  icmp_error(now, way.interface, {static_cast<std::uint8_t>(wire::IcmpType::Redirect), for_host, way.next_hop.value()},
+             packet);
 }
 
 void Router::icmp_error(Instant now, std::size_t interface, const wire::IcmpHeader& error,

@@ -27,8 +27,8 @@ class Router {
   [[nodiscard]] Result<void> add_route(ip::Route route);
   void remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway = std::nullopt);
 
-  /// Moves what waits; call after any stack was given frames or time. Calls `touched(interface)` for each interface that
-  /// may have got something to send.
+  /// Moves what waits; call after any stack was given frames or time. Calls `touched(interface)` for each interface
+  /// that may have got something to send.
   template <class Touched>
   void pump(Instant now, Touched&& touched) {
     pump(now);

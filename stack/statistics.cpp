@@ -94,6 +94,7 @@ std::vector<Statistic> list(const Statistics& s) {
       {"IpOutNoRoutes", s.dropped(Drop::NoRoute)},
       {"IpReasmReqds", c.ip_reassembly_required},
       {"IpReasmOKs", c.ip_reassembled},
+      {"IpReasmFails", c.ip_reassembly_failures},
       {"IpFragOKs", c.ip_fragmented},
       {"IpFragFails", c.ip_fragment_failures},
       {"IpFragCreates", c.ip_fragments_created},

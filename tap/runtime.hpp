@@ -46,8 +46,9 @@ class Runtime {
   void on_fatal(std::function<void(const std::string& message)> handler);
   /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.
   void on_link_change(std::function<void(bool up, const std::string& message)> handler);
-  /// Called after the stack was given frames, a time or a turn, before its frames are sent: where a router moves packets
-  /// between the stacks that are its interfaces. It must not call back into this Runtime but for schedule_output().
+  /// Called after the stack was given frames, a time or a turn, before its frames are sent: where a router moves
+  /// packets between the stacks that are its interfaces. It must not call back into this Runtime but for
+  /// schedule_output().
   void on_turn(std::function<void(Instant now)> handler);
   [[nodiscard]] const TapDevice& device() const;
   /// Expires when the Runtime is destroyed: socket objects held by the io_context's handlers may outlive it.

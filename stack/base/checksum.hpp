@@ -35,7 +35,8 @@ class ChecksumAccumulator {
 /// (RFC 1624 section 3, equation 3).
 [[nodiscard]] constexpr std::uint16_t updated_checksum(std::uint16_t checksum, std::uint16_t before,
                                                        std::uint16_t after) {
-  std::uint32_t sum = std::uint32_t{static_cast<std::uint16_t>(~checksum)} + static_cast<std::uint16_t>(~before) + after;
+  std::uint32_t sum =
+      std::uint32_t{static_cast<std::uint16_t>(~checksum)} + static_cast<std::uint16_t>(~before) + after;
   sum = (sum & 0xffffU) + (sum >> 16);
   sum = (sum & 0xffffU) + (sum >> 16);
   return static_cast<std::uint16_t>(~sum);

@@ -116,6 +116,8 @@ bool IpLayer::accept_options(Instant now, const wire::ParsedIpv4& parsed, const 
 }
 
 std::optional<IncomingDatagram> IpLayer::reassemble(Instant now, IncomingDatagram&& /*fragment*/) {
+  ++sink_.count.ip_reassembly_required;
+  ++sink_.count.ip_reassembly_failures;
   sink_.drop(now, DropReason::IpFragment);
   return std::nullopt;
 }

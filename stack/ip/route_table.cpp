@@ -27,8 +27,7 @@ std::size_t RouteTable::remove(Ipv4Prefix destination, std::optional<Ipv4Address
   const Ipv4Prefix wanted{destination.network(), destination.length};
   const auto first = std::lower_bound(routes_.begin(), routes_.end(), Route{.destination = wanted}, comes_before);
   const auto last = std::find_if(first, routes_.end(), [&](const Route& r) { return r.destination != wanted; });
-  const auto kept =
-      std::remove_if(first, last, [&](const Route& r) { return !gateway || r.gateway == *gateway; });
+  const auto kept = std::remove_if(first, last, [&](const Route& r) { return !gateway || r.gateway == *gateway; });
   const auto removed = static_cast<std::size_t>(last - kept);
   routes_.erase(kept, last);
   if (removed != 0) stale_ = true;

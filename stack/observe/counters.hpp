@@ -17,7 +17,7 @@ struct Counters {
   Count arp_requests_in = 0, arp_replies_in = 0, arp_requests_out = 0, arp_replies_out = 0;
   // IP (RFC 4293)
   Count ip_receives = 0, ip_octets_in = 0, ip_forwarded = 0, ip_delivers = 0, ip_requests = 0;
-  Count ip_reassembly_required = 0, ip_reassembled = 0;
+  Count ip_reassembly_required = 0, ip_reassembled = 0, ip_reassembly_failures = 0;
   Count ip_fragmented = 0, ip_fragment_failures = 0, ip_fragments_created = 0;
   // ICMP by type
   std::array<Count, icmp_types> icmp_in{}, icmp_out{};
@@ -27,9 +27,7 @@ struct Counters {
   // UDP (RFC 4113)
   Count udp_in = 0, udp_out = 0;
 
-  static constexpr std::size_t icmp_row(std::uint8_t type) {
-    return type < icmp_types - 1 ? type : icmp_types - 1;
-  }
+  static constexpr std::size_t icmp_row(std::uint8_t type) { return type < icmp_types - 1 ? type : icmp_types - 1; }
 };
 
 }  // namespace wireside::observe

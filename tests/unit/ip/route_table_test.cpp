@@ -47,7 +47,8 @@ RC_GTEST_PROP(RouteTable, FindsWhatASearchThroughAllRoutesFinds, ()) {
   }
   for (int i = 0; i < 40; ++i) {
     const bool near = !all.empty() && *rc::gen::arbitrary<bool>();
-    const auto at = near ? (*rc::gen::elementOf(all)).destination.address.value() : *rc::gen::arbitrary<std::uint32_t>();
+    const auto at =
+        near ? (*rc::gen::elementOf(all)).destination.address.value() : *rc::gen::arbitrary<std::uint32_t>();
     const Ipv4Address address{at + *rc::gen::inRange<std::uint32_t>(0, 3) - 1};
     const auto found = table.find(address);
     const Route* wanted = search(all, address);

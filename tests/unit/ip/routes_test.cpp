@@ -68,8 +68,8 @@ TEST_F(RoutesTest, AnOnLinkRouteNeedsNoGateway) {
 }
 
 TEST_F(RoutesTest, ARouteMayPreferASource) {
-  ASSERT_TRUE(routes.add_route(
-      {.destination = far_network, .gateway = first_gateway, .source = Ipv4Address{192, 168, 1, 5}}));
+  ASSERT_TRUE(
+      routes.add_route({.destination = far_network, .gateway = first_gateway, .source = Ipv4Address{192, 168, 1, 5}}));
   EXPECT_EQ(routes.source_for(far_host), Ipv4Address(192, 168, 1, 5));
   ASSERT_TRUE(routes.add_route({.destination = far_network, .gateway = first_gateway, .source = far_host}));
   EXPECT_EQ(routes.source_for(far_host), Ipv4Address(10, 0, 0, 2)) << "a source that is not ours is not used";
@@ -153,8 +153,8 @@ TEST_F(DeadGatewayTest, ANeighbourThatIsNoGatewayDoesNotMatter) {
 
 TEST_F(DeadGatewayTest, WhatARedirectTaughtGoesWithItsGateway) {  // RFC 1122 3.3.1.5
   const Ipv4Address redirected{10, 0, 0, 13};
-  ASSERT_TRUE(routes.add_route(
-      {.destination = {far_host, 32}, .gateway = redirected, .origin = RouteOrigin::Redirect}));
+  ASSERT_TRUE(
+      routes.add_route({.destination = {far_host, 32}, .gateway = redirected, .origin = RouteOrigin::Redirect}));
   EXPECT_EQ(routes.next_hop(far_host), redirected);
   negative(redirected, GatewayAdvice::NoAnswer);
   EXPECT_EQ(routes.next_hop(far_host), first_gateway);
