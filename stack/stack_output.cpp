@@ -207,6 +207,9 @@ void StackState::interface_gone(Instant now) {
   if (std::exchange(gone_, true)) return;
   addresses.interface_gone();
   loopback_.clear();
+  segmenter_.clear();
+  link.clear();
+  ip.clear();
   tcp.fail_all(now, Error::NetworkDown);
   udp.fail_all(Error::NetworkDown);
 }

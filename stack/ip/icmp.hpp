@@ -57,6 +57,8 @@ class Icmp {
 
   /// Next message to send; false when there is none.
   [[nodiscard]] bool poll(IcmpMessageOut& out);
+  /// Forgets what waits to be sent.
+  void clear() { queue_.clear(); }
 
  private:
   void answer_echo(Instant now, const wire::IcmpHeader& request, const IncomingDatagram& datagram);

@@ -110,6 +110,7 @@ bool IpLayer::accept_options(Instant now, const wire::ParsedIpv4& parsed, const 
   }
   if (options.source_route && !options.source_route_complete) {
     sink_.drop(now, DropReason::IpSourceRoute);
+    icmp_.unreachable(now, wire::UnreachableCode::SourceRouteFailed, datagram);  // RFC 1122 section 3.3.5
     return false;
   }
   return true;

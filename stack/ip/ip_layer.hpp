@@ -36,6 +36,8 @@ class IpLayer {
 
   /// Next packet of the layer's own making (ICMP), with its IP header and where it goes; false when there is none.
   [[nodiscard]] bool poll(Instant now, FrameOut& out, NextHop& next_hop);
+  /// The link is gone: forgets what waits to be sent.
+  void clear() { icmp_.clear(); }
 
   /// For the owner: UDP port unreachable and the like.
   void unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original) {

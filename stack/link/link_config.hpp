@@ -19,6 +19,8 @@ struct NeighbourConfig {
   Duration stale_expiry = std::chrono::minutes{10};  ///< unused STALE entries are forgotten
   std::size_t max_entries = 512;
   std::size_t max_queued_frames = 64;  ///< per resolving neighbour; the oldest is dropped beyond
+  /// Over all resolving neighbours; beyond, each keeps only its latest frame.
+  std::size_t max_queued_in_all = 1024;
 };
 
 struct LinkConfig {

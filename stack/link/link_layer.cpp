@@ -140,6 +140,11 @@ bool LinkLayer::poll(Instant /*now*/, FrameOut& out) {
   return true;
 }
 
+void LinkLayer::clear() {
+  queue_.clear();
+  neighbours_.clear();
+}
+
 void LinkLayer::announce() {
   for (const Ipv4Prefix& own : addresses_) {
     if (queue_.size() >= max_queued_arp) return;

@@ -60,6 +60,8 @@ class LinkLayer {
   void verify(Instant now, Ipv4Address neighbour) { neighbours_.verify(now, neighbour); }
   /// News about who answers (NeighbourCache::poll_advice).
   [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice() { return neighbours_.poll_advice(); }
+  /// The link is gone: forgets all neighbours and every frame that waits.
+  void clear();
   /// Queues an ARP announcement (RFC 5227 section 2.3) for each of our addresses.
   void announce();
 

@@ -79,6 +79,7 @@ void NeighbourCache::confirm(Instant now, Ipv4Address neighbour) {
   if (entry == nullptr) return;
   switch (entry->state) {
     case State::Reachable:
+      known_.push_back(*entry);
       deadlines_.arm(*entry, now + config_.reachable_time);
       break;
     case State::Stale:
@@ -118,6 +119,16 @@ std::optional<ReachabilityAdvice> NeighbourCache::poll_advice() {
   const ReachabilityAdvice next = advice_.front();
   advice_.pop_front();
   return next;
+}
+
+void NeighbourCache::clear() {
+  last_used_ = nullptr;
+  parked_in_all_ = 0;
+  entries_.clear();
+  solicitations_.clear();
+  resolved_.clear();
+  failed_.clear();
+  advice_.clear();
 }
 
 std::optional<Solicitation> NeighbourCache::poll_solicitation() {
@@ -223,11 +234,11 @@ void NeighbourCache::enter(Instant now, Entry& entry, State to, bool existed) {
       break;
     case State::Reachable:
     case State::Delay:
-      entry.unlink();
+      known_.push_back(entry);
       deadlines_.arm(entry, now + (to == State::Reachable ? config_.reachable_time : config_.delay_first_probe));
       break;
     case State::Probe:
-      entry.unlink();
+      known_.push_back(entry);
       break;
   }
   if (to == State::Failed || (to == State::Reachable && from != State::Reachable)) {
@@ -256,11 +267,11 @@ NeighbourCache::Entry* NeighbourCache::create(Instant now, Ipv4Address address, 
 bool NeighbourCache::make_room(Instant now, bool wanted) {
   Entry* victim = unused_.front();
   if (victim == nullptr && wanted) victim = resolving_.front();
+  if (victim == nullptr && wanted) victim = known_.front();
   if (victim == nullptr) return false;
-  for (FrameOut& frame : victim->parked) {
+  for (FrameOut& frame : take_parked(*victim)) {
     hand_back(now, std::move(frame), observe::DropReason::NeighbourTableFull);
   }
-  victim->parked.clear();
   remove(*victim);
   return true;
 }
@@ -271,22 +282,31 @@ void NeighbourCache::park(Instant now, Entry& entry, FrameOut& frame) {
     frame.clear();
     return;
   }
-  if (entry.parked.size() >= config_.max_queued_frames) {
+  // Each resolution keeps its latest frame whatever the others hold (ARPC-04).
+  const bool crowded = parked_in_all_ >= config_.max_queued_in_all && !entry.parked.empty();
+  if (crowded || entry.parked.size() >= config_.max_queued_frames) {
     sink_.drop(now, observe::DropReason::NeighbourQueueFull, entry.parked.front().connection);
     entry.parked.pop_front();
+    --parked_in_all_;
   }
   entry.parked.push_back(std::move(frame));
+  ++parked_in_all_;
   frame.clear();
 }
 
+std::list<FrameOut> NeighbourCache::take_parked(Entry& entry) {
+  parked_in_all_ -= entry.parked.size();
+  return std::exchange(entry.parked, {});
+}
+
 void NeighbourCache::release_parked(Entry& entry) {
-  for (FrameOut& frame : entry.parked) resolved_.push_back({entry.mac, std::move(frame)});
-  entry.parked.clear();
+  for (FrameOut& frame : take_parked(entry)) resolved_.push_back({entry.mac, std::move(frame)});
 }
 
 void NeighbourCache::fail_parked(Instant now, Entry& entry) {
-  for (FrameOut& frame : entry.parked) hand_back(now, std::move(frame), observe::DropReason::NeighbourUnreachable);
-  entry.parked.clear();
+  for (FrameOut& frame : take_parked(entry)) {
+    hand_back(now, std::move(frame), observe::DropReason::NeighbourUnreachable);
+  }
 }
 
 void NeighbourCache::hand_back(Instant now, FrameOut&& frame, observe::DropReason reason) {

@@ -72,6 +72,8 @@ class NeighbourCache {
   void verify(Instant now, Ipv4Address neighbour);
   /// A neighbour that became REACHABLE, or did not answer.
   [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice();
+  /// Forgets everything, the frames that wait included.
+  void clear();
 
   [[nodiscard]] std::optional<Solicitation> poll_solicitation();
   /// A parked frame whose neighbour has been resolved, in the order of parking.
@@ -108,6 +110,7 @@ class NeighbourCache {
   /// nullptr if the table is full. `wanted`: a packet of ours needs it, which may cost another resolution its place.
   [[nodiscard]] Entry* create(Instant now, Ipv4Address address, bool wanted);
   [[nodiscard]] bool make_room(Instant now, bool wanted);
+  [[nodiscard]] std::list<FrameOut> take_parked(Entry& entry);
   void park(Instant now, Entry& entry, FrameOut& frame);
   void start_resolution(Instant now, Entry& entry, bool existed);
   void solicit(Instant now, Entry& entry);
@@ -122,11 +125,15 @@ class NeighbourCache {
 
   NeighbourConfig config_;
   observe::Sink& sink_;
-  DeadlineQueue deadlines_;               // before the entries, which hold its nodes
+  DeadlineQueue deadlines_;  // before the entries, which hold its nodes
+  // Every entry is in one of these. What others say evicts unused entries only; a packet of ours may also cost the
+  // oldest resolution its place, or, where nothing is being resolved, the least recently confirmed entry.
   EvictionList unused_;                   // STALE and FAILED, least recently changed first
-  EvictionList resolving_;                // INCOMPLETE; REACHABLE, DELAY and PROBE are in neither and never evicted
+  EvictionList resolving_;                // INCOMPLETE
+  EvictionList known_;                    // REACHABLE, DELAY and PROBE, least recently confirmed or changed first
   std::map<Ipv4Address, Entry> entries_;  // ordered: nobody outside can make it slow, and listings repeat
   Entry* last_used_ = nullptr;
+  std::size_t parked_in_all_ = 0;
   std::deque<Solicitation> solicitations_;
   std::list<Resolved> resolved_;
   std::list<FrameOut> failed_;

@@ -69,6 +69,11 @@ bool Segmenter::next(FrameOut& frame) {
   return true;
 }
 
+void Segmenter::clear() {
+  whole_.clear();
+  active_ = false;
+}
+
 void Segmenter::cut(FrameOut& out) {
   const std::size_t whole_length = whole_.payload.octets();
   const std::size_t length = std::min<std::size_t>(whole_.gso_size, whole_length - offset_);
@@ -95,10 +100,7 @@ void Segmenter::cut(FrameOut& out) {
 
   offset_ += length;
   ++index_;
-  if (last) {
-    whole_.clear();
-    active_ = false;
-  }
+  if (last) clear();
 }
 
 void Segmenter::take_payload(std::size_t length, SliceList& out) {

@@ -24,6 +24,8 @@ class Segmenter {
   void begin(FrameOut& frame);
   /// The next frame of what begin() took; false when there is none.
   [[nodiscard]] bool next(FrameOut& frame);
+  /// Forgets the rest of what begin() took.
+  void clear();
 
  private:
   void cut(FrameOut& out);

@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "wire/icmp.hpp"
+
 namespace wireside::wire {
 namespace {
 
@@ -75,6 +77,8 @@ Result<QuotedPacket> parse_quoted_packet(ByteView quote) {
 
   const std::uint8_t* t = p + packet.header_length;
   if (h.protocol == static_cast<std::uint8_t>(IpProtocol::Icmp)) {
+    // In a reply of ours the identifier is that of whoever asked.
+    if (t[0] != static_cast<std::uint8_t>(IcmpType::EchoRequest)) return packet;
     packet.echo_id = load_be16(t + 4);
     packet.echo_sequence = load_be16(t + 6);
     return packet;

@@ -43,8 +43,8 @@ struct QuotedPacket {
   Port source_port;                 ///< TCP and UDP
   Port destination_port;            ///< TCP and UDP
   std::optional<SeqNum> seq;        ///< TCP
-  std::uint16_t echo_id = 0;        ///< ICMP echo
-  std::uint16_t echo_sequence = 0;  ///< ICMP echo
+  std::uint16_t echo_id = 0;        ///< ICMP echo request
+  std::uint16_t echo_sequence = 0;  ///< ICMP echo request
 };
 
 /// Reads an IPv4 header and the first eight octets behind it; total length and checksum are not judged, as a quote

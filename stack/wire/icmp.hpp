@@ -20,7 +20,14 @@ enum class IcmpType : std::uint8_t {
   TimestampRequest = 13,
   TimestampReply = 14,
 };
-enum class UnreachableCode : std::uint8_t { Network = 0, Host = 1, Protocol = 2, Port = 3, FragmentationNeeded = 4 };
+enum class UnreachableCode : std::uint8_t {
+  Network = 0,
+  Host = 1,
+  Protocol = 2,
+  Port = 3,
+  FragmentationNeeded = 4,
+  SourceRouteFailed = 5,
+};
 
 /// The first eight octets. `rest` is echo id and sequence, or MTU, gateway or pointer by type.
 struct IcmpHeader {

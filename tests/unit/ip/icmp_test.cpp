@@ -28,7 +28,9 @@ class IcmpTest : public IpTest {
     header.protocol = protocol;
     header.source = source;
     header.destination = far_ip;
-    Octets packet = make_packet(header, {0x1f, 0x90, 0, 80, 0x12, 0x34, 0x56, 0x78});
+    const Octets tcp{0x1f, 0x90, 0, 80, 0x12, 0x34, 0x56, 0x78};
+    const Octets echo_request{8, 0, 0, 0, 0x12, 0x34, 0, 1};
+    Octets packet = make_packet(header, protocol == 1 ? echo_request : tcp);
     store_be16(packet.data() + 2, 1500);  // the quote is shorter than the packet was
     fix_ip_checksum(packet);
     return packet;
@@ -226,6 +228,13 @@ TEST_F(IcmpTest, AnErrorAboutAnEchoRequestNamesItsIdentifier) {
   EXPECT_EQ(report.protocol, 1U);
   EXPECT_EQ(report.tuple.local.port, Port{0x1234});
   EXPECT_EQ(report.tuple.remote.port, Port{});
+}
+
+TEST_F(IcmpTest, AnErrorAboutAnEchoReplyNamesNoSocket) {  // RFC 1122 ICMP-09
+  Octets reply = quote(our_ip, 1);
+  reply[20] = 0;
+  const auto arrived = receive_icmp(make_icmp(3, 1, 0, reply));
+  EXPECT_EQ(std::get<IcmpErrorReport>(arrived).tuple.local.port, Port{}) << "its identifier is the asker's";
 }
 
 TEST_F(IcmpTest, ErrorsAboutForeignPacketsAndBroadcastErrorsAreIgnored) {  // RFC 1122 ICMP-09

@@ -152,13 +152,21 @@ TEST_F(IpInputTest, MalformedOptionsAreDroppedWithAParameterProblem) {  // RFC 1
   EXPECT_EQ(drops(DropReason::IpBadOption), 4U);
 }
 
-TEST_F(IpInputTest, ASourceRouteIsAcceptedOnlyAtItsEnd) {  // RFC 1122 IP-14
+TEST_F(IpInputTest, ASourceRouteIsAcceptedOnlyAtItsEnd) {  // RFC 1122 IP-14, 3.3.5
   for (const std::uint8_t kind : std::initializer_list<std::uint8_t>{131, 137}) {
     EXPECT_TRUE(accepts_options({kind, 7, 8, 10, 0, 0, 9, 0}));
+    EXPECT_FALSE(poll());
     EXPECT_FALSE(accepts_options({kind, 7, 4, 10, 0, 0, 9, 0}));
+    const auto error = poll();
+    ASSERT_TRUE(error);
+    EXPECT_EQ(wire::parse_ipv4(*error)->header.destination, peer_ip) << "back to the sender, not to the next hop";
+    const auto icmp = wire::parse_icmp(ByteView{*error}.subspan(20)).value();
+    EXPECT_EQ(icmp.type, 3U);
+    EXPECT_EQ(icmp.code, 5U) << "source route failed";
   }
   EXPECT_EQ(drops(DropReason::IpSourceRoute), 2U);
-  EXPECT_FALSE(poll());
+  receive(make_packet(header_to_us(IpProtocol::Icmp), make_icmp(3, 3, 0, Octets(28, 0)), {131, 7, 4, 10, 0, 0, 9, 0}));
+  EXPECT_FALSE(poll()) << "no error about an error";
 }
 
 TEST_F(IpInputTest, FragmentsAreCountedAndDropped) {  // RFC 1122 IP-20

@@ -121,7 +121,7 @@ TEST_F(IpOutputTest, ASuperSegmentFitsIfItsSegmentsDo) {
   EXPECT_EQ(send({.destination = peer_ip}, 20'000, 1461).error(), Error::MessageTooLong);
 }
 
-TEST_F(IpOutputTest, IdentificationsOfFragmentableDatagramsDoNotRepeat) {  // RFC 6864
+TEST_F(IpOutputTest, IdentificationsOfFragmentableDatagramsDoNotRepeat) {  // RFC 6864 FRAG-13
   std::set<std::uint16_t> seen;
   for (int i = 0; i < 65'536; ++i) {
     ASSERT_TRUE(send({.destination = peer_ip, .protocol = IpProtocol::Udp, .dont_fragment = false}, 0));
@@ -129,7 +129,7 @@ TEST_F(IpOutputTest, IdentificationsOfFragmentableDatagramsDoNotRepeat) {  // RF
   }
 }
 
-TEST_F(IpOutputTest, IdentificationsOfAnotherDestinationTellNothing) {  // RFC 6864, RFC 7739
+TEST_F(IpOutputTest, IdentificationsOfAnotherDestinationTellNothing) {  // RFC 6864 FRAG-13, RFC 7739
   const auto id_to = [&](Ipv4Address destination) {
     EXPECT_TRUE(send({.destination = destination, .dont_fragment = false}));
     return sent_header().identification;

@@ -263,20 +263,53 @@ TEST_F(NeighbourCacheTest, AFloodDoesNotDisturbRunningResolutions) {
   EXPECT_TRUE(cache().poll_failed(frame));
 }
 
-TEST_F(NeighbourCacheTest, ATableFullOfReachableNeighboursRefusesMore) {
-  config.max_entries = 2;
-  for (std::uint8_t i = 1; i <= 2; ++i) {
+TEST_F(NeighbourCacheTest, ATableFullOfReachableNeighboursMakesRoomForOurPacketsOnly) {
+  config.max_entries = 3;
+  for (std::uint8_t i = 1; i <= 3; ++i) {
     const Ipv4Address address{10, 0, 1, i};
     use(0s, address);
     cache().learn(at(0s), {address, peer_mac, true, true});
   }
-  EXPECT_FALSE(use(0s, other_ip));
-  EXPECT_EQ(cache().size(), 2U);
+  EXPECT_FALSE(cache().learn(at(1s), {other_ip, other_mac, false, true})) << "what others say evicts nobody in use";
   EXPECT_EQ(sink.drops(DropReason::NeighbourTableFull), 1U);
-  EXPECT_FALSE(use(31s, other_ip));  // still reachable: nobody ran the timers
-  run_until(31s);
-  use(31s, other_ip);
+  cache().confirm(at(1s), Ipv4Address{10, 0, 1, 1});
+  EXPECT_FALSE(use(2s, other_ip));
+  EXPECT_EQ(cache().size(), 3U);
   EXPECT_EQ(state_of(other_ip), State::Incomplete);
+  EXPECT_TRUE(cache().find(Ipv4Address{10, 0, 1, 1})) << "confirmed later than the others";
+  EXPECT_FALSE(cache().find(Ipv4Address{10, 0, 1, 2}));
+  // The next one costs the running resolution its place, so that silent neighbours cannot displace those that answer.
+  EXPECT_FALSE(use(2s, peer_ip));
+  EXPECT_FALSE(cache().find(other_ip));
+  EXPECT_TRUE(cache().find(Ipv4Address{10, 0, 1, 3}));
+}
+
+TEST_F(NeighbourCacheTest, AllSilentNeighboursTogetherHoldABoundedNumberOfFrames) {  // RFC 1122 ARPC-04
+  config.max_queued_frames = 8;
+  config.max_queued_in_all = 20;
+  const auto parked = [&] {
+    std::size_t n = 0;
+    for (const NeighbourInfo& info : cache().list()) n += info.parked;
+    return n;
+  };
+  for (std::uint8_t i = 1; i <= 50; ++i) {
+    for (std::uint8_t mark = 1; mark <= 8; ++mark) use(0s, Ipv4Address{10, 0, 1, i}, mark);
+  }
+  EXPECT_EQ(cache().size(), 50U);
+  EXPECT_EQ(parked(), 20U + 47U) << "beyond the bound, each keeps its latest only";
+  EXPECT_EQ(sink.drops(DropReason::NeighbourQueueFull), 400U - parked());
+  FrameOut frame;
+  MacAddress mac;
+  cache().learn(at(1s), {Ipv4Address{10, 0, 1, 50}, peer_mac, true, true});
+  ASSERT_TRUE(cache().poll_resolved(frame, mac));
+  EXPECT_EQ(octets_of(frame), octets_of(marked_frame(8)));
+  run_until(7s);  // all give up
+  EXPECT_EQ(parked(), 0U);
+  while (cache().poll_failed(frame)) {
+  }
+  run_until(20s);
+  for (std::uint8_t mark = 1; mark <= 8; ++mark) use(20s, peer_ip, mark);
+  EXPECT_EQ(parked(), 8U) << "the room came back";
 }
 
 TEST_F(NeighbourCacheTest, ForgettingHandsParkedFramesBack) {

@@ -189,6 +189,18 @@ TEST(StackBehaviour, InterfaceGoneEndsEverythingClearly) {
   EXPECT_TRUE(host.sent_while_waiting.empty());
 }
 
+TEST(StackBehaviour, InterfaceGoneGivesBackWhatWaitedToLeave) {
+  Host host;
+  host.in(host.icmp({.type = 8, .code = 0, .rest = 1}, Octets(1000)));  // the reply waits for the neighbour
+  EXPECT_EQ(host.out().size(), 1U);                                     // the ARP request
+  for (int i = 0; i < 10; ++i) host.in(host.icmp({.type = 8, .code = 0, .rest = 1}, Octets(1000)));
+  EXPECT_EQ(host.stack.buffers().buffers_in_use(), 11U);
+  host.stack.interface_gone(host.now);
+  EXPECT_TRUE(host.out().empty());
+  EXPECT_EQ(host.stack.buffers().buffers_in_use(), 0U);
+  EXPECT_FALSE(host.stack.next_deadline()) << "nothing is left to wait for";
+}
+
 TEST(StackBehaviour, OffloadedSendLeavesThePseudoHeaderSum) {
   auto config = testing::test_config();
   config.link.tx_checksum_offload = true;

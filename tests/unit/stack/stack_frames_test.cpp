@@ -87,6 +87,53 @@ TEST_F(StackFramesTest, ClosedUdpPortIsAnsweredOnlyToUnicast) {  // RFC 1122 UDP
   EXPECT_TRUE(out().empty());
 }
 
+TEST_F(StackFramesTest, DatagramsFromImpossibleSourcesReachNobody) {  // RFC 1122 UDP-08
+  introduce_peer();
+  auto& sockets = stack.sockets();
+  const auto h = *sockets.open(SocketKind::Datagram);
+  ASSERT_TRUE(sockets.bind(h, {{}, Port{7}}).has_value());
+  for (const Ipv4Address source : {Ipv4Address{10, 0, 0, 255}, Ipv4Address{255, 255, 255, 255},
+                                   Ipv4Address{224, 0, 0, 1}, Ipv4Address{127, 0, 0, 1}, our_address}) {
+    for (const std::uint16_t port : std::initializer_list<std::uint16_t>{7, 9}) {  // bound and closed
+      auto frame = udp(4000, port, "?");
+      store_be32(frame.data() + 14 + 12, source.value());
+      store_be16(frame.data() + 14 + 10, 0);
+      store_be16(frame.data() + 14 + 10, internet_checksum(ByteView{frame}.subspan(14, 20)));
+      store_be16(frame.data() + 34 + wire::udp_checksum_offset, 0);
+      in(frame);
+    }
+  }
+  EXPECT_EQ(stack.sink().drops(DropReason::IpBadSource), 10U);
+  std::array<std::uint8_t, 8> buffer{};
+  EXPECT_EQ(sockets.receive_from(h, buffer).error(), Error::WouldBlock);
+  EXPECT_TRUE(out().empty());
+}
+
+TEST_F(StackFramesTest, APartialUdpChecksumIsTheDevicesToComplete) {  // RFC 768 UDP-02
+  introduce_peer();
+  auto& sockets = stack.sockets();
+  const auto h = *sockets.open(SocketKind::Datagram);
+  ASSERT_TRUE(sockets.bind(h, {{}, Port{7}}).has_value());
+  auto frame = udp(4000, 7, "half");
+  ChecksumAccumulator pseudo;
+  wire::add_pseudo_header(pseudo, peer_address, our_address, 17, 12);
+  store_be16(frame.data() + 34 + wire::udp_checksum_offset, pseudo.folded());
+  in(frame);
+  EXPECT_EQ(stack.sink().drops(DropReason::UdpBadChecksum), 1U);
+  in(frame, ChecksumState::Partial);
+  std::array<std::uint8_t, 8> buffer{};
+  EXPECT_EQ(sockets.receive_from(h, buffer)->octets, 4U);
+}
+
+TEST_F(StackFramesTest, TaggedAndUnknownFramesAreCounted) {  // RFC 1122 ARPC-07
+  const auto arp = arp_from_peer(wire::ArpMessage::Operation::Request, stack.mac());
+  for (const std::uint16_t type : std::initializer_list<std::uint16_t>{0x8100, 0x88a8, 0x86dd, 0x002e, 0xffff}) {
+    in(ethernet(stack.mac(), type, Octets(arp.begin() + 14, arp.end())));
+  }
+  EXPECT_EQ(stack.sink().drops(DropReason::UnknownEtherType), 5U);
+  EXPECT_TRUE(out().empty());
+}
+
 TEST_F(StackFramesTest, UdpRoundTrip) {
   introduce_peer();
   auto& sockets = stack.sockets();
@@ -136,6 +183,24 @@ TEST_F(StackFramesTest, IcmpPortUnreachableReachesTheConnectedSocket) {  // RFC 
   in(icmp({.type = 3, .code = 3, .rest = 0}, Octets(sent[0].begin() + 14, sent[0].begin() + 42)));
   EXPECT_TRUE(stack.poll_event()->readable);
   EXPECT_EQ(sockets.take_error(h), Error::ConnectionRefused);
+}
+
+TEST_F(StackFramesTest, AnErrorAboutOurEchoReplyIsNotTheEchoSockets) {  // RFC 1122 ICMP-09
+  introduce_peer();
+  auto& sockets = stack.sockets();
+  const auto h = *sockets.open(SocketKind::Echo);
+  ASSERT_TRUE(sockets.send_to(now, h, octets_of("abcdefgh"), {peer_address, {}}).has_value());
+  const auto sent = out();
+  ASSERT_EQ(sent.size(), 1U);
+  // The peer pings us with the identifier our socket uses, and then says that our reply did not arrive.
+  auto request = dissect(sent[0]).icmp();
+  in(icmp(request, Octets(8)));
+  const auto reply = out();
+  ASSERT_EQ(reply.size(), 1U);
+  in(icmp({.type = 3, .code = 1, .rest = 0}, Octets(reply[0].begin() + 14, reply[0].begin() + 42)));
+  EXPECT_FALSE(sockets.take_error(h));
+  in(icmp({.type = 3, .code = 1, .rest = 0}, Octets(sent[0].begin() + 14, sent[0].begin() + 42)));
+  EXPECT_EQ(sockets.take_error(h), Error::HostUnreachable);
 }
 
 TEST_F(StackFramesTest, EchoSocketPings) {
