@@ -52,17 +52,22 @@ class Side:
 
 class Lab:
     def __init__(self, tmp_path, options):
+        binary = wireside_binary()
         self.left, self.right = Side(LEFT, LEFT_ROUTER), Side(RIGHT, RIGHT_ROUTER)
         self.control = str(tmp_path / "control.sock")
         self.errors = tempfile.TemporaryFile()
         self.router = subprocess.Popen(
-            [wireside_binary(), "router", "--tap", f"{self.left.tap},ip={LEFT_ROUTER}/24", "--tap",
+            [binary, "router", "--tap", f"{self.left.tap},ip={LEFT_ROUTER}/24", "--tap",
              f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--control", self.control, *options],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
-        for _ in range(2):
-            assert "routing for" in self.router.stdout.readline(), self.complaints()
-        self.left.adopt()
-        self.right.adopt()
+        try:
+            for _ in range(2):
+                assert "routing for" in self.router.stdout.readline(), self.complaints()
+            self.left.adopt()
+            self.right.adopt()
+        except BaseException:
+            self.end()
+            raise
 
     def complaints(self):
         return os.pread(self.errors.fileno(), 1 << 20, 0).decode()
