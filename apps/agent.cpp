@@ -96,7 +96,7 @@ class Server {
     co_await ended_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const bool gone = around_.device_gone();
-    if (gone) agent_.report_fatal("the interface is gone; standard error tells more");
+    if (gone) agent_.report_fatal("the interface or our address is gone; standard error tells more");
     asio::steady_timer pause{around_.runtime().context()};
     for (int round = 0; round < 400 && !flushed(); ++round) {
       pause.expires_after(std::chrono::milliseconds{5});

@@ -27,7 +27,7 @@ OPERATIONS (fields in [] may be left out)
   status socket                    all of the connection by the RFC's names
   list                             sockets, and every connection of the stack
   wait socket for [timeout_ms]     for: readable, writable, connected, closed
-  events [on kinds frames]         kinds: received sent drop state timer window rtt rto neighbour
+  events [on kinds frames]         kinds: received sent drop state timer window rtt rto neighbour address
   counters, config                 drops by reason, buffers in use; settings
   cancel target                    gives up the operation with that id (its error is ECANCELED)
   quit                             resets every connection and ends

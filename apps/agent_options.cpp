@@ -18,7 +18,7 @@ template <class T>
 struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
-               std::optional<Duration> T::*>
+               std::optional<Duration> T::*, PathMtuDiscovery T::*>
       member;
 };
 
@@ -43,7 +43,8 @@ constexpr Named<DatagramOptions> datagram_names[] = {
     {"ttl", &DatagramOptions::ttl},
     {"tos", &DatagramOptions::tos},
     {"broadcast", &DatagramOptions::broadcast},
-    {"dont_fragment", &DatagramOptions::dont_fragment},
+    {"mtu_discovery", &DatagramOptions::mtu_discovery},
+    {"report_errors", &DatagramOptions::report_errors},
     {"receive_buffer", &DatagramOptions::receive_buffer},
     {"echo_sequence", &DatagramOptions::echo_sequence},
 };
@@ -53,6 +54,7 @@ constexpr Named<Config> config_names[] = {
     {"window_scaling", &Config::window_scaling},
     {"timestamps", &Config::timestamps},
     {"sack", &Config::sack},
+    {"mtu_probing", &Config::mtu_probing},
     {"receive_buffer_initial", &Config::receive_buffer_initial},
     {"receive_buffer_max", &Config::receive_buffer_max},
     {"msl_ms", &Config::msl},
@@ -115,6 +117,18 @@ std::optional<std::string> assign(std::optional<Duration>& field, const json::va
   return std::nullopt;
 }
 
+constexpr std::string_view discovery_names[] = {"dont", "want", "do", "probe"};
+
+std::optional<std::string> assign(PathMtuDiscovery& field, const json::value& value) {
+  const auto* text = value.if_string();
+  for (std::size_t i = 0; text != nullptr && i < std::size(discovery_names); ++i) {
+    if (*text != discovery_names[i]) continue;
+    field = static_cast<PathMtuDiscovery>(i);
+    return std::nullopt;
+  }
+  return "must be \"dont\", \"want\", \"do\" or \"probe\"";
+}
+
 template <class Integer>
 requires(std::is_unsigned_v<Integer> &&
          !std::is_same_v<Integer, bool>) std::optional<std::string> assign(Integer& field, const json::value& value) {
@@ -133,6 +147,9 @@ requires(std::is_unsigned_v<Integer> &&
 double milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 json::value as_json(bool field) { return field; }
+json::value as_json(PathMtuDiscovery field) {
+  return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
+}
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
   return field ? json::value(milliseconds(*field)) : json::value(nullptr);

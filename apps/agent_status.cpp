@@ -83,11 +83,45 @@ struct Describe {
     line["why"] = to_string(e.why);
     if (!e.instead.is_unspecified()) line["instead"] = e.instead.to_string();
   }
+  void operator()(const observe::DnsProgress& e) const {
+    line["step"] = to_string(e.step);
+    line["name"] = e.name;
+    line["server"] = e.server.to_string();
+    line["id"] = e.id;
+    line["over_tcp"] = e.over_tcp;
+    line["after_ms"] = ms(e.after);
+  }
+  void operator()(const observe::AddressChanged& e) const {
+    line["address"] = e.address.to_string();
+    line["news"] = to_string(e.news);
+    if (!e.other.is_zero()) line["other"] = e.other.to_string();
+  }
+  void operator()(const observe::DhcpStateChanged& e) const {
+    line["from"] = to_string(e.from);
+    line["to"] = to_string(e.to);
+    line["cause"] = to_string(e.cause);
+    if (!e.address.is_unspecified()) line["address"] = e.address.to_string();
+  }
+  void operator()(const observe::DhcpMessageSeen& e) const {
+    line["direction"] = e.sent ? "sent" : "received";
+    line["type"] = e.type;
+    line["name"] = e.name;
+    line["xid"] = e.xid;
+    line["address"] = e.address.to_string();
+    line["server"] = e.server.to_string();
+    if (!e.text.empty()) line["text"] = e.text;
+  }
+  void operator()(const observe::DhcpUnanswered& e) const {
+    line["name"] = e.name;
+    line["tries"] = e.tries;
+    line["next_in_ms"] = ms(e.next_in);
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 10> kinds = {"received", "sent", "drop", "state",     "timer",
-                                                    "window",   "rtt",  "rto",  "neighbour", "gateway"};
+constexpr std::array<std::string_view, 15> kinds = {
+    "received", "sent", "drop",    "state",      "timer",        "window",         "rtt", "rto", "neighbour",
+    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "command.hpp"
 #include "host.hpp"
 #include "local_stream.hpp"
+#include "name_lookup.hpp"
 #include "progress.hpp"
 #include "text.hpp"
 #include "url.hpp"
@@ -81,7 +82,11 @@ class Get {
   }
 
   asio::awaitable<Failure> exchange(const HttpUrl& url) {
-    if (const auto [ec] = co_await socket_.async_connect(url.server, tuple_token); ec) co_return reason(ec);
+    const auto address = co_await look_up(around_.runtime(), url.server);
+    if (!address) co_return around_.interrupted() ? "interrupted" : address.error();
+    expect_progress();
+    const Endpoint server{*address, url.port};
+    if (const auto [ec] = co_await socket_.async_connect(server, tuple_token); ec) co_return reason(ec);
     http::request<http::empty_body> request{http::verb::get, url.target, 11};
     request.set(http::field::host, url.host);
     request.set(http::field::user_agent, "wireside");
@@ -235,7 +240,7 @@ int run_get(const GetOptions& options) {
 void register_get(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<GetOptions>();
   CLI::App* command = app.add_subcommand("get", "fetch a URL over HTTP");
-  command->add_option("url", options->url, "http:// URL with an IPv4 address")->required()->type_name("URL");
+  command->add_option("url", options->url, "http:// URL with an IPv4 address or a name")->required()->type_name("URL");
   command->add_option("-o,--output", options->output, "write to this file (default: standard output)")
       ->type_name("FILE");
   command->add_option("--timeout", options->timeout, "give up when nothing comes for this many seconds")

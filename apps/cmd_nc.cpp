@@ -17,6 +17,7 @@
 #include "command.hpp"
 #include "host.hpp"
 #include "local_stream.hpp"
+#include "name_lookup.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -40,16 +41,14 @@ struct NcOptions {
   [[nodiscard]] UsageError usage(const std::string& what) const {
     return {what, "wireside nc --ip 10.0.0.2/24 10.0.0.1 80, or wireside nc --ip 10.0.0.2/24 -l 80"};
   }
-  /// The peer, or with -l the local port.
+  /// The peer's port, or with -l the local one. Checks the other words too.
   [[nodiscard]] Endpoint endpoint() const {
     if (keep_listening && (!listen || udp)) throw usage("-k goes with -l and TCP only");
     const std::size_t wanted = listen ? 1 : 2;
     if (words.size() != wanted) throw usage(listen ? "-l takes one port" : "an address and a port are needed");
     Endpoint out{Ipv4Address{}, Port{}};
     if (!listen) {
-      const auto address = Ipv4Address::parse(words[0]);
-      if (!address) throw usage(fmt::format("'{}' is not an IPv4 address, and names cannot be looked up", words[0]));
-      out.address = *address;
+      if (const auto problem = host_problem(words[0])) throw usage(*problem);
     }
     const std::string& port = words.back();
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port.value);
@@ -70,7 +69,15 @@ class Nc {
         idle_{around.runtime().context()} {}
 
   asio::awaitable<int> run() {
-    const Endpoint endpoint = options_.endpoint();
+    Endpoint endpoint = options_.endpoint();
+    if (!options_.listen) {
+      const auto address = co_await look_up(around_.runtime(), options_.words[0]);
+      if (!address) {
+        if (!around_.interrupted()) complain(address.error());
+        co_return exit_failure;
+      }
+      endpoint.address = *address;
+    }
     if (options_.udp) co_return co_await datagrams(endpoint);
     if (options_.listen) co_return co_await serve(endpoint);
     net::tcp_socket socket{around_.runtime()};

@@ -16,6 +16,8 @@
 #include "asio_sockets.hpp"
 #include "command.hpp"
 #include "host.hpp"
+#include "icmp_text.hpp"
+#include "name_lookup.hpp"
 #include "ping_statistics.hpp"
 #include "task_group.hpp"
 
@@ -36,8 +38,16 @@ struct PingOptions {
   double wait = 1.0;
   std::uint16_t size = 56;
   std::uint8_t ttl = 64;
+  double deadline = 0;  ///< seconds; 0 = none
+  std::string discovery = "dont";
   bool quiet = false;
 };
+
+PathMtuDiscovery discovery_named(const std::string& name) {
+  if (name == "do") return PathMtuDiscovery::Do;
+  if (name == "want") return PathMtuDiscovery::Want;
+  return name == "probe" ? PathMtuDiscovery::Probe : PathMtuDiscovery::Dont;
+}
 
 /// One run: a sender that keeps the pace and a receiver, each a coroutine of its own.
 class Ping {
@@ -54,21 +64,27 @@ class Ping {
       complain(fmt::format("ping: {}", ec.message()));
       co_return exit_failure;
     }
-    fmt::print("PING {0} ({0}) {1}({2}) bytes of data.\n", destination_.to_string(), options_.size,
+    fmt::print("PING {} ({}) {}({}) bytes of data.\n", options_.destination, destination_.to_string(), options_.size,
                options_.size + header_octets);
     tasks_.spawn(receive());
     const auto began = Clock::now();
     for (unsigned sequence = 1; options_.count == 0 || sequence <= options_.count; ++sequence) {
       if (!co_await send(static_cast<std::uint16_t>(sequence))) break;
       const bool last = sequence == options_.count;
-      if (last && statistics_.received() >= statistics_.transmitted()) break;
-      if (!co_await pause(last ? options_.wait : options_.interval)) break;
+      if (last && statistics_.received() + statistics_.errors() >= statistics_.transmitted()) break;
+      double seconds = last ? options_.wait : options_.interval;
+      if (options_.deadline > 0) {
+        const double left = options_.deadline - std::chrono::duration<double>(Clock::now() - began).count();
+        if (left <= 0) break;
+        seconds = last ? left : std::min(seconds, left);
+      }
+      if (!co_await pause(seconds)) break;
     }
     co_await asio::this_coro::reset_cancellation_state();
     const auto took = Clock::now() - began;
     tasks_.cancel();
     socket_.close();
-    fmt::print("\n{}", statistics_.summary(destination_.to_string(), took));
+    fmt::print("\n{}", statistics_.summary(options_.destination, took));
     std::fflush(stdout);
     while (tasks_.size() > 0) {
       timer_.expires_after(std::chrono::milliseconds{1});
@@ -82,6 +98,8 @@ class Ping {
     if (const auto ec = socket_.connect({destination_, Port{}})) return ec;
     DatagramOptions datagram;
     datagram.ttl = options_.ttl;
+    datagram.report_errors = true;
+    datagram.mtu_discovery = discovery_named(options_.discovery);
     return socket_.set_options(datagram);
   }
 
@@ -96,9 +114,15 @@ class Ping {
     if (payload.size() >= stamp_octets) std::memcpy(payload.data(), &now, stamp_octets);
     sent_at_[sequence % sent_at_.size()] = now;
     statistics_.sent(sequence);
-    const auto [ec, n] = co_await socket_.async_send(asio::buffer(payload), asio::as_tuple(asio::use_awaitable));
-    if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return false;
-    if (ec) failed(sequence, ec);
+    // An earlier request's error comes out of the next call, whatever that is: it is shown, and the call repeated.
+    for (int attempt = 0;; ++attempt) {
+      const auto [ec, n] = co_await socket_.async_send(asio::buffer(payload), asio::as_tuple(asio::use_awaitable));
+      if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return false;
+      if (!ec) break;
+      if (show_reports() && attempt < 8) continue;
+      failed(sequence, ec);
+      break;
+    }
     co_return true;
   }
 
@@ -117,14 +141,33 @@ class Ping {
           co_await socket_.async_receive_from(asio::buffer(payload), facts, asio::as_tuple(asio::use_awaitable));
       if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;
       if (ec) {
-        failed(facts.echo_sequence, ec);
+        if (!show_reports()) failed(facts.echo_sequence, ec);
         if (ec == asio::error::network_down) co_return;
+        end_early();
         continue;
       }
       received(facts, {payload.data(), octets});
-      const bool all_sent = options_.count != 0 && statistics_.transmitted() >= options_.count;
-      if (all_sent && statistics_.received() >= options_.count) timer_.cancel();
+      end_early();
     }
+  }
+
+  /// Nothing more can come once every request of a counted run has its answer.
+  void end_early() {
+    const bool all_sent = options_.count != 0 && statistics_.transmitted() >= options_.count;
+    if (all_sent && statistics_.received() + statistics_.errors() >= options_.count) timer_.cancel();
+  }
+
+  /// What the network said; false when it said nothing.
+  bool show_reports() {
+    bool any = false;
+    while (const auto report = socket_.take_error_report()) {
+      any = true;
+      statistics_.error();
+      if (options_.quiet) continue;
+      fmt::print("From {} icmp_seq={} {}\n", report->reporter.to_string(), report->sequence, icmp_error_text(*report));
+    }
+    std::fflush(stdout);
+    return any;
   }
 
   void received(const ReceivedDatagram& facts, ByteView payload) {
@@ -141,7 +184,9 @@ class Ping {
 
   void failed(std::uint16_t sequence, net::error_code ec) {
     statistics_.error();
-    if (sequence == 0) {
+    if (ec == asio::error::message_size) {
+      fmt::print("ping: local error: message too long, mtu={}\n", socket_.path_mtu().value_or(0));
+    } else if (sequence == 0) {
       fmt::print("ping: {}\n", ec.message());
     } else {
       fmt::print("ping: icmp_seq={}: {}\n", sequence, ec.message());
@@ -159,19 +204,22 @@ class Ping {
   std::array<std::int64_t, 1024> sent_at_{};
 };
 
-asio::awaitable<int> ping(const PingOptions& options, Ipv4Address destination, Surroundings around) {
-  Ping run{options, destination, around};
+asio::awaitable<int> ping(const PingOptions& options, Surroundings around) {
+  const auto destination = co_await look_up(around.runtime(), options.destination);
+  if (!destination) {
+    if (!around.interrupted()) complain(fmt::format("ping: {}", destination.error()));
+    co_return exit_failure;
+  }
+  Ping run{options, *destination, around};
   co_return co_await run.run();
 }
 
 int run_ping(const PingOptions& options) {
   (void)options.common.config();
-  const auto destination = Ipv4Address::parse(options.destination);
-  if (!destination) {
-    throw UsageError{fmt::format("'{}' is not an IPv4 address, and names cannot be looked up", options.destination),
-                     "wireside ping --ip 10.0.0.2/24 10.0.0.1"};
+  if (const auto problem = host_problem(options.destination)) {
+    throw UsageError{*problem, "wireside ping --ip 10.0.0.2/24 10.0.0.1"};
   }
-  return run_on_host(options.common, [&](Surroundings around) { return ping(options, *destination, around); });
+  return run_on_host(options.common, [&](Surroundings around) { return ping(options, around); });
 }
 
 }  // namespace
@@ -179,7 +227,7 @@ int run_ping(const PingOptions& options) {
 void register_ping(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<PingOptions>();
   CLI::App* command = app.add_subcommand("ping", "send ICMP echo requests and time the replies");
-  command->add_option("destination", options->destination, "IPv4 address")->required()->type_name("ADDRESS");
+  command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("-c,--count", options->count, "stop after this many requests (default: at Ctrl-C)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
@@ -199,6 +247,15 @@ void register_ping(CLI::App& app, Action& chosen) {
       ->type_name("N")
       ->check(CLI::Range(1, 255))
       ->capture_default_str();
+  command
+      ->add_option("-M,--pmtudisc", options->discovery,
+                   "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"dont", "want", "do", "probe"}))
+      ->capture_default_str();
+  command->add_option("-w,--deadline", options->deadline, "stop after this many seconds, whatever came")
+      ->type_name("S")
+      ->check(CLI::Range(0.001, 1e6));
   command->add_flag("-q,--quiet", options->quiet, "only the statistics");
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_ping(*options); }; });

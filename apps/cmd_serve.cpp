@@ -78,7 +78,7 @@ asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surro
       co_return exit_failure;
     }
   }
-  announce(options, options.common.config());
+  announce(options, around.runtime().stack().config());
   tasks.spawn(server.run());
   co_await until_cancelled();
   co_await asio::this_coro::reset_cancellation_state();

@@ -33,10 +33,13 @@ class UsageError : public std::runtime_error {
 /// Each adds its subcommand to `app`; when the subcommand is given, its callback sets `chosen`.
 void register_serve(CLI::App& app, Action& chosen);
 void register_ping(CLI::App& app, Action& chosen);
+void register_traceroute(CLI::App& app, Action& chosen);
 void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
 void register_router(CLI::App& app, Action& chosen);
 /// ss, neigh, route, addr and stats: what a running wireside knows.
 void register_tables(CLI::App& app, Action& chosen);
+void register_resolve(CLI::App& app, Action& chosen);
+void register_dhcp(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

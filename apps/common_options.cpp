@@ -4,10 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <map>
 #include <random>
 
 #include "command.hpp"
+#include "dns/name.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -91,12 +94,68 @@ ip::Route parse_route(const std::string& text) {
   return route;
 }
 
+namespace {
+
+void set_names(const CommonOptions& options, dns::DnsConfig& dns) {
+  for (const auto& text : options.dns_servers) {
+    const auto address = Ipv4Address::parse(text);
+    if (!address || address->is_unspecified() || address->is_multicast() || address->is_limited_broadcast()) {
+      throw UsageError{fmt::format("--dns {} is not the IPv4 address of a server", text),
+                       "write addresses as in --dns 10.0.0.1 or --dns 10.0.0.1,10.0.0.3"};
+    }
+    dns.servers.push_back({*address, dns::dns_port});
+  }
+  if (dns.servers.size() > dns::max_servers) {
+    throw UsageError{fmt::format("--dns is given {} addresses", dns.servers.size()),
+                     fmt::format("give {} at most", dns::max_servers)};
+  }
+  for (const auto& domain : options.search_domains) {
+    if (const auto name = dns::parse_host_name(domain); !name) {
+      throw UsageError{fmt::format("--search {}: {}", domain, dns::describe(name.error())),
+                       "write a domain as in --search example.com"};
+    }
+  }
+  dns.search = options.search_domains;
+}
+
+const std::map<std::string, link::ConflictPolicy> conflict_policies = {
+    {"give-up", link::ConflictPolicy::GiveUp},
+    {"defend-once", link::ConflictPolicy::DefendOnce},
+    {"defend", link::ConflictPolicy::DefendAlways},
+};
+
+}  // namespace
+
+dhcp::Options CommonOptions::dhcp_options() const {
+  dhcp::Options out;
+  const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.'; };
+  if (host_name.size() > 253 || !std::ranges::all_of(host_name, fits)) {
+    throw UsageError{fmt::format("--hostname {} is not a host name", host_name),
+                     "use letters, digits, '-' and '.' only"};
+  }
+  out.host_name = host_name;
+  out.link_local = link_local;
+  return out;
+}
+
 Config CommonOptions::config() const {
-  if (addresses.empty()) {
+  if (addresses.empty() && !dhcp) {
     throw UsageError{"--ip is missing: the endpoint has no address to use on the TAP",
-                     "add an address with its prefix length, such as --ip 10.0.0.2/24"};
+                     "add an address with its prefix length, such as --ip 10.0.0.2/24, or get one by --dhcp"};
+  }
+  if (!addresses.empty() && dhcp) {
+    throw UsageError{"--ip and --dhcp exclude each other: an address is set by hand or given by a server",
+                     "leave one of them out"};
+  }
+  if (!dhcp && !dhcp_by_hand && (link_local || !lease_file.empty() || !host_name.empty())) {
+    throw UsageError{"--hostname, --lease-file and --link-local mean nothing without --dhcp", "add --dhcp"};
   }
   Config config;
+  if (dhcp) (void)dhcp_options();
+  if (dhcp && gateway) {
+    throw UsageError{"--gateway and --dhcp exclude each other: the DHCP server names the router",
+                     "leave --gateway out, or set the address with --ip instead of --dhcp"};
+  }
   for (const auto& text : addresses) {
     const Ipv4Prefix prefix = parse_address(text);
     const auto same = [&](const Ipv4Prefix& p) { return p.address == prefix.address; };
@@ -115,6 +174,13 @@ Config CommonOptions::config() const {
     }
     config.link.mac = *address;
   }
+  set_names(*this, config.dns);
+  if (reassembly_timeout) {
+    config.ip.reassembly.timeout =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>{*reassembly_timeout});
+  }
+  config.link.conflict.check_before_use = !no_acd;
+  config.link.conflict.policy = conflict_policies.at(on_conflict);
   if (adjust) adjust(config);
   return config;
 }
@@ -136,16 +202,37 @@ Seed CommonOptions::make_stack_seed() const {
   return out;
 }
 
-void add_common_options(CLI::App& subcommand, CommonOptions& out) {
-  auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
-                   ->type_name("NAME")
-                   ->capture_default_str()
-                   ->group(group);
-  subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
-      ->excludes(name)
+static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
+  subcommand.add_flag("--dhcp", out.dhcp, "get the address from a DHCP server, instead of --ip")->group(group);
+  subcommand.add_option("--hostname", out.host_name, "with --dhcp: host name to tell the server")
+      ->type_name("NAME")
       ->group(group);
+  subcommand
+      .add_option("--lease-file", out.lease_file,
+                  "with --dhcp: keep lease and MAC address in FILE, and ask for the same address next time")
+      ->type_name("FILE")
+      ->group(group);
+  subcommand
+      .add_flag("--link-local", out.link_local,
+                "with --dhcp: use a 169.254/16 address when no server answers (RFC 3927)")
+      ->group(group);
+}
+
+static void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
+  subcommand
+      .add_flag("--no-acd", out.no_acd,
+                "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
+      ->group(group);
+  subcommand
+      .add_option("--on-conflict", out.on_conflict,
+                  "when another host uses --ip later: give-up, defend-once (then give up) or defend (for ever)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember(conflict_policies))
+      ->capture_default_str()
+      ->group(group);
+}
+
+static void add_network_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand.add_option("--ip", out.addresses, "own address with prefix length, such as 10.0.0.2/24; repeatable")
       ->type_name("A/LEN")
       ->allow_extra_args(false)
@@ -157,6 +244,30 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->type_name("ROUTE")
       ->allow_extra_args(false)
       ->group(group);
+  subcommand.add_option("--dns", out.dns_servers, "DNS servers in order of preference; repeatable")
+      ->type_name("A[,A]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+  subcommand.add_option("--search", out.search_domains, "domains to look names without a dot up in; repeatable")
+      ->type_name("DOMAIN[,DOMAIN]")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
+}
+
+void add_common_options(CLI::App& subcommand, CommonOptions& out) {
+  auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
+                   ->type_name("NAME")
+                   ->capture_default_str()
+                   ->group(group);
+  subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(name)
+      ->group(group);
+  add_network_options(subcommand, out);
+  add_dhcp_options(subcommand, out);
   subcommand.add_option("--mac", out.mac, "own MAC address (default: derived from the seed)")
       ->type_name("MAC")
       ->group(group);
@@ -166,6 +277,13 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
   subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
       ->group(group);
+  subcommand
+      .add_option("--reassembly-timeout", out.reassembly_timeout,
+                  "wait this long for the rest of a fragmented datagram")
+      ->type_name("S")
+      ->check(CLI::Range(0.001, 3600.0))
+      ->group(group);
+  add_conflict_options(subcommand, out);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")
       ->group(group);

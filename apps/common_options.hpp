@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "config.hpp"
+#include "dhcp/dhcp_types.hpp"
 #include "tap_device.hpp"
 
 namespace CLI {
@@ -23,9 +24,19 @@ struct CommonOptions {
   std::vector<std::string> addresses;
   std::optional<std::string> gateway;
   std::vector<std::string> routes;
+  bool dhcp = false;
+  bool dhcp_by_hand = false;  ///< the subcommand itself starts DHCP
+  std::string host_name;
+  std::string lease_file;
+  bool link_local = false;
   std::optional<std::string> mac;
+  std::vector<std::string> dns_servers;
+  std::vector<std::string> search_domains;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
+  std::optional<double> reassembly_timeout;  ///< seconds
+  bool no_acd = false;
+  std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
   bool trace = false;
   std::string capture_file;
@@ -38,8 +49,11 @@ struct CommonOptions {
   /// Settings of one subcommand alone, applied last by config(). May be empty.
   std::function<void(Config&)> adjust;
 
-  /// The stack's configuration. Throws UsageError, for a missing or unusable --ip, --gateway or --mac.
+  /// The stack's configuration. Throws UsageError for a missing or unusable --ip, --gateway, --mac, --hostname, or
+  /// options that contradict each other. The lease file is not read.
   [[nodiscard]] Config config() const;
+  /// For Stack::start_dhcp, without a lease of before. Throws UsageError for an unusable --hostname.
+  [[nodiscard]] dhcp::Options dhcp_options() const;
   [[nodiscard]] TapOptions tap_options() const;
   /// From --seed, else from the system's randomness.
   [[nodiscard]] Seed make_stack_seed() const;

@@ -22,8 +22,6 @@ std::string_view origin_name(ip::RouteOrigin origin) {
       return "static";
     case ip::RouteOrigin::Dhcp:
       return "dhcp";
-    case ip::RouteOrigin::Redirect:
-      return "redirect";
     case ip::RouteOrigin::Connected:
       return "kernel";
   }
@@ -109,11 +107,21 @@ void add_router_routes(const ControlSubject& subject, json::array& out) {
   }
 }
 
+/// As `ip -json addr` has it: seconds, of an address that a DHCP server lent.
+void add_lifetime(const Runtime& runtime, const dhcp::Lease& lease, json::object& line) {
+  line["dynamic"] = true;
+  if (lease.infinite) return;
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(lease.expires_at() - runtime.now()).count();
+  line["valid_life_time"] = line["preferred_life_time"] = std::max<std::int64_t>(left, 0);
+}
+
 json::object address_of(const Runtime& runtime, const Stack& stack) {
   json::array addresses;
+  const dhcp::Status dhcp = stack.dhcp_status();
   for (const auto& own : stack.routes().addresses()) {
     json::object line{{"family", "inet"}, {"local", own.address.to_string()}, {"prefixlen", own.length}};
     if (const auto broadcast = own.directed_broadcast()) line["broadcast"] = broadcast->to_string();
+    if (dhcp.lease && dhcp.lease->prefix == own) add_lifetime(runtime, *dhcp.lease, line);
     addresses.push_back(std::move(line));
   }
   return {{"ifname", runtime.device().name()},

@@ -164,6 +164,8 @@ std::string format_addresses(const json::array& lines) {
       const json::object& address = a.as_object();
       out += fmt::format("    inet {}/{}", text(address, "local"), count(address, "prefixlen"));
       if (const auto brd = text(address, "broadcast"); !brd.empty()) out += " brd " + brd;
+      if (flag(address, "dynamic")) out += " dynamic";
+      if (address.contains("valid_life_time")) out += fmt::format(" valid_lft {}s", count(address, "valid_life_time"));
       out += "\n";
     }
   }

@@ -2,15 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <utility>
+
+#include "dhcp_session.hpp"
+#include "lease_file.hpp"
+#include "wall_clock.hpp"
 
 namespace wireside::apps {
 
@@ -19,22 +27,42 @@ using boost::system::error_code;
 
 void complain(const std::string& message) { fmt::print(stderr, "wireside: {}\n", message); }
 
+namespace {
+
+/// A lease of before is asked for again, with the MAC address it belongs to.
+dhcp::Options with_lease_file(const CommonOptions& options, Config& config) {
+  dhcp::Options out = options.dhcp_options();
+  if (!options.dhcp || options.lease_file.empty()) return out;
+  auto stored = read_lease_file(options.lease_file, wall_clock_offset());
+  if (!stored) complain(stored.error() + "; starting without it");
+  if (!stored || !*stored) return out;
+  if (config.link.mac.is_zero()) config.link.mac = (*stored)->mac;
+  if (config.link.mac == (*stored)->mac) out.previous = std::move((*stored)->lease);
+  return out;
+}
+
+}  // namespace
+
 std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions& options) {
-  const Config config = options.config();
+  Config config = options.config();
+  dhcp::Options dhcp_options = with_lease_file(options, config);
   auto device = TapDevice::open(options.tap_options());
   if (!device) {
     complain(device.error().to_string());
     return nullptr;
   }
-  if (const auto problem = device->link_problem()) complain(problem->to_string());
   std::unique_ptr<Host> host{new Host};
+  host->dhcp_options_ = std::move(dhcp_options);
   host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed());
   if (!host->attach_observers(options)) return nullptr;
-  host->runtime_->on_fatal([h = host.get()](const std::string& message) {
-    complain(message);
-    h->gone_ = true;
-    if (h->on_gone_) h->on_gone_();
-  });
+  host->runtime_->on_fatal([h = host.get()](const std::string& message) { h->end(message); });
+  host->runtime_->on_address_event([h = host.get()](const link::ConflictResult& event) { h->address_news(event); });
+  if (config.link.conflict.check_before_use && !config.ip.addresses.empty()) {
+    host->unchecked_ = config.ip.addresses.size();
+    complain(fmt::format("asking whether another host has {} (4 to 7 seconds; --no-acd skips it)",
+                         config.ip.addresses.size() == 1 ? config.ip.addresses.front().address.to_string()
+                                                         : std::string{"our addresses"}));
+  }
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
   if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_))
     return nullptr;
@@ -53,6 +81,37 @@ bool Host::open_control(asio::io_context& context, const CommonOptions& options,
   }
   complain(fmt::format("control socket: {}\n  try: --control PATH, or --no-control", control.error()));
   return options.control_path.empty();
+}
+
+void Host::end(const std::string& message) {
+  complain(message);
+  if (std::exchange(gone_, true)) return;
+  if (on_gone_) on_gone_();
+}
+
+void Host::on_ready(std::function<void()> handler) {
+  if (unchecked_ == 0) return handler();
+  on_ready_ = std::move(handler);
+}
+
+void Host::address_news(const link::ConflictResult& event) {
+  using What = link::ConflictResult::What;
+  const std::string address = event.address.to_string();
+  const std::string other = event.other.to_string();
+  switch (event.what) {
+    case What::Free:
+      if (unchecked_ > 0 && --unchecked_ == 0 && on_ready_ && !gone_) std::exchange(on_ready_, nullptr)();
+      return;
+    case What::Conflict:
+      return end(fmt::format("the address {} is already used by {}; choose another with --ip", address, other));
+    case What::Lost:
+      break;
+  }
+  const std::string message = fmt::format(
+      "the address {} is given up, since {} uses it too; its connections have ended. Choose another with --ip", address,
+      other);
+  if (runtime_->stack().config().ip.addresses.empty()) return end(message);
+  complain(message);
 }
 
 bool Host::attach_observers(const CommonOptions& options) {
@@ -81,6 +140,7 @@ Host::~Host() {
   runtime_->on_fatal(nullptr);
   runtime_->on_link_change(nullptr);
   control_.reset();
+  runtime_->on_address_event(nullptr);
   runtime_.reset();
   if (capture_) capture_->flush();
   if (capture_ && capture_->error()) complain(*capture_->error());
@@ -112,18 +172,23 @@ class Run {
       stop_soon();
     });
     wait_for_signal();
-    asio::co_spawn(context_, main(Surroundings{*host_, interrupted_}),
-                   asio::bind_cancellation_slot(
-                       cancel_.slot(), [this](std::exception_ptr failure, int status) { finish(failure, status); }));
+    host_->on_ready([this, &main] { start(main); });
     context_.run();
     return status_.value_or(exit_failure);
   }
 
  private:
+  void start(const HostMain& main) {
+    started_ = true;
+    asio::co_spawn(context_, main(Surroundings{*host_, interrupted_}),
+                   asio::bind_cancellation_slot(
+                       cancel_.slot(), [this](std::exception_ptr failure, int status) { finish(failure, status); }));
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](error_code ec, int) {
       if (ec) return;
-      if (interrupted_) {
+      if (interrupted_ || !started_) {
         status_ = exit_failure;
         return context_.stop();
       }
@@ -177,6 +242,7 @@ class Run {
   asio::signal_set signals_{context_, SIGINT, SIGTERM};
   asio::steady_timer timer_{context_};
   asio::cancellation_signal cancel_;
+  bool started_ = false;
   bool interrupted_ = false;
   std::optional<int> status_;
   std::chrono::steady_clock::time_point drain_until_;
@@ -185,9 +251,44 @@ class Run {
 
 }  // namespace
 
+namespace {
+
+/// An address first, then the subcommand's main; the lease is given back at the end, or kept in its file.
+asio::awaitable<int> with_leased_address(const CommonOptions& options, const HostMain& main, Surroundings around) {
+  DhcpSession session{around.runtime(), options.lease_file, false};
+  session.start(around.dhcp_options());
+  int status = exit_failure;
+  std::exception_ptr failure;
+  try {
+    co_await session.wait_for_address(std::nullopt);
+    status = co_await main(around);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state();
+  if (!around.device_gone()) {
+    co_await around.drain_connections();
+    co_await session.finish(!session.keeps_lease());
+  }
+  if (failure) std::rethrow_exception(failure);
+  co_return status;
+}
+
+}  // namespace
+
+asio::awaitable<void> Surroundings::drain_connections() const {
+  asio::steady_timer moment{runtime().context()};
+  const auto end = std::chrono::steady_clock::now() + drain_time;
+  while (!host_->gone() && host_->open_connections() > 0 && std::chrono::steady_clock::now() < end) {
+    moment.expires_after(drain_step);
+    (void)co_await moment.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
 int run_on_host(const CommonOptions& options, HostMain main) {
   std::signal(SIGPIPE, SIG_IGN);
-  return Run{options}(main);
+  if (!options.dhcp || options.dhcp_by_hand) return Run{options}(main);
+  return Run{options}([&](Surroundings around) { return with_leased_address(options, main, around); });
 }
 
 }  // namespace wireside::apps

@@ -35,22 +35,31 @@ class Host {
   [[nodiscard]] Runtime& runtime() { return *runtime_; }
   /// Who watches the stack. Attach the list to the stack after adding to it: an empty one is not attached.
   [[nodiscard]] ObserverList& observers() { return observers_; }
-  /// Called once, after the message is printed, when the device is gone for good.
+  /// Called once, after the message is printed, when the device, or the last of our addresses, is gone for good.
   void on_gone(std::function<void()> handler) { on_gone_ = std::move(handler); }
   [[nodiscard]] bool gone() const { return gone_; }
+  /// Called once when every --ip is in use; at once where that is so already. Not called when `on_gone` is.
+  void on_ready(std::function<void()> handler);
+  /// From the command line and the lease file.
+  [[nodiscard]] const dhcp::Options& dhcp_options() const { return dhcp_options_; }
   /// Connections that still have something to say to their peers (not listeners, not TIME-WAIT).
   [[nodiscard]] std::size_t open_connections() const;
 
  private:
   Host() = default;
   bool attach_observers(const CommonOptions& options);
+  void address_news(const link::ConflictResult& event);
+  void end(const std::string& message);
 
+  dhcp::Options dhcp_options_;
   ObserverList observers_;
   std::optional<TracePrinter> trace_;
   std::unique_ptr<PcapWriter> capture_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<ControlServer> control_;
   std::function<void()> on_gone_;
+  std::function<void()> on_ready_;
+  std::size_t unchecked_ = 0;  ///< addresses that are still probed for
   bool gone_ = false;
 };
 
@@ -63,9 +72,12 @@ class Surroundings {
   Surroundings(Host& host, const bool& interrupted) : host_{&host}, interrupted_{&interrupted} {}
   [[nodiscard]] Runtime& runtime() const { return host_->runtime(); }
   [[nodiscard]] ObserverList& observers() const { return host_->observers(); }
+  [[nodiscard]] const dhcp::Options& dhcp_options() const { return host_->dhcp_options(); }
   /// SIGINT or SIGTERM came.
   [[nodiscard]] bool interrupted() const { return *interrupted_; }
   [[nodiscard]] bool device_gone() const { return host_->gone(); }
+  /// Waits until the last connection has ended, two seconds at most.
+  boost::asio::awaitable<void> drain_connections() const;
 
  private:
   Host* host_;

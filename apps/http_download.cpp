@@ -24,13 +24,15 @@ constexpr std::uint64_t small_file = 64 * 1024;
 /// A buffer size that the stack's pool keeps ready.
 constexpr std::size_t block_octets = 64 * 1024;
 
-/// True when a list of entity tags ("*" or comma-separated) names `tag`, by the weak comparison.
-bool names_tag(std::string_view list, std::string_view tag) {
+enum class Comparison { Weak, Strong };
+
+/// True when a list of entity tags ("*" or comma-separated) names `tag`, which is a strong one.
+bool names_tag(std::string_view list, std::string_view tag, Comparison comparison) {
   while (!list.empty()) {
     const auto comma = std::min(list.find(','), list.size());
     std::string_view item = trim(list.substr(0, comma));
     list.remove_prefix(std::min(comma + 1, list.size()));
-    if (item.starts_with("W/")) item.remove_prefix(2);
+    if (comparison == Comparison::Weak && item.starts_with("W/")) item.remove_prefix(2);
     if (item == "*" || item == tag) return true;
   }
   return false;
@@ -90,10 +92,24 @@ HttpSession::Flow HttpSession::send_listing(const TargetPath& target, const Open
 /// RFC 9110 section 13.2.2: If-None-Match decides alone where it is present.
 bool HttpSession::not_modified(const OpenFile& file) const {
   const std::string_view tags = field(http::field::if_none_match);
-  if (!tags.empty()) return names_tag(tags, entity_tag(file.facts));
+  if (!tags.empty()) return names_tag(tags, entity_tag(file.facts), Comparison::Weak);
   const std::string_view since = field(http::field::if_modified_since);
   const auto time = since.empty() ? std::nullopt : parse_http_date(since);
   return time && file.facts.st_mtim.tv_sec <= *time;
+}
+
+bool HttpSession::precondition_failed(const OpenFile* file) const {
+  const std::string_view match = field(http::field::if_match);
+  const std::string_view unmodified = field(http::field::if_unmodified_since);
+  if (!match.empty()) {
+    if (file == nullptr || !names_tag(match, entity_tag(file->facts), Comparison::Strong)) return true;
+  } else if (!unmodified.empty() && file != nullptr) {
+    const auto time = parse_http_date(unmodified);
+    if (time && file->facts.st_mtim.tv_sec > *time) return true;
+  }
+  const std::string_view none = field(http::field::if_none_match);
+  const bool writes = parser_->get().method() == http::verb::put;  // GET and HEAD answer 304 instead
+  return writes && !none.empty() && file != nullptr && names_tag(none, entity_tag(file->facts), Comparison::Weak);
 }
 
 RangeChoice HttpSession::wanted_ranges(const OpenFile& file) const {
@@ -108,6 +124,9 @@ RangeChoice HttpSession::wanted_ranges(const OpenFile& file) const {
 }
 
 HttpSession::Flow HttpSession::send_file(const std::string& path, const OpenFile& file) {
+  if (precondition_failed(&file)) {
+    co_return co_await refuse(Status::precondition_failed, "the file is not in the state that the request asks for");
+  }
   const auto size = static_cast<std::uint64_t>(file.facts.st_size);
   const bool unchanged = not_modified(file);
   const RangeChoice choice = unchanged ? RangeChoice{WholeFile{}} : wanted_ranges(file);

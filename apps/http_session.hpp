@@ -69,6 +69,8 @@ class HttpSession : public ListNode<HttpSessionTag>, public std::enable_shared_f
   Flow send_listing(const TargetPath& target, const OpenFile& folder);
   Flow send_file(const std::string& path, const OpenFile& file);
   [[nodiscard]] bool not_modified(const OpenFile& file) const;
+  /// RFC 9110 section 13.2.2: the conditions that end in 412; `file` is null where there is none of that name.
+  [[nodiscard]] bool precondition_failed(const OpenFile* file) const;
   [[nodiscard]] RangeChoice wanted_ranges(const OpenFile& file) const;
   std::vector<Piece> plan_body(HeaderReply& reply, const std::vector<ByteRange>& ranges, const std::string& type,
                                std::uint64_t size) const;

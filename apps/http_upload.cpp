@@ -47,6 +47,10 @@ std::optional<std::pair<HttpSession::Status, std::string>> HttpSession::upload_o
 HttpSession::Flow HttpSession::put(const TargetPath& target) {
   const bool keep_afterwards = std::exchange(keep_alive_, false);  // until the body is read in full
   if (const auto wrong = upload_objection(target)) co_return co_await refuse(wrong->first, wrong->second);
+  const auto present = server_.root().open_file(target.path);
+  if (precondition_failed(present ? &*present : nullptr)) {
+    co_return co_await refuse(Status::precondition_failed, "the file is not in the state that the request asks for");
+  }
   auto upload = server_.root().begin_upload(target.path);
   if (!upload) {
     const int error = upload.error();

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "agent.hpp"
 #include "command.hpp"
@@ -17,7 +19,9 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const CLI::App* at = app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   const std::string command = at == app ? "wireside" : fmt::format("wireside {}", at->get_name());
-  return fmt::format("{}: {}\n  try: {} --help\n", command, error.what(), command);
+  const auto unknown = at == app ? app->remaining() : std::vector<std::string>{};
+  const std::string what = unknown.empty() ? error.what() : fmt::format("there is no subcommand '{}'", unknown[0]);
+  return fmt::format("{}: {}\n  try: {} --help\n", command, what, command);
 }
 
 int usage_error(const UsageError& error) {
@@ -31,10 +35,13 @@ void set_up(CLI::App& app, Action& chosen) {
   app.require_subcommand(1);
   register_serve(app, chosen);
   register_ping(app, chosen);
+  register_traceroute(app, chosen);
   register_get(app, chosen);
   register_nc(app, chosen);
   register_router(app, chosen);
   register_tables(app, chosen);
+  register_resolve(app, chosen);
+  register_dhcp(app, chosen);
   wireside::agent::register_agent(app, chosen);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->set_version_flag("--version", "wireside " WIRESIDE_VERSION);

@@ -18,6 +18,7 @@ class PingStatistics {
   bool reply(std::uint16_t sequence, Duration rtt);
   void error() { ++errors_; }
 
+  [[nodiscard]] std::uint64_t errors() const { return errors_; }
   [[nodiscard]] std::uint64_t transmitted() const { return transmitted_; }
   /// Without duplicates.
   [[nodiscard]] std::uint64_t received() const { return received_; }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "name_lookup.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -56,12 +57,8 @@ Parsed parse_after_scheme(std::string_view rest) {
   }
   const auto colon = authority.find(':');
   const std::string_view host = authority.substr(0, colon);
-  const auto address = Ipv4Address::parse(host);
   if (host.empty()) return wrong("the URL has no host; write http://10.0.0.1/path");
-  if (!address) {
-    return wrong(fmt::format("'{}' is not an IPv4 address, and names cannot be looked up; write http://10.0.0.1/path",
-                             printable(host)));
-  }
+  if (const auto problem = host_problem(std::string{host})) return wrong("the URL's host " + *problem);
   std::uint16_t port = 80;
   if (colon != std::string_view::npos && colon + 1 < authority.size()) {
     const std::string_view digits = authority.substr(colon + 1);
@@ -73,7 +70,7 @@ Parsed parse_after_scheme(std::string_view rest) {
   if (!usable_in_request_line(target)) {
     return wrong("the URL holds spaces or characters outside ASCII; write them as %XX");
   }
-  HttpUrl url{{*address, Port{port}}, address->to_string(), std::string{target}};
+  HttpUrl url{std::string{host}, Port{port}, std::string{host}, std::string{target}};
   if (port != 80) url.host += fmt::format(":{}", port);
   if (!url.target.starts_with('/')) url.target.insert(0, "/");
   return url;

@@ -1,4 +1,4 @@
-// The URLs that `wireside get` understands: http with an IPv4 literal.
+// The URLs that `wireside get` understands: http with an IPv4 address or a host name.
 #pragma once
 
 #include <expected>
@@ -10,13 +10,14 @@
 namespace wireside::apps {
 
 struct HttpUrl {
-  Endpoint server;
-  std::string host;    ///< value of the Host field: the address, and the port unless it is 80
+  std::string server;  ///< IPv4 address or host name
+  Port port{80};
+  std::string host;    ///< value of the Host field: the server, and the port unless it is 80
   std::string target;  ///< path and query, "/" at least; no fragment
   friend bool operator==(const HttpUrl&, const HttpUrl&) = default;
 };
 
-/// Parses "http://10.0.0.1[:port][/path][?query][#fragment]". The error is a sentence that says what is wrong and what
+/// Parses "http://host[:port][/path][?query][#fragment]". The error is a sentence that says what is wrong and what
 /// would be right.
 [[nodiscard]] std::expected<HttpUrl, std::string> parse_http_url(std::string_view text);
 

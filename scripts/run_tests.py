@@ -77,9 +77,10 @@ def run(command, timeout, env=None):
 class Stages:
     """The stages, in the order in which they run: methods named stage_*."""
 
-    def __init__(self, tally, quick):
+    def __init__(self, tally, quick, chosen):
         self.tally = tally
         self.quick = quick
+        self.chosen = set(chosen)
         self.built = {}
 
     def build(self, preset, targets, configure=()):
@@ -142,6 +143,7 @@ class Stages:
     def stage_unit(self):
         """unit tests, release build"""
         self.programs("release", ["wireside_unit_tests"])
+        self.programs("release", ["wireside_app_tests"])
 
     def stage_sim(self):
         """simulator: two stacks, virtual clock, impaired network"""
@@ -153,6 +155,7 @@ class Stages:
 
     def stage_e2e(self):
         """the host's ping, curl and nc"""
+        self.build("release", ["wireside_examples"])
         self.pytest("tests/e2e", 600)
 
     def stage_asan(self):
@@ -179,8 +182,16 @@ class Stages:
                  "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=0", f"-artifact_prefix={RESULTS}/{name}-",
                  corpus, *([seeds] if os.path.isdir(seeds) else [])], 120))
 
+    def stage_page(self):
+        """docs/conformance.md agrees with the tests and, where all of them ran, with their results"""
+        command = ["scripts/conformance_page", "--check", "--results", RESULTS]
+        if PROOFS <= self.chosen:
+            command.append("--need-results")
+        self.tally.record("docs/conformance.md", run(command, 60))
 
-QUICK = {"layers", "format", "build", "unit", "sim", "conformance", "e2e"}
+
+PROOFS = {"unit", "sim", "conformance", "e2e"}
+QUICK = PROOFS | {"layers", "format", "build", "page"}
 
 
 def arguments(stages):
@@ -219,7 +230,7 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # end what runs, then say how far it came
         signal.signal(number, interrupt)
     tally, times = Tally(), {}
-    runner = Stages(tally, options.quick)
+    runner = Stages(tally, options.quick, chosen)
     try:
         for number, name in enumerate(chosen, 1):
             print(paint("1", f"\n== [{number}/{len(chosen)}] {name}: {stages[name]}"), flush=True)

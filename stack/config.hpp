@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "dns/dns_config.hpp"
 #include "ip/ip_config.hpp"
 #include "link/link_config.hpp"
 #include "tcp/tcp_types.hpp"
@@ -14,6 +15,7 @@ struct Config {
   link::LinkConfig link;
   ip::IpConfig ip;
   tcp::TcpConfig tcp;
+  dns::DnsConfig dns;
 };
 
 }  // namespace wireside

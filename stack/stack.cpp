@@ -5,13 +5,11 @@
 #include <utility>
 
 #include "stack_state.hpp"
-#include "wire/udp.hpp"
 
 namespace wireside {
 namespace {
 
 constexpr std::size_t ip_tcp_headers = wire::ipv4_min_header + wire::tcp_min_header;
-constexpr std::size_t ip_udp_headers = wire::ipv4_min_header + wire::udp_header_length;
 /// Payload of the largest super-segment: an IPv4 packet of 65,535 octets with the longest TCP header.
 constexpr std::size_t max_super_segment = 65535 - wire::ipv4_min_header - wire::tcp_max_header;
 
@@ -70,43 +68,79 @@ bool RoutedAddresses::is_local(IpAddress address) const {
   return kind == ip::AddressKind::Local || kind == ip::AddressKind::Loopback;
 }
 
+std::uint16_t RoutedAddresses::path_mtu(IpAddress destination) const { return ip_.path_mtu(destination.v4()); }
+
+std::uint16_t RoutedAddresses::link_mtu(IpAddress destination) const {
+  return is_local(destination) ? std::uint16_t{65535} : ip_.mtu();
+}
+
 bool RoutedAddresses::is_broadcast(IpAddress address) const { return routes_.is_broadcast(address.v4()); }
 
 StackState::StackState(const Config& wanted, const Seed& seed)
     : random{seed},
       config{completed(wanted, random)},
-      link{config.link, sink},
-      ip{config.ip, config.link.mtu, random, sink},
+      link{config.link, random, sink},
+      ip{config.ip, config.link.mtu, random, pool, sink},
       udp{udp_config(config), random, pool, sink},
       tcp{config.tcp, random, pool, sink},
-      addresses{ip.routes()},
+      paths{ip},
+      addresses{ip},
       sockets{tcp, udp, addresses, random, pool, socket_config(config)},
       segmenter_{{.tso = config.link.tso,
                   .tx_checksum_offload = config.link.tx_checksum_offload,
                   .pad_to_minimum = config.link.pad_to_minimum}} {
-  tcp.set_limits(static_cast<std::uint16_t>(config.link.mtu - ip_tcp_headers), max_super_segment);
-  udp.set_max_payload(config.link.mtu - ip_udp_headers);
+  set_mtu(config.link.mtu);
+  tcp.set_path_mtu(&paths);
+  hold_back_unchecked();
   refresh_addresses();
+}
+
+void StackState::set_mtu(std::uint16_t mtu) {
+  ip.set_mtu(mtu);
+  tcp.set_limits(static_cast<std::uint16_t>(mtu - ip_tcp_headers), max_super_segment);
 }
 
 void StackState::refresh_addresses() {
   config.ip.addresses = ip.routes().addresses();
+  ip.redirects().clear();
   link.set_addresses(config.ip.addresses);
 }
 
+void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
+  ip.routes().set_gateway(gateway);
+  ip.redirects().clear();
+  config.ip.gateway = gateway;
+}
+
+/// What redirects taught was about the routes as they were.
+Result<void> StackState::add_route(const ip::Route& route) {
+  if (auto added = ip.routes().add_route(route); !added) return added;
+  ip.redirects().clear();
+  return {};
+}
+
+void StackState::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  ip.routes().remove_route(destination, gateway);
+  ip.redirects().clear();
+}
+
 std::optional<Instant> StackState::next_deadline() {
-  Instant next = std::min({link.next_deadline(), tcp.next_deadline(), ip.routes().next_deadline()});
+  Instant next = std::min({link.next_deadline(), ip.next_deadline(), tcp.next_deadline()});
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
+  next = std::min(next, dhcp_deadline());
   if (next == Instant::max()) return std::nullopt;
   return next;
 }
 
 void StackState::handle_timeouts(Instant now) {
   link.handle_timeouts(now);
+  ip.handle_timeouts(now);
+  handle_address_results(now);
   tcp.handle_timeouts(now);
   // A gateway that was given up has rested: it is asked for by ARP, and used again when it answers.
   while (const auto gateway = ip.routes().poll_retry(now)) link.verify(now, *gateway);
   take_advice(now);
+  dhcp_timeouts(now);
   handle_unresolved(now);
   handle_loopback(now);
 }
@@ -124,36 +158,33 @@ SocketTable& Stack::sockets() { return state_->sockets; }
 BufferPool& Stack::buffers() { return state_->pool; }
 void Stack::attach(observe::Observer* observer) { state_->sink.attach(observer); }
 const observe::Sink& Stack::sink() const { return state_->sink; }
+observe::Sink& Stack::sink() { return state_->sink; }
 
 MacAddress Stack::mac() const { return state_->config.link.mac; }
 const Config& Stack::config() const { return state_->config; }
 
-Result<void> Stack::add_address(Instant, Ipv4Prefix prefix) {
-  if (auto added = state_->ip.routes().add_address(prefix); !added) return added;
-  state_->refresh_addresses();
-  state_->link.announce();
-  return {};
-}
+Result<void> Stack::add_address(Instant now, Ipv4Prefix prefix) { return state_->add_address(now, prefix); }
+Result<void> Stack::remove_address(Instant now, Ipv4Address address) { return state_->remove_address(now, address); }
+void Stack::check_address(Instant now, Ipv4Address address) { state_->link.conflicts().start_probe(now, address); }
+std::optional<link::ConflictResult> Stack::poll_address_event() { return state_->poll_address_event(); }
 
-Result<void> Stack::remove_address(Instant, Ipv4Address address) {
-  if (auto removed = state_->ip.routes().remove_address(address); !removed) return removed;
-  state_->refresh_addresses();
-  return {};
-}
+void Stack::set_gateway(std::optional<Ipv4Address> gateway) { state_->set_gateway(gateway); }
 
-void Stack::set_gateway(std::optional<Ipv4Address> gateway) {
-  state_->ip.routes().set_gateway(gateway);
-  state_->config.ip.gateway = gateway;
-}
+Result<void> Stack::start_dhcp(Instant now, const dhcp::Options& options) { return state_->start_dhcp(now, options); }
+void Stack::stop_dhcp(Instant now, bool release) { state_->stop_dhcp(now, release); }
+Result<void> Stack::inform_dhcp(Instant now, const dhcp::Options& options) { return state_->inform_dhcp(now, options); }
+dhcp::Status Stack::dhcp_status() const { return state_->dhcp_status(); }
+std::optional<dhcp::Change> Stack::poll_dhcp_change() { return state_->poll_dhcp_change(); }
 
-Result<void> Stack::add_route(const ip::Route& route) { return state_->ip.routes().add_route(route); }
+Result<void> Stack::add_route(const ip::Route& route) { return state_->add_route(route); }
 void Stack::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
-  state_->ip.routes().remove_route(destination, gateway);
+  state_->remove_route(destination, gateway);
 }
 void Stack::watch_gateway(Ipv4Address gateway) { state_->ip.routes().watch(gateway); }
 const ip::Routes& Stack::routes() const { return state_->ip.routes(); }
 
-void Stack::announce(Instant) { state_->link.announce(); }
+void Stack::announce(Instant now) { state_->announce(now); }
+void Stack::link_down() { state_->link.conflicts().link_down(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
 std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.list_listeners(); }
@@ -174,7 +205,10 @@ void Stack::forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop) {
   state_->forward(now, std::move(packet), next_hop);
 }
 void Stack::deliver(Instant now, const TransitPacket& packet) { state_->deliver(now, packet); }
-void Stack::refuse_transit(Instant now, observe::DropReason reason) { state_->sink.drop(now, reason); }
+void Stack::refuse_transit(Instant now, observe::DropReason reason) {
+  if (reason == observe::DropReason::TooBig) ++state_->sink.count.ip_fragment_failures;
+  state_->sink.drop(now, reason);
+}
 void Stack::icmp_error(Instant now, const wire::IcmpHeader& error, const ip::IncomingDatagram& original) {
   state_->ip.icmp_error(now, error, original);
 }

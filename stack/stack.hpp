@@ -7,7 +7,9 @@
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "config.hpp"
+#include "dhcp/dhcp_types.hpp"
 #include "ip/routes.hpp"
+#include "link/address_conflict.hpp"
 #include "link/neighbour_cache.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
@@ -45,12 +47,22 @@ class Stack {
   /// At most one observer; nullptr detaches. It must outlive its attachment.
   void attach(observe::Observer* observer);
   [[nodiscard]] const observe::Sink& sink() const;
+  /// For services beside the stack that report and count as its layers do.
+  [[nodiscard]] observe::Sink& sink();
 
   [[nodiscard]] MacAddress mac() const;
   [[nodiscard]] const Config& config() const;
-  /// Adds or removes an address at run time. Errors: AddressInUse, AddressNotAvailable.
+  /// Adds an address at run time. Where link.conflict.check_before_use is set it is probed for first (RFC 5227) and can
+  /// be used once poll_address_event() has told that it is Free; else it is ours, and announced, at once.
+  /// Errors: AddressInUse, InvalidArgument, NoBuffers.
   Result<void> add_address(Instant now, Ipv4Prefix prefix);
+  /// Connections and sockets bound to the address end with AddressNotAvailable. Error: AddressNotAvailable.
   Result<void> remove_address(Instant now, Ipv4Address address);
+  /// Probes for an address that is not ours, without taking it: poll_address_event() tells Free or Conflict.
+  void check_address(Instant now, Ipv4Address address);
+  /// What address conflict detection found out. Already acted upon: a Free address that was to be ours is in use and
+  /// announced, one in Conflict is forgotten, a Lost one is removed and its connections have ended.
+  [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
   void set_gateway(std::optional<Ipv4Address> gateway);
   /// Adds a route, beside those to the same destination through other gateways. Errors: NoBuffers, InvalidArgument.
   Result<void> add_route(const ip::Route& route);
@@ -59,8 +71,23 @@ class Stack {
   [[nodiscard]] const ip::Routes& routes() const;
   /// Watches over a neighbour that is a gateway of a router's table (dead-gateway detection).
   void watch_gateway(Ipv4Address gateway);
-  /// Broadcasts an ARP announcement for each address (after link up).
+
+  /// Begins to look for an address (RFC 2131). What the server gives (address, routes, gateway, MTU) is set by itself,
+  /// and removed when the lease ends; connections from a lost address fail with AddressNotAvailable. Error: Already.
+  Result<void> start_dhcp(Instant now, const dhcp::Options& options);
+  /// Ends it, and takes the address down; with `release` the server is told first.
+  void stop_dhcp(Instant now, bool release);
+  /// Asks a server for configuration for our first address (DHCPINFORM). Nothing is set by the answer: it is told by
+  /// poll_dhcp_change. Errors: Already, AddressNotAvailable.
+  Result<void> inform_dhcp(Instant now, const dhcp::Options& options);
+  [[nodiscard]] dhcp::Status dhcp_status() const;
+  /// What happened since, oldest first; never CheckAddress. Old news is dropped when nobody asks.
+  [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
+
+  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP.
   void announce(Instant now);
+  /// The link carries nothing until announce() is called again: probing waits, as silence would prove nothing.
+  void link_down();
   /// The device is gone: every connection fails with NetworkDown.
   void interface_gone(Instant now);
 

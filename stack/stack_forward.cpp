@@ -104,28 +104,34 @@ bool StackState::prepare_transit(Instant now, const TransitPacket& packet, Frame
   }
   if (d.packet.size() > in_block) out.payload.push_back(d.packet.sub(in_block));
   out.reason = observe::TxReason::Forwarded;
-  if (!offloaded) return fits_link(now, out);
-  const bool tcp_segment = is_protocol(d.header, wire::IpProtocol::Tcp);
   out.gso_size = d.gso_size;
+  fits_link(out);
+  if (!offloaded) return true;
+  const bool tcp_segment = is_protocol(d.header, wire::IpProtocol::Tcp);
   out.checksum_wanted = true;
   out.checksum_start = static_cast<std::uint16_t>(ip_length);
   out.checksum_offset = static_cast<std::uint16_t>(tcp_segment ? wire::tcp_checksum_offset : wire::udp_checksum_offset);
   wire::put_pseudo_header_sum({p, ip_length}, static_cast<std::uint32_t>(d.payload.size()),
                               p + ip_length + out.checksum_offset);
-  return fits_link(now, out);
+  if (out.fragment_limit != 0) ip::complete_checksum_before_fragmentation(out, ip_length);
+  return true;
 }
 
-/// The router has answered what cannot be fragmented; what can be is cut here.
-bool StackState::fits_link(Instant now, FrameOut& out) {
+/// What cannot be fragmented the router has answered; what can be is cut when it leaves.
+void StackState::fits_link(FrameOut& out) const {
   const std::size_t mtu = config.link.mtu;
   if (out.gso_size != 0 && out.payload.octets() > out.gso_size) {
+    // Smaller segments instead of fragments of larger ones.
     if (out.header.size() + out.gso_size > mtu) out.gso_size = static_cast<std::uint16_t>(mtu - out.header.size());
-    return true;  // smaller segments instead of fragments of larger ones
+    return;
   }
-  if (out.size() <= mtu) return true;
-  sink.drop(now, DropReason::TooBig);
-  ++sink.count.ip_fragment_failures;
-  return false;
+  if (out.size() > mtu) out.fragment_limit = config.link.mtu;
+}
+
+/// What redirects taught goes with the gateway they named (RFC 1122 section 3.3.1.5).
+void StackState::advise_against(Instant now, Ipv4Address neighbour, ip::GatewayAdvice advice) {
+  ip.redirects().forget(neighbour);
+  ip.routes().negative_advice(now, neighbour, advice, sink);
 }
 
 void StackState::take_advice(Instant now) {
@@ -133,13 +139,13 @@ void StackState::take_advice(Instant now) {
     if (advice->reachable) {
       ip.routes().positive_advice(now, advice->address, sink);
     } else {
-      ip.routes().negative_advice(now, advice->address, ip::GatewayAdvice::NoAnswer, sink);
+      advise_against(now, advice->address, ip::GatewayAdvice::NoAnswer);
     }
   }
-  while (const auto peer = tcp.poll_no_progress()) {
-    const auto hop = ip.routes().next_hop(peer->v4());
+  while (const auto peer = tcp.take_negative_advice()) {
+    const auto hop = ip.redirects().next_hop(peer->v4());
     if (!hop) continue;
-    ip.routes().negative_advice(now, *hop, ip::GatewayAdvice::NoProgress, sink);
+    advise_against(now, *hop, ip::GatewayAdvice::NoProgress);
     link.verify(now, *hop);  // is the neighbour itself there? (RFC 4861 section 7.3.3)
   }
 }

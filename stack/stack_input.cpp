@@ -44,9 +44,13 @@ std::optional<Meaning> meaning_of(const ip::IcmpErrorReport& report) {
     case 0:   // network
     case 5:   // source route failed
     case 6:   // destination network unknown
-    case 9:   // network administratively prohibited
     case 11:  // network unreachable for this type of service
       return Meaning{Error::NetworkUnreachable, false};
+    case 9:  // network administratively prohibited
+      return Meaning{Error::NetworkUnreachable, true};
+    case 10:  // host administratively prohibited
+    case 13:  // communication administratively prohibited
+      return Meaning{Error::HostUnreachable, true};
     case 2:  // protocol
     case 3:  // port
       return Meaning{Error::ConnectionRefused, true};
@@ -67,7 +71,9 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
   const auto arrived = link.handle_frame(now, frame);
-  if (!arrived) return;
+  if (link.conflicts().has_result()) [[unlikely]]
+    handle_address_results(now);
+  if (!arrived || (dhcp_ && take_dhcp_packet(now, *arrived))) return;
   packet_arrives(
       now, arrived->packet,
       {.checksum = arrived->checksum, .gso_size = arrived->gso_size, .link_broadcast = arrived->link_broadcast});
@@ -120,7 +126,7 @@ void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) 
                             .tos = datagram.header.tos,
                             .gso_size = datagram.gso_size});
   if (tcp.take_forward_progress()) {
-    if (const auto hop = ip.routes().next_hop(datagram.header.source)) {
+    if (const auto hop = ip.redirects().next_hop(datagram.header.source)) {
       link.confirm(now, *hop);
       ip.routes().positive_advice(now, *hop, sink);
     }
@@ -149,21 +155,64 @@ void StackState::echo_reply_arrives(Instant now, const ip::EchoReplyReport& repl
                                              .tos = reply.tos});
 }
 
-void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
-  if (const auto meaning = meaning_of(report)) {
-    transport_error(now, report.protocol, report.tuple, report.seq, meaning->error, meaning->hard);
+bool StackState::is_credible(const ip::IcmpErrorReport& report) const {
+  switch (static_cast<wire::IpProtocol>(report.protocol)) {
+    case wire::IpProtocol::Tcp:
+      return report.seq && tcp.is_in_flight(report.tuple, *report.seq);
+    case wire::IpProtocol::Udp:
+      return udp.sent_to(udp::Service::Udp, report.tuple);
+    case wire::IpProtocol::Icmp:
+      return udp.sent_to(udp::Service::Echo, report.tuple);
   }
+  return false;
 }
 
-void StackState::transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
-                                 Error error, bool hard) {
+bool StackState::fragmentation_needed(Instant now, const ip::IcmpErrorReport& report) {
+  // Without DF in the quote the router would have cut the packet, unless the path is known to need that.
+  if (!report.quoted_dont_fragment || !is_credible(report)) {
+    sink.drop(now, DropReason::IcmpNotCredible);
+    return false;
+  }
+  if (!ip.path_mtus().lower(now, report.tuple.remote.address.v4(), report.mtu, report.quoted_length)) return true;
+  if (report.protocol == static_cast<std::uint8_t>(wire::IpProtocol::Tcp)) tcp.path_mtu_changed(now, report.tuple);
+  return true;
+}
+
+void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
+  if (report.type == wire::IcmpType::Redirect) {
+    const bool taken = is_credible(report) &&
+                       ip.redirects().take(now, report.reporter, report.tuple.remote.address.v4(), report.gateway);
+    if (!taken) sink.drop(now, DropReason::IcmpNotCredible);
+    return;
+  }
+  const auto meaning = meaning_of(report);
+  if (!meaning) return;
+  if (meaning->error == Error::MessageTooLong) {
+    const bool tcp_report = report.protocol == static_cast<std::uint8_t>(wire::IpProtocol::Tcp);
+    if (!fragmentation_needed(now, report) || tcp_report) return;  // TCP has adapted: no error is left
+  }
+  transport_error(now, report.protocol, report.seq,
+                  {.error = meaning->error,
+                   .icmp_type = static_cast<std::uint8_t>(report.type),
+                   .icmp_code = report.code,
+                   .reporter = report.reporter,
+                   .tuple = report.tuple,
+                   .sequence = report.echo_sequence,
+                   .quoted_ttl = report.quoted_ttl,
+                   .mtu = report.mtu,
+                   .quote = report.quote},
+                  meaning->hard);
+}
+
+void StackState::transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq,
+                                 const udp::ErrorReport& report, bool hard) {
   switch (static_cast<wire::IpProtocol>(protocol)) {
     case wire::IpProtocol::Tcp:
-      return tcp.network_error(now, tuple, seq, error, hard);
+      return tcp.network_error(now, report.tuple, seq, report.error, hard);
     case wire::IpProtocol::Udp:
-      return udp.network_error(udp::Service::Udp, tuple, error);
+      return udp.network_error(udp::Service::Udp, report);
     case wire::IpProtocol::Icmp:
-      return udp.network_error(udp::Service::Echo, tuple, error);
+      return udp.network_error(udp::Service::Echo, report);
   }
 }
 

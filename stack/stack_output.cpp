@@ -1,8 +1,10 @@
 // The way out: what the layers have to send is pulled, given its headers, and handed over frame by frame.
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "stack_state.hpp"
+#include "wire/ethernet.hpp"
 #include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
 #include "wire/udp.hpp"
@@ -62,13 +64,18 @@ struct Flow {
   FourTuple tuple;
   std::uint8_t protocol = 0;
   std::optional<SeqNum> seq;
+  std::uint16_t sequence = 0;  ///< echo
 };
+
+bool wants_dont_fragment(udp::PathMtuDiscovery discovery) { return discovery != udp::PathMtuDiscovery::Dont; }
 
 std::optional<Flow> flow_of(ByteView packet) {
   const auto ip = wire::parse_ipv4(packet);
   if (!ip) return std::nullopt;
-  Flow flow{
-      .tuple = {{ip->header.source, {}}, {ip->header.destination, {}}}, .protocol = ip->header.protocol, .seq = {}};
+  Flow flow{.tuple = {{ip->header.source, {}}, {ip->header.destination, {}}},
+            .protocol = ip->header.protocol,
+            .seq = {},
+            .sequence = 0};
   const ByteView transport = packet.subspan(ip->header_length);
   if (const auto tcp = wire::parse_tcp(transport); flow.protocol == 6 && tcp) {
     flow.tuple.local.port = tcp->header.source;
@@ -80,6 +87,7 @@ std::optional<Flow> flow_of(ByteView packet) {
   } else if (const auto icmp = wire::parse_icmp(transport); flow.protocol == 1 && icmp) {
     if (icmp->type != static_cast<std::uint8_t>(wire::IcmpType::EchoRequest)) return std::nullopt;
     flow.tuple.local.port = Port{icmp->echo_id()};
+    flow.sequence = icmp->echo_sequence();
   }
   return flow;
 }
@@ -91,13 +99,13 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
     discard_output(now);
     return false;
   }
-  Pulled pulled = segmenter_.next(out) ? Pulled::Frame : Pulled::Again;
+  Pulled pulled = next_part(out) ? Pulled::Frame : Pulled::Again;
   unsigned loopback_rounds = 0;
   while (pulled != Pulled::Frame) {
     out.clear();
     pulled = loopback_.size() < loopback_pressure ? pull(now, out) : Pulled::Nothing;
     if (pulled == Pulled::Frame) {
-      segmenter_.begin(out);
+      begin_cutting(out);
     } else if (pulled == Pulled::Nothing) {
       // What remains after the last round is due at once (next_deadline).
       if (++loopback_rounds > max_loopback_rounds || !handle_loopback(now)) return false;
@@ -109,6 +117,21 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
   return true;
 }
 
+bool StackState::next_part(FrameOut& out) {
+  if (segmenter_.next(out)) return true;
+  if (!fragmenter_.next(out)) return false;
+  ++sink.count.ip_fragments_created;
+  if (config.link.pad_to_minimum) link::pad_to_minimum(out);
+  return true;
+}
+
+void StackState::begin_cutting(FrameOut& out) {
+  if (out.fragment_limit == 0) return segmenter_.begin(out);
+  ++sink.count.ip_fragmented;
+  fragmenter_.begin(out, wire::ethernet_header_length);
+  std::ignore = next_part(out);
+}
+
 StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
   if (link.poll(now, out)) return Pulled::Frame;
   handle_unresolved(now);
@@ -116,6 +139,9 @@ StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
   if (!from_router_.empty()) return send_transit(now, out);
   ip::NextHop next_hop;
   if (ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
+  if (dhcp_) {
+    if (const Pulled pulled = send_dhcp(now, out); pulled != Pulled::Nothing) return pulled;
+  }
   if (udp.poll_datagram(datagram_)) return send_datagram(now, out);
   if (tcp.poll_segment(now, segment_)) return send_segment(now, out);
   return Pulled::Nothing;
@@ -131,13 +157,18 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
   }
   datagram_.payload = Slice{};
   if (!echo) ++sink.count.udp_out;
+  const Ipv4Address destination = datagram_.tuple.remote.address.v4();
+  const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) &&
+                             ip.path_mtus().may_set_dont_fragment(destination) &&
+                             (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want ||
+                              out.size() + wire::ipv4_min_header <= ip.path_mtu(destination));
   const auto next_hop = ip.prepare(now,
                                    {.source = datagram_.tuple.local.address.v4(),
                                     .destination = datagram_.tuple.remote.address.v4(),
                                     .protocol = echo ? wire::IpProtocol::Icmp : wire::IpProtocol::Udp,
                                     .ttl = datagram_.ttl,
                                     .tos = datagram_.tos,
-                                    .dont_fragment = datagram_.dont_fragment},
+                                    .dont_fragment = dont_fragment},
                                    out);
   if (next_hop) return dispatch(now, *next_hop, out);
   udp.network_error(datagram_.service, datagram_.tuple, next_hop.error());
@@ -155,14 +186,16 @@ StackState::Pulled StackState::send_segment(Instant now, FrameOut& out) {
   out.checksum_offset = wire::tcp_checksum_offset;
   out.reason = segment_.reason;
   out.connection = segment_.connection;
-  const auto next_hop = ip.prepare(now,
-                                   {.source = segment_.tuple.local.address.v4(),
-                                    .destination = segment_.tuple.remote.address.v4(),
-                                    .protocol = wire::IpProtocol::Tcp,
-                                    .ttl = segment_.ttl,
-                                    .tos = segment_.tos,
-                                    .dont_fragment = true},
-                                   out);
+  const auto next_hop =
+      ip.prepare(now,
+                 {.source = segment_.tuple.local.address.v4(),
+                  .destination = segment_.tuple.remote.address.v4(),
+                  .protocol = wire::IpProtocol::Tcp,
+                  .ttl = segment_.ttl,
+                  .tos = segment_.tos,
+                  // Below the path MTU's floor routers have to cut.
+                  .dont_fragment = ip.path_mtus().may_set_dont_fragment(segment_.tuple.remote.address.v4())},
+                 out);
   if (next_hop) return dispatch(now, *next_hop, out);
   tcp.network_error(now, segment_.tuple, segment_.header.seq, next_hop.error(), true);
   return Pulled::Again;
@@ -198,7 +231,14 @@ void StackState::handle_unresolved(Instant now) {
     unresolved_.clear();
     if (config.ip.forwarding) hand_to_router(now, TransitPacket::Kind::Undeliverable, packet);
     if (const auto flow = flow_of(packet.data.view())) {
-      transport_error(now, flow->protocol, flow->tuple, flow->seq, Error::HostUnreachable, true);
+      transport_error(now, flow->protocol, flow->seq,
+                      {.error = Error::HostUnreachable,
+                       .local = true,
+                       .reporter = flow->tuple.local.address,
+                       .tuple = flow->tuple,
+                       .sequence = flow->sequence,
+                       .quote = packet.data},
+                      true);
     }
   }
 }
@@ -208,10 +248,15 @@ void StackState::interface_gone(Instant now) {
   addresses.interface_gone();
   loopback_.clear();
   segmenter_.clear();
+  fragmenter_.clear();
   link.clear();
   ip.clear();
   tcp.fail_all(now, Error::NetworkDown);
   udp.fail_all(Error::NetworkDown);
+  if (dhcp_) {
+    dhcp_->interface_gone(now);
+    apply_dhcp_changes(now);
+  }
 }
 
 /// With the interface gone, whatever still wants to be sent learns that it cannot be.

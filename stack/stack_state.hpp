@@ -3,6 +3,8 @@
 
 #include <deque>
 
+#include "dhcp/client.hpp"
+#include "ip/fragmentation.hpp"
 #include "ip/ip_layer.hpp"
 #include "link/link_layer.hpp"
 #include "link/segmentation.hpp"
@@ -12,16 +14,30 @@
 
 namespace wireside {
 
+/// Answers TCP's questions about paths.
+class KnownPaths : public tcp::PathMtu {
+ public:
+  explicit KnownPaths(const ip::IpLayer& ip) : ip_{ip} {}
+  [[nodiscard]] std::uint32_t generation() const override { return ip_.path_mtus().generation(); }
+  [[nodiscard]] std::uint16_t mtu(IpAddress destination) const override { return ip_.path_mtu(destination.v4()); }
+
+ private:
+  const ip::IpLayer& ip_;
+};
+
 /// Answers the socket table's questions about addresses from the routes.
 class RoutedAddresses : public AddressPolicy {
  public:
-  explicit RoutedAddresses(const ip::Routes& routes) : routes_{routes} {}
+  explicit RoutedAddresses(const ip::IpLayer& ip) : ip_{ip}, routes_{ip.routes()} {}
   [[nodiscard]] Result<IpAddress> source_for(IpAddress destination) const override;
   [[nodiscard]] bool is_local(IpAddress address) const override;
   [[nodiscard]] bool is_broadcast(IpAddress address) const override;
+  [[nodiscard]] std::uint16_t path_mtu(IpAddress destination) const override;
+  [[nodiscard]] std::uint16_t link_mtu(IpAddress destination) const override;
   void interface_gone() { gone_ = true; }
 
  private:
+  const ip::IpLayer& ip_;
   const ip::Routes& routes_;
   bool gone_ = false;
 };
@@ -43,10 +59,30 @@ class StackState {
   ip::IpLayer ip;
   udp::UdpLayer udp;
   tcp::TcpLayer tcp;
+  KnownPaths paths;
   RoutedAddresses addresses;
   SocketTable sockets;
 
   void refresh_addresses();
+  void set_mtu(std::uint16_t mtu);
+  void set_gateway(std::optional<Ipv4Address> gateway);
+  Result<void> add_route(const ip::Route& route);
+  void remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway);
+
+  // stack_dhcp.cpp
+  Result<void> start_dhcp(Instant now, const dhcp::Options& options);
+  void stop_dhcp(Instant now, bool release);
+  Result<void> inform_dhcp(Instant now, const dhcp::Options& options);
+  [[nodiscard]] dhcp::Status dhcp_status() const;
+  [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
+  /// What conflict detection found out about an address, asked for or in use (RFC 5227).
+  void address_checked(Instant now, Ipv4Address address, bool free);
+
+  // stack_addresses.cpp
+  Result<void> add_address(Instant now, Ipv4Prefix prefix);
+  Result<void> remove_address(Instant now, Ipv4Address address);
+  void announce(Instant now);
+  [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
 
   // stack_input.cpp
   void handle_frame(Instant now, const Packet& frame);
@@ -66,31 +102,65 @@ class StackState {
   void handle_timeouts(Instant now);
 
  private:
+  // stack_addresses.cpp
+  void hold_back_unchecked();
+  /// Acts on what address conflict detection found out.
+  void handle_address_results(Instant now);
+  void take_into_use(Instant now, Ipv4Prefix prefix);
+  [[nodiscard]] bool is_tentative(Ipv4Address address) const;
+  void drop_tentative(Ipv4Address address);
+
   // stack_input.cpp
   void packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival);
   void datagram_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void tcp_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void udp_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void error_arrives(Instant now, const ip::IcmpErrorReport& report);
+  /// Whether what the report quotes was sent and is still on its way, as far as we can know (RFC 5927 section 4).
+  [[nodiscard]] bool is_credible(const ip::IcmpErrorReport& report) const;
+  /// Takes a smaller path MTU over; false when the report cannot be true.
+  [[nodiscard]] bool fragmentation_needed(Instant now, const ip::IcmpErrorReport& report);
   void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
-  /// Tells the transport protocol of `tuple` that the network cannot do it.
-  void transport_error(Instant now, std::uint8_t protocol, const FourTuple& tuple, std::optional<SeqNum> seq,
-                       Error error, bool hard);
+  /// Tells the transport protocol of `report.tuple` that the network cannot do it. `seq`: TCP, where it is known.
+  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const udp::ErrorReport& report,
+                       bool hard);
+
+  // stack_dhcp.cpp
+  [[nodiscard]] Instant dhcp_deadline() const;
+  void dhcp_timeouts(Instant now);
+  /// True when the packet was the DHCP client's: it may be addressed to an address that we do not hold yet.
+  [[nodiscard]] bool take_dhcp_packet(Instant now, const link::ArrivedPacket& arrived);
+  void apply_dhcp_changes(Instant now);
+  void apply_dhcp_change(Instant now, dhcp::Change&& change);
+  void check_address(Instant now, Ipv4Address address);
+  /// The DHCP client wants to know of conflicts about this address.
+  [[nodiscard]] bool is_leased(Ipv4Address address) const;
+  void use_lease(Instant now, const dhcp::Lease& lease);
+  void use_routes(const dhcp::Configuration& c);
+  void drop_lease(Instant now, Ipv4Address address);
+  void forget_routes();
+  void finish_release(Instant now);
 
   // stack_forward.cpp
   void hand_to_router(Instant now, TransitPacket::Kind kind, ip::IncomingDatagram&& datagram);
   /// The same for a packet not yet taken apart.
   void hand_to_router(Instant now, TransitPacket::Kind kind, const Packet& packet);
   [[nodiscard]] bool prepare_transit(Instant now, const TransitPacket& packet, FrameOut& out);
-  [[nodiscard]] bool fits_link(Instant now, FrameOut& out);
+  void fits_link(FrameOut& out) const;
   /// Passes what neighbour cache and TCP noticed on to the routes (RFC 1122 section 3.3.1.4).
   void take_advice(Instant now);
+  void advise_against(Instant now, Ipv4Address neighbour, ip::GatewayAdvice advice);
 
   // stack_output.cpp
   enum class Pulled : std::uint8_t { Nothing, Frame, Again };
   [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
+  /// The next frame of a super-segment or datagram that is being cut; false when there is none.
+  [[nodiscard]] bool next_part(FrameOut& out);
+  /// What pull() gave becomes the first frame to send.
+  void begin_cutting(FrameOut& out);
   [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
   [[nodiscard]] Pulled send_transit(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_dhcp(Instant now, FrameOut& out);  // stack_dhcp.cpp
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
   void handle_unresolved(Instant now);
@@ -106,12 +176,30 @@ class StackState {
   std::deque<TransitPacket> to_router_;
   std::deque<Outbound> from_router_;
   std::size_t from_router_octets_ = 0;
+  ip::Fragmenter fragmenter_;
   std::deque<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;
   FrameOut unresolved_;
+  std::vector<Ipv4Prefix> tentative_;  ///< not ours before probing for them has ended (RFC 5227)
+  std::deque<link::ConflictResult> address_events_;
   bool gone_ = false;
+
+  /// What a lease has set, to be taken back when it ends.
+  struct UsedLease {
+    Ipv4Prefix prefix;
+    std::vector<ip::Route> routes;
+  };
+  /// A released address, held until its DHCPRELEASE has left, but not for long.
+  struct Releasing {
+    Ipv4Address address;
+    Instant until;
+  };
+  std::optional<dhcp::Client> dhcp_;
+  std::deque<dhcp::Change> dhcp_news_;
+  std::optional<UsedLease> used_lease_;
+  std::optional<Releasing> releasing_;
 };
 
 }  // namespace wireside

@@ -97,4 +97,16 @@ error_code datagram_socket::set_options(const DatagramOptions& options) {
   return to_error_code(core_->table().set_datagram_options(core_->handle(), options));
 }
 
+std::optional<ErrorReport> datagram_socket::take_error_report() {
+  if (!is_open()) return std::nullopt;
+  auto report = core_->table().take_error_report(core_->handle());
+  if (!report) return std::nullopt;
+  return std::move(*report);
+}
+
+Result<std::uint16_t> datagram_socket::path_mtu() const {
+  if (!is_open()) return fail(Error::BadHandle);
+  return core_->table().path_mtu(core_->handle());
+}
+
 }  // namespace wireside::net

@@ -189,6 +189,11 @@ class datagram_socket : public basic_socket {
   error_code connect(const Endpoint& peer);
   [[nodiscard]] Result<DatagramOptions> options() const;
   error_code set_options(const DatagramOptions& options);
+  /// With options().report_errors: the oldest of what the network said of what was sent; nullopt when there is none.
+  /// A waiting operation ends with the error first.
+  [[nodiscard]] std::optional<ErrorReport> take_error_report();
+  /// Largest IP packet towards the peer of a connected socket, as far as the path is known.
+  [[nodiscard]] Result<std::uint16_t> path_mtu() const;
 
   /// All buffers make one datagram. Signature: void(error_code, size_t).
   template <class Buffers, class Token = boost::asio::default_completion_token_t<executor_type>>

@@ -60,6 +60,31 @@ struct Describer {
     return e.instead.is_unspecified() ? text + ", but there is no other"
                                       : text + fmt::format(", {} instead", e.instead.to_string());
   }
+  std::string operator()(const observe::DnsProgress& e) const {
+    std::string text = fmt::format("DNS {} at {}{}: {}", e.name, e.server.to_string(), e.over_tcp ? " over TCP" : "",
+                                   to_string(e.step));
+    return e.step == observe::DnsStep::Asked ? text : text + fmt::format(" after {}", describe_duration(e.after));
+  }
+  std::string operator()(const observe::AddressChanged& e) const {
+    std::string text = fmt::format("address {}: {}", e.address.to_string(), to_string(e.news));
+    return e.other.is_zero() ? text : text + fmt::format(" ({})", e.other.to_string());
+  }
+  std::string operator()(const observe::DhcpStateChanged& e) const {
+    std::string text = fmt::format("DHCP {} -> {} ({})", to_string(e.from), to_string(e.to), to_string(e.cause));
+    return e.address.is_unspecified() ? text : text + fmt::format(", address {}", e.address.to_string());
+  }
+  /// What is sent says so by the reason of its frame.
+  std::string operator()(const observe::DhcpMessageSeen& e) const {
+    if (e.sent && !everything()) return {};
+    std::string text = fmt::format("{} {} (option 53 = {})", e.sent ? "sends" : "took", e.name, e.type);
+    if (!e.address.is_unspecified()) text += fmt::format(", address {}", e.address.to_string());
+    if (!e.server.is_unspecified()) text += fmt::format(", server {}", e.server.to_string());
+    return e.text.empty() ? text : text + fmt::format(", \"{}\"", e.text);
+  }
+  std::string operator()(const observe::DhcpUnanswered& e) const {
+    return fmt::format("no DHCP server answered {} (try {}): sent again, then in {}", e.name, e.tries,
+                       describe_duration(e.next_in));
+  }
 };
 
 }  // namespace

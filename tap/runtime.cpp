@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "name_service.hpp"
+
 namespace wireside {
 namespace {
 
@@ -56,6 +58,14 @@ class Spinner {
   bool allowed_ = std::thread::hardware_concurrency() > 1;
 };
 
+/// A seed of its own, so that DNS ids and ports tell nothing of the stack's random numbers.
+Seed seed_of_names(const Seed& seed) {
+  Random random{seed};
+  Seed out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = random.next_u64() ^ seed[i];
+  return out;
+}
+
 }  // namespace
 
 class Runtime::Impl {
@@ -87,6 +97,8 @@ class Runtime::Impl {
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
   std::function<void(Instant)> on_turn_;
+  std::function<void(const link::ConflictResult&)> on_address_event_;
+  std::function<void(const dhcp::Change&)> on_dhcp_change_;
   std::string fatal_message_;
   void report_fatal();
 
@@ -260,6 +272,9 @@ void Runtime::Impl::turn() {
 
 /// What follows every exchange with the stack.
 void Runtime::Impl::settle() {
+  while (const auto news = stack_.poll_address_event()) {
+    if (on_address_event_) on_address_event_(*news);
+  }
   dispatch_events();
   arm_timer();
 }
@@ -322,6 +337,7 @@ void Runtime::Impl::writable_again() {
 void Runtime::Impl::link_went_down() {
   if (link_up_) {
     link_up_ = false;
+    stack_.link_down();
     if (on_link_change_) {
       on_link_change_(false, make_tap_error(TapFault::InterfaceDown, {.name = device_.name()}).to_string());
     }
@@ -336,6 +352,10 @@ void Runtime::Impl::link_came_up() {
 }
 
 void Runtime::Impl::dispatch_events() {
+  while (const auto change = stack_.poll_dhcp_change()) {
+    // A copy: the handler may take itself off.
+    if (const auto handler = on_dhcp_change_) handler(*change);
+  }
   for (std::size_t n = 0; n < events_per_turn; ++n) {
     const auto event = stack_.poll_event();
     if (!event) return;
@@ -397,7 +417,8 @@ void Runtime::Impl::unwatch(SocketHandle socket) {
 // --- the public face ---
 
 Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
-    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)} {}
+    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)},
+      names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
 Runtime::~Runtime() = default;
 void Runtime::start() { impl_->start(); }
 void Runtime::stop() { impl_->stop(); }
@@ -416,6 +437,12 @@ void Runtime::on_link_change(std::function<void(bool up, const std::string& mess
   impl_->on_link_change_ = std::move(handler);
 }
 void Runtime::on_turn(std::function<void(Instant now)> handler) { impl_->on_turn_ = std::move(handler); }
+void Runtime::on_address_event(std::function<void(const link::ConflictResult& event)> handler) {
+  impl_->on_address_event_ = std::move(handler);
+}
+void Runtime::on_dhcp_change(std::function<void(const dhcp::Change& change)> handler) {
+  impl_->on_dhcp_change_ = std::move(handler);
+}
 const TapDevice& Runtime::device() const { return impl_->device_; }
 
 }  // namespace wireside

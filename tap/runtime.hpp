@@ -12,6 +12,10 @@
 
 namespace wireside {
 
+namespace net {
+class NameService;
+}
+
 /// Told about readiness edges of one socket. Called from the loop, never from inside a socket call.
 class SocketListener {
  public:
@@ -50,13 +54,20 @@ class Runtime {
   /// packets between the stacks that are its interfaces. It must not call back into this Runtime but for
   /// schedule_output().
   void on_turn(std::function<void(Instant now)> handler);
+  /// News about our addresses (RFC 5227), called from the loop; see Stack::poll_address_event.
+  void on_address_event(std::function<void(const link::ConflictResult& event)> handler);
+  /// News of the DHCP client (Stack::start_dhcp), from the loop.
+  void on_dhcp_change(std::function<void(const dhcp::Change& change)> handler);
   [[nodiscard]] const TapDevice& device() const;
+  /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
+  [[nodiscard]] net::NameService& names() { return *names_; }
   /// Expires when the Runtime is destroyed: socket objects held by the io_context's handlers may outlive it.
   [[nodiscard]] std::weak_ptr<const void> lifetime() const { return lifetime_; }
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  std::unique_ptr<net::NameService> names_;
   std::shared_ptr<const void> lifetime_ = std::make_shared<char>();  // goes first
 };
 

@@ -42,6 +42,7 @@ class IntrusiveList {
     head_.prev_ = head_.next_ = nullptr;
   }
   [[nodiscard]] bool empty() const { return head_.next_ == &head_; }
+  [[nodiscard]] const T* front() const { return empty() ? nullptr : static_cast<const T*>(head_.next_); }
   [[nodiscard]] T* front() { return empty() ? nullptr : static_cast<T*>(head_.next_); }
   /// Moves the element here from wherever it is linked.
   void push_back(T& element) {

@@ -78,10 +78,10 @@ Arrived Icmp::handle(Instant now, const IncomingDatagram& datagram) {
     case IcmpType::DestinationUnreachable:
     case IcmpType::TimeExceeded:
     case IcmpType::ParameterProblem:
+    case IcmpType::Redirect:
       if (datagram.broadcast) break;
       return report_error(now, *header, datagram);
     case IcmpType::SourceQuench:  // RFC 6633: ignored
-    case IcmpType::Redirect:
     case IcmpType::TimestampRequest:
     case IcmpType::TimestampReply:
     default:
@@ -135,9 +135,14 @@ Arrived Icmp::report_error(Instant now, const wire::IcmpHeader& header, const In
   report.tuple.remote = {quoted->header.destination, quoted->destination_port};
   if (report.protocol == static_cast<std::uint8_t>(wire::IpProtocol::Icmp)) {
     report.tuple.local.port = Port{quoted->echo_id};
+    report.echo_sequence = quoted->echo_sequence;
   }
   report.seq = quoted->seq;
   report.quoted_length = quoted->header.total_length;
+  report.quoted_dont_fragment = quoted->header.dont_fragment;
+  report.quoted_ttl = quoted->header.ttl;
+  report.quote = quote;
+  if (report.type == IcmpType::Redirect) report.gateway = Ipv4Address{header.rest};
   if (report.type == IcmpType::DestinationUnreachable &&
       report.code == static_cast<std::uint8_t>(wire::UnreachableCode::FragmentationNeeded)) {
     report.mtu = static_cast<std::uint16_t>(header.rest);
@@ -148,6 +153,10 @@ Arrived Icmp::report_error(Instant now, const wire::IcmpHeader& header, const In
 void Icmp::unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original) {
   send_error(now, {static_cast<std::uint8_t>(IcmpType::DestinationUnreachable), static_cast<std::uint8_t>(code), 0},
              original);
+}
+
+void Icmp::time_exceeded(Instant now, wire::TimeExceededCode code, const IncomingDatagram& original) {
+  send_error(now, {static_cast<std::uint8_t>(IcmpType::TimeExceeded), static_cast<std::uint8_t>(code), 0}, original);
 }
 
 void Icmp::parameter_problem(Instant now, std::uint8_t pointer, const IncomingDatagram& original) {

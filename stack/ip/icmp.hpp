@@ -46,6 +46,8 @@ class Icmp {
 
   /// Sends an error about a received packet unless RFC 1122 section 3.2.2 or the rate limit forbids it.
   void unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original);
+  /// Only about a first fragment or a whole packet (RFC 1122 section 3.2.2).
+  void time_exceeded(Instant now, wire::TimeExceededCode code, const IncomingDatagram& original);
   /// `pointer`: offset of the offending octet in the packet (ICMP-12).
   void parameter_problem(Instant now, std::uint8_t pointer, const IncomingDatagram& original);
 

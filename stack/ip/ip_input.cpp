@@ -38,7 +38,7 @@ Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& 
   if (transit) return take_transit(now, *parsed, std::move(datagram));
   if (!accept_options(now, *parsed, datagram)) return {};
   if (header.is_fragment()) {
-    auto whole = reassemble(now, std::move(datagram));
+    auto whole = reassembler_.add(now, std::move(datagram));
     if (!whole) return {};
     datagram = std::move(*whole);
   }
@@ -65,7 +65,7 @@ Arrived IpLayer::take_transit(Instant now, const wire::ParsedIpv4& parsed, Incom
   }
   if (header.ttl <= 1) {
     sink_.drop(now, DropReason::TtlExpired);
-    icmp_.error(now, {static_cast<std::uint8_t>(wire::IcmpType::TimeExceeded), 0, 0}, datagram);
+    icmp_.time_exceeded(now, wire::TimeExceededCode::InTransit, datagram);
     return {};
   }
   return TransitDatagram{std::move(datagram)};
@@ -114,13 +114,6 @@ bool IpLayer::accept_options(Instant now, const wire::ParsedIpv4& parsed, const 
     return false;
   }
   return true;
-}
-
-std::optional<IncomingDatagram> IpLayer::reassemble(Instant now, IncomingDatagram&& /*fragment*/) {
-  ++sink_.count.ip_reassembly_required;
-  ++sink_.count.ip_reassembly_failures;
-  sink_.drop(now, DropReason::IpFragment);
-  return std::nullopt;
 }
 
 Arrived IpLayer::deliver(Instant now, IncomingDatagram&& datagram) {

@@ -1,8 +1,10 @@
 // Set-up, and datagrams out.
 #include "ip/ip_layer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
+#include "ip/fragmentation.hpp"
 #include "wire/header_edit.hpp"
 
 namespace wireside::ip {
@@ -23,8 +25,15 @@ DropReason drop_reason(Error error) {
 
 }  // namespace
 
-IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, observe::Sink& sink)
-    : config_{config}, mtu_{mtu}, sink_{sink}, identification_{random}, icmp_{config.icmp, routes_, sink} {
+IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, BufferPool& pool, observe::Sink& sink)
+    : config_{config},
+      mtu_{mtu},
+      sink_{sink},
+      identification_{random},
+      path_mtus_{config.path_mtu, mtu, random},
+      redirects_{config.redirects, routes_, random},
+      reassembler_{config.reassembly, random, pool, sink},
+      icmp_{config.icmp, routes_, sink} {
   for (const Ipv4Prefix& address : config.addresses) {
     // An address no host can have stays out; the owner sees that in routes().
     [[maybe_unused]] const auto added = routes_.add_address(address);
@@ -43,7 +52,8 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
     sink_.drop(now, drop_reason(source.error()), frame.connection);
     return fail(source.error());
   }
-  if (!fits(frame, *next_hop)) {
+  if (!fit(parameters, *next_hop, frame)) {
+    if (parameters.dont_fragment) ++sink_.count.ip_fragment_failures;
     sink_.drop(now, DropReason::TooBig, frame.connection);
     return fail(Error::MessageTooLong);
   }
@@ -68,6 +78,7 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
   if (frame.checksum_wanted) {
     wire::put_pseudo_header_sum({p, wire::ipv4_min_header}, static_cast<std::uint32_t>(transport_length),
                                 p + wire::ipv4_min_header + frame.checksum_offset);
+    if (frame.fragment_limit != 0) complete_checksum_before_fragmentation(frame, wire::ipv4_min_header);
   }
   return next_hop;
 }
@@ -94,7 +105,7 @@ Result<NextHop> IpLayer::route(Ipv4Address destination) const {
     case AddressKind::Multicast:
       return NextHop{NextHop::Kind::Neighbour, destination};
     case AddressKind::Unicast: {
-      const auto hop = routes_.next_hop(destination);
+      const auto hop = redirects_.next_hop(destination);
       if (!hop && config_.forwarding) return NextHop{NextHop::Kind::Router, destination};
       if (!hop) return fail(hop.error());
       return NextHop{NextHop::Kind::Neighbour, *hop};
@@ -113,12 +124,37 @@ Result<Ipv4Address> IpLayer::choose_source(const SendParameters& parameters, con
   return fail(Error::AddressNotAvailable);
 }
 
-bool IpLayer::fits(const FrameOut& frame, const NextHop& next_hop) const {
+bool IpLayer::fit(const SendParameters& parameters, const NextHop& next_hop, FrameOut& frame) const {
   const std::size_t total = wire::ipv4_min_header + frame.size();
   if (total > max_total_length) return false;
   if (next_hop.kind == NextHop::Kind::Loopback) return true;
-  if (frame.gso_size == 0 || frame.payload.octets() <= frame.gso_size) return total <= mtu_;
-  return wire::ipv4_min_header + frame.header.size() + frame.gso_size <= mtu_;
+  if (frame.gso_size != 0 && frame.payload.octets() > frame.gso_size) {
+    return wire::ipv4_min_header + frame.header.size() + frame.gso_size <= mtu_;
+  }
+  if (parameters.dont_fragment) return total <= mtu_;
+  const std::uint16_t limit = path_mtus_.mtu(parameters.destination);
+  if (total > limit) frame.fragment_limit = limit;
+  return true;
+}
+
+std::uint16_t IpLayer::path_mtu(Ipv4Address destination) const {
+  const AddressKind kind = routes_.classify(destination);
+  const bool inside = kind == AddressKind::Local || kind == AddressKind::Loopback;
+  return inside ? std::uint16_t{65535} : path_mtus_.mtu(destination);
+}
+
+Instant IpLayer::next_deadline() const {
+  return std::min(
+      {reassembler_.next_deadline(), path_mtus_.next_deadline(), redirects_.next_deadline(), routes_.next_deadline()});
+}
+
+void IpLayer::handle_timeouts(Instant now) {
+  path_mtus_.handle_timeouts(now);
+  redirects_.handle_timeouts(now);
+  std::optional<IncomingDatagram> first;
+  while (reassembler_.expire(now, first)) {
+    if (first) icmp_.time_exceeded(now, wire::TimeExceededCode::Reassembly, *first);
+  }
 }
 
 Packet loop_back(const FrameOut& frame, BufferPool& pool) {

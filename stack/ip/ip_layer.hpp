@@ -11,6 +11,9 @@
 #include "ip/identification.hpp"
 #include "ip/ip_config.hpp"
 #include "ip/ip_types.hpp"
+#include "ip/path_mtu.hpp"
+#include "ip/reassembly.hpp"
+#include "ip/redirects.hpp"
 #include "ip/routes.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
@@ -19,8 +22,9 @@ namespace wireside::ip {
 
 class IpLayer {
  public:
-  /// `mtu`: largest packet the link takes. `random` is used in the constructor only; `sink` outlives the layer.
-  IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, observe::Sink& sink);
+  /// `mtu`: largest packet the link takes. `random` is used in the constructor only; `pool` and `sink` outlive the
+  /// layer.
+  IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, BufferPool& pool, observe::Sink& sink);
   IpLayer(const IpLayer&) = delete;
   IpLayer& operator=(const IpLayer&) = delete;
 
@@ -30,14 +34,33 @@ class IpLayer {
   /// Puts the IPv4 header in front of a transport datagram and says where it goes. With checksum_wanted the transport
   /// checksum field (checksum_offset octets into the transport header) gets the folded pseudo-header sum, and
   /// checksum_start is set. On an error the frame is as good as dropped, and counted. Errors: NetworkUnreachable,
-  /// AddressNotAvailable (source not ours), InvalidArgument (destination 0/8 or class E), MessageTooLong (beyond the
-  /// MTU; for a super-segment, beyond it per segment or 65,535 octets in all).
+  /// AddressNotAvailable (source not ours), InvalidArgument (destination 0/8 or class E), MessageTooLong (beyond
+  /// 65,535 octets; with dont_fragment or as a super-segment's part, beyond the link's MTU). Without dont_fragment a
+  /// packet beyond the path MTU gets `fragment_limit` and its whole transport checksum: it leaves in fragments.
   [[nodiscard]] Result<NextHop> prepare(Instant now, const SendParameters& parameters, FrameOut& frame);
 
   /// Next packet of the layer's own making (ICMP), with its IP header and where it goes; false when there is none.
   [[nodiscard]] bool poll(Instant now, FrameOut& out, NextHop& next_hop);
-  /// The link is gone: forgets what waits to be sent.
-  void clear() { icmp_.clear(); }
+  /// The link is gone: forgets what waits to be sent, or for its other fragments.
+  void clear() {
+    icmp_.clear();
+    reassembler_.clear();
+  }
+
+  [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
+  /// Reassembly that took too long (ICMP time exceeded), path MTUs and redirects that are too old.
+  void handle_timeouts(Instant now);
+
+  /// Largest packet to a destination, IP header included: MMS_S is 20 less (RFC 1122 section 3.3.3). 65,535 inside the
+  /// host.
+  [[nodiscard]] std::uint16_t path_mtu(Ipv4Address destination) const;
+  /// Largest datagram that is reassembled, EMTU_R (RFC 1122 section 3.3.2): MMS_R is 20 less.
+  [[nodiscard]] static constexpr std::uint16_t largest_reassembled() { return 65535; }
+  [[nodiscard]] PathMtuCache& path_mtus() { return path_mtus_; }
+  [[nodiscard]] const PathMtuCache& path_mtus() const { return path_mtus_; }
+  [[nodiscard]] RedirectCache& redirects() { return redirects_; }
+  [[nodiscard]] const RedirectCache& redirects() const { return redirects_; }
+  [[nodiscard]] const Reassembler& reassembler() const { return reassembler_; }
 
   /// For the owner: UDP port unreachable and the like.
   void unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original) {
@@ -52,6 +75,7 @@ class IpLayer {
   [[nodiscard]] Routes& routes() { return routes_; }
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
+  void set_mtu(std::uint16_t mtu) { mtu_ = mtu; }
 
  private:
   /// Whether a router's interface looks at the packet as one to forward.
@@ -60,19 +84,21 @@ class IpLayer {
   [[nodiscard]] bool accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_source(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_options(Instant now, const wire::ParsedIpv4& parsed, const IncomingDatagram& datagram);
-  /// Fragments end here: a datagram that is whole again would be returned.
-  [[nodiscard]] std::optional<IncomingDatagram> reassemble(Instant now, IncomingDatagram&& fragment);
   [[nodiscard]] Arrived deliver(Instant now, IncomingDatagram&& datagram);
   [[nodiscard]] Result<NextHop> route(Ipv4Address destination) const;
   [[nodiscard]] Result<Ipv4Address> choose_source(const SendParameters& parameters, const NextHop& next_hop) const;
   [[nodiscard]] std::uint8_t default_ttl() const { return config_.default_ttl != 0 ? config_.default_ttl : 64; }
-  [[nodiscard]] bool fits(const FrameOut& frame, const NextHop& next_hop) const;
+  /// False: too big. A packet that is to be cut gets its fragment_limit.
+  [[nodiscard]] bool fit(const SendParameters& parameters, const NextHop& next_hop, FrameOut& frame) const;
 
   IpConfig config_;
   std::uint16_t mtu_;
   observe::Sink& sink_;
   Routes routes_;
   IdentificationSource identification_;
+  PathMtuCache path_mtus_;
+  RedirectCache redirects_;
+  Reassembler reassembler_;
   Icmp icmp_;
 };
 

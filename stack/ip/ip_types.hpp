@@ -42,6 +42,11 @@ struct IcmpErrorReport {
   std::optional<SeqNum> seq;  ///< TCP
   std::uint16_t mtu = 0;      ///< fragmentation needed: next-hop MTU, 0 from old routers
   std::uint16_t quoted_length = 0;  ///< total length of the quoted packet
+  bool quoted_dont_fragment = false;
+  std::uint8_t quoted_ttl = 0;
+  std::uint16_t echo_sequence = 0;  ///< ICMP echo
+  Ipv4Address gateway;              ///< redirect: the better first hop
+  Slice quote;                      ///< the quoted packet's IP header and what follows
 };
 
 struct EchoReplyReport {
@@ -69,7 +74,7 @@ struct SendParameters {
   wire::IpProtocol protocol = wire::IpProtocol::Tcp;
   std::uint8_t ttl = 0;  ///< 0: the configured default (IP-10)
   std::uint8_t tos = 0;
-  bool dont_fragment = true;
+  bool dont_fragment = true;  ///< false: cut into fragments where it exceeds the path MTU
 };
 
 /// Where a prepared packet goes.

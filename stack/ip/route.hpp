@@ -8,7 +8,7 @@
 namespace wireside::ip {
 
 /// Who wants the route.
-enum class RouteOrigin : std::uint8_t { Static, Dhcp, Redirect, Connected };
+enum class RouteOrigin : std::uint8_t { Static, Dhcp, Connected };
 
 /// Packets to `destination` go to `gateway`. Several routes may have the same destination: the one with the lowest
 /// metric whose gateway is not given up is used.

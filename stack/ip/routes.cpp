@@ -31,8 +31,13 @@ void Routes::set_gateway(std::optional<Ipv4Address> gateway) {
   constexpr Ipv4Prefix anywhere{Ipv4Address{}, 0};
   if (gateway_) remove_route(anywhere, gateway_);
   gateway_ = gateway;
-  // A full table refuses it; gateway() then still tells what is wanted.
   if (gateway) std::ignore = add_route({.destination = anywhere, .gateway = *gateway});
+}
+
+std::optional<Ipv4Address> Routes::gateway() const {
+  const auto& all = table_.routes();  // shorter prefixes first
+  if (all.empty() || all.front().destination.length != 0 || all.front().on_link()) return std::nullopt;
+  return all.front().gateway;
 }
 
 void Routes::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
@@ -122,8 +127,6 @@ Ipv4Address Routes::stand_in_for(Ipv4Address gateway) const {
 
 void Routes::negative_advice(Instant now, Ipv4Address neighbour, GatewayAdvice advice, const observe::Sink& sink) {
   if (!is_gateway(neighbour) || !health_.negative(now, neighbour, advice)) return;
-  // What a redirect taught is forgotten with the gateway it named (RFC 1122 section 3.3.1.5).
-  table_.remove_if([&](const Route& r) { return r.origin == RouteOrigin::Redirect && r.gateway == neighbour; });
   sink.emit(now, [&] { return observe::GatewayChanged{neighbour, false, advice, stand_in_for(neighbour)}; });
 }
 

@@ -32,7 +32,8 @@ class Routes {
 
   /// The default route of metric 0 with origin Static; the one set before goes.
   void set_gateway(std::optional<Ipv4Address> gateway);
-  [[nodiscard]] std::optional<Ipv4Address> gateway() const { return gateway_; }
+  /// The gateway of the best default route, given up or not.
+  [[nodiscard]] std::optional<Ipv4Address> gateway() const;
   /// A route to a network or (length 32) a host; replaces one with the same destination and gateway. A route with the
   /// destination of another but a different gateway is a second choice, or by its metric the first.
   /// Errors: NoBuffers, InvalidArgument (prefix longer than 32).

@@ -23,6 +23,30 @@ struct NeighbourConfig {
   std::size_t max_queued_in_all = 1024;
 };
 
+/// What to do when another host uses an address of ours (RFC 5227 section 2.4).
+enum class ConflictPolicy : std::uint8_t {
+  GiveUp,        ///< (a) cease using the address at once
+  DefendOnce,    ///< (b) insist once; give up at the next conflict within defend_interval
+  DefendAlways,  ///< (c) never give up; insist at most once in defend_interval
+};
+
+/// Address conflict detection (RFC 5227). The times and counts are those of its section 1.1.
+struct ConflictConfig {
+  /// Addresses are probed for before they are used (section 2.1). Adds 4 to 7 seconds to the start.
+  bool check_before_use = false;
+  ConflictPolicy policy = ConflictPolicy::DefendOnce;
+  Duration probe_wait = std::chrono::seconds{1};  ///< the first probe leaves at a random time within this
+  unsigned probe_num = 3;
+  Duration probe_min = std::chrono::seconds{1};  ///< between two probes: random in probe_min..probe_max
+  Duration probe_max = std::chrono::seconds{2};
+  Duration announce_wait = std::chrono::seconds{2};  ///< silence after the last probe
+  unsigned announce_num = 2;
+  Duration announce_interval = std::chrono::seconds{2};
+  unsigned max_conflicts = 10;  ///< from so many on, probing starts once in rate_limit_interval at most
+  Duration rate_limit_interval = std::chrono::seconds{60};
+  Duration defend_interval = std::chrono::seconds{10};
+};
+
 struct LinkConfig {
   MacAddress mac;                    ///< zero: derived from the stack's seed, locally administered
   std::uint16_t mtu = 1500;          ///< largest IP packet, 576..65521
@@ -30,6 +54,7 @@ struct LinkConfig {
   bool tso = false;                  ///< the driver cuts super-segments
   bool pad_to_minimum = true;        ///< fill frames to 60 octets
   NeighbourConfig neighbours;
+  ConflictConfig conflict;
 };
 
 }  // namespace wireside::link

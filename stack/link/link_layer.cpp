@@ -45,12 +45,22 @@ void pad_to_minimum(FrameOut& frame) {
   std::memcpy(frame.header.prepend(octets.size()), octets.data(), octets.size());
 }
 
-LinkLayer::LinkLayer(const LinkConfig& config, observe::Sink& sink)
-    : config_{config}, sink_{sink}, neighbours_{config.neighbours, sink} {
+LinkLayer::LinkLayer(const LinkConfig& config, Random& random, observe::Sink& sink)
+    : config_{config},
+      sink_{sink},
+      neighbours_{config.neighbours, sink},
+      conflicts_{config.conflict, config.mac, random, sink} {
   assert(!config.mac.is_zero() && !config.mac.is_multicast());
 }
 
-void LinkLayer::set_addresses(std::vector<Ipv4Prefix> addresses) { addresses_ = std::move(addresses); }
+void LinkLayer::set_addresses(std::vector<Ipv4Prefix> addresses) {
+  const std::vector<Ipv4Prefix> before = std::exchange(addresses_, std::move(addresses));
+  for (const Ipv4Prefix& old : before) {
+    if (!is_ours(old.address)) conflicts_.cancel(old.address);
+  }
+  for (const Ipv4Prefix& own : addresses_) conflicts_.watch(own.address);
+  std::erase_if(queue_, [&](const QueuedArp& arp) { return !is_ours(arp.message.sender_ip); });
+}
 
 std::optional<ArrivedPacket> LinkLayer::handle_frame(Instant now, const Packet& frame) {
   const auto header = wire::parse_ethernet(frame.data.view());
@@ -86,6 +96,7 @@ void LinkLayer::handle_arp(Instant now, ByteView payload) {
     return;
   }
   const wire::ArpMessage& m = *message;
+  const bool conflict = conflicts_.handle_arp(now, m);
   const bool is_request = m.operation == wire::ArpMessage::Operation::Request;
   ++(is_request ? sink_.count.arp_requests_in : sink_.count.arp_replies_in);
   const bool gratuitous = m.sender_ip == m.target_ip;
@@ -96,7 +107,7 @@ void LinkLayer::handle_arp(Instant now, ByteView payload) {
   const bool learnt = names_sender && neighbours_.learn(now, {m.sender_ip, m.sender_mac, !is_request, for_us});
   const bool answer = is_request && for_us && !is_ours(m.sender_ip);
   if (!answer) {
-    if (!learnt) sink_.drop(now, DropReason::ArpNotForUs);
+    if (!learnt && !conflict) sink_.drop(now, DropReason::ArpNotForUs);
     return;
   }
   if (queue_.size() >= max_queued_arp) {
@@ -130,7 +141,12 @@ bool LinkLayer::poll(Instant /*now*/, FrameOut& out) {
     queue_.pop_front();
     return true;
   }
-  if (const auto solicitation = neighbours_.poll_solicitation()) {
+  if (const auto arp = conflicts_.poll_message()) {
+    build_arp({arp->message, MacAddress::broadcast(), arp->reason}, out);
+    return true;
+  }
+  while (const auto solicitation = neighbours_.poll_solicitation()) {
+    if (addresses_.empty()) continue;  // our last address was lost: from 0.0.0.0 this would be a probe (RFC 5227)
     build_request(*solicitation, out);
     return true;
   }
@@ -143,15 +159,16 @@ bool LinkLayer::poll(Instant /*now*/, FrameOut& out) {
 void LinkLayer::clear() {
   queue_.clear();
   neighbours_.clear();
+  conflicts_.clear();
 }
 
-void LinkLayer::announce() {
-  for (const Ipv4Prefix& own : addresses_) {
-    if (queue_.size() >= max_queued_arp) return;
-    const wire::ArpMessage message{wire::ArpMessage::Operation::Request, config_.mac, own.address, MacAddress{},
-                                   own.address};
-    queue_.push_back({message, MacAddress::broadcast(), TxReason::ArpAnnouncement});
-  }
+void LinkLayer::announce(Instant now) {
+  for (const Ipv4Prefix& own : addresses_) conflicts_.announce(now, own.address);
+}
+
+void LinkLayer::handle_timeouts(Instant now) {
+  neighbours_.handle_timeouts(now);
+  conflicts_.handle_timeouts(now);
 }
 
 bool LinkLayer::is_ours(Ipv4Address address) const {

@@ -1,13 +1,16 @@
 // The link layer: Ethernet II frames in and out (RFC 894), ARP (RFC 826), and the neighbour cache behind them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <vector>
 
 #include "base/address.hpp"
+#include "base/random.hpp"
 #include "base/time.hpp"
+#include "link/address_conflict.hpp"
 #include "link/link_config.hpp"
 #include "link/neighbour_cache.hpp"
 #include "observe/event.hpp"
@@ -33,10 +36,11 @@ enum class Disposition : std::uint8_t {
 
 class LinkLayer {
  public:
-  /// `config.mac` must be set. `sink` outlives the layer.
-  LinkLayer(const LinkConfig& config, observe::Sink& sink);
+  /// `config.mac` must be set. `random` and `sink` outlive the layer.
+  LinkLayer(const LinkConfig& config, Random& random, observe::Sink& sink);
 
-  /// Our addresses, for ARP. The prefix length chooses which one a request is sent from.
+  /// Our addresses, for ARP and for ongoing conflict detection (RFC 5227 section 2.4). The prefix length chooses which
+  /// one a request is sent from. ARP messages that still wait to speak for a former address are dropped.
   void set_addresses(std::vector<Ipv4Prefix> addresses);
 
   /// One received frame: an IPv4 packet for us, or nothing when it was ARP or was dropped (counted).
@@ -60,13 +64,16 @@ class LinkLayer {
   void verify(Instant now, Ipv4Address neighbour) { neighbours_.verify(now, neighbour); }
   /// News about who answers (NeighbourCache::poll_advice).
   [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice() { return neighbours_.poll_advice(); }
-  /// The link is gone: forgets all neighbours and every frame that waits.
+  /// The link is gone: forgets all neighbours and every frame that waits, and conflict detection.
   void clear();
-  /// Queues an ARP announcement (RFC 5227 section 2.3) for each of our addresses.
-  void announce();
+  /// Announces each of our addresses, now and once more later (RFC 5227 section 2.3).
+  void announce(Instant now);
+  /// Probes and results of address conflict detection. Poll the results after handle_frame and handle_timeouts.
+  [[nodiscard]] AddressConflict& conflicts() { return conflicts_; }
 
-  [[nodiscard]] Instant next_deadline() { return neighbours_.next_deadline(); }  ///< Instant::max(): none
-  void handle_timeouts(Instant now) { neighbours_.handle_timeouts(now); }
+  /// Instant::max(): none.
+  [[nodiscard]] Instant next_deadline() { return std::min(neighbours_.next_deadline(), conflicts_.next_deadline()); }
+  void handle_timeouts(Instant now);
 
   [[nodiscard]] MacAddress mac() const { return config_.mac; }
   [[nodiscard]] const NeighbourCache& neighbours() const { return neighbours_; }
@@ -89,6 +96,7 @@ class LinkLayer {
   LinkConfig config_;
   observe::Sink& sink_;
   NeighbourCache neighbours_;
+  AddressConflict conflicts_;
   std::vector<Ipv4Prefix> addresses_;
   std::deque<QueuedArp> queue_;
 };

@@ -87,8 +87,51 @@ struct GatewayChanged {
   Ipv4Address instead;  ///< who takes its place; unspecified: nobody, so it stays in use
 };
 
+/// Address conflict detection has news about one of our addresses. `other`: who else uses it, zero where nobody does.
+struct AddressChanged {
+  Ipv4Address address;
+  AddressNews news = AddressNews::Probing;
+  MacAddress other;
+};
+
+/// A lookup went on: a server was asked, answered or failed. Ignored answers are Dropped, with their reason.
+struct DnsProgress {
+  DnsStep step = DnsStep::Asked;
+  std::string name;
+  Endpoint server;
+  std::uint16_t id = 0;
+  bool over_tcp = false;
+  /// Since the server was asked.
+  Duration after{};
+};
+
+/// The DHCP client changed state. `address`: the one it is about, unspecified where none is known.
+struct DhcpStateChanged {
+  DhcpState from = DhcpState::Stopped;
+  DhcpState to = DhcpState::Stopped;
+  DhcpCause cause = DhcpCause::Started;
+  Ipv4Address address;
+};
+/// A DHCP message was sent, or one was received and taken.
+struct DhcpMessageSeen {
+  bool sent = false;
+  std::uint8_t type = 0;  ///< option 53
+  std::string_view name;  ///< "DHCPDISCOVER"; lives for ever
+  std::uint32_t xid = 0;
+  Ipv4Address address;  ///< asked for or given
+  Ipv4Address server;   ///< option 54, unspecified where it is absent
+  std::string text;     ///< option 56, printable
+};
+/// A DHCP message has had no answer; the client sends it again.
+struct DhcpUnanswered {
+  std::string_view name;
+  unsigned tries = 0;
+  Duration next_in{};  ///< until the try after the one made now
+};
+
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
-                           RtoChanged, NeighbourChanged, GatewayChanged>;
+                           RtoChanged, NeighbourChanged, GatewayChanged, DnsProgress, AddressChanged, DhcpStateChanged,
+                           DhcpMessageSeen, DhcpUnanswered>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {

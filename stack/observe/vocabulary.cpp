@@ -59,11 +59,18 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::ArpReply, "ARP reply"},
     {TxReason::ArpPoll, "ARP poll"},
     {TxReason::ArpAnnouncement, "ARP announcement"},
+    {TxReason::ArpProbe, "ARP probe"},
+    {TxReason::ArpDefence, "ARP announcement in defence"},
     {TxReason::EchoRequest, "echo request"},
     {TxReason::EchoReply, "echo reply"},
     {TxReason::IcmpError, "ICMP error"},
     {TxReason::UdpDatagram, "UDP datagram"},
     {TxReason::Forwarded, "forwarded"},
+    {TxReason::DhcpDiscover, "DHCPDISCOVER (option 53 = 1)"},
+    {TxReason::DhcpRequest, "DHCPREQUEST (option 53 = 3)"},
+    {TxReason::DhcpDecline, "DHCPDECLINE (option 53 = 4)"},
+    {TxReason::DhcpRelease, "DHCPRELEASE (option 53 = 7)"},
+    {TxReason::DhcpInform, "DHCPINFORM (option 53 = 8)"},
     {TxReason::Raw, "raw"},
 });
 static_assert(covers(tx_reasons, TxReason::Raw));
@@ -82,7 +89,13 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::IpBadChecksum, "bad IP header checksum"},
     {DropReason::IpBadSource, "bad IP source address"},
     {DropReason::IpNotOurs, "IP destination not ours"},
-    {DropReason::IpFragment, "IP fragment"},
+    {DropReason::FragmentMalformed, "malformed IP fragment"},
+    {DropReason::FragmentTiny, "IP fragment splits the transport header"},
+    {DropReason::FragmentOverlap, "overlapping IP fragment"},
+    {DropReason::FragmentRepeated, "repeated IP fragment"},
+    {DropReason::FragmentsTooMany, "too many fragments of one datagram"},
+    {DropReason::FragmentEvicted, "reassembly memory full"},
+    {DropReason::FragmentTimeout, "reassembly timed out"},
     {DropReason::IpBadOption, "bad IP option"},
     {DropReason::IpSourceRoute, "IP source route"},
     {DropReason::IpUnknownProtocol, "unknown IP protocol"},
@@ -96,10 +109,17 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::IcmpUnknownType, "unknown ICMP type"},
     {DropReason::IcmpRateLimited, "ICMP error rate limited"},
     {DropReason::IcmpSuppressed, "ICMP error not allowed here"},
+    {DropReason::IcmpNotCredible, "ICMP message about what we did not send"},
     {DropReason::UdpMalformed, "malformed UDP header"},
     {DropReason::UdpBadChecksum, "bad UDP checksum"},
     {DropReason::UdpNoSocket, "no UDP socket"},
     {DropReason::UdpReceiveQueueFull, "UDP receive queue full"},
+    {DropReason::DhcpMalformed, "malformed DHCP message"},
+    {DropReason::DhcpNotForUs, "DHCP message for another client"},
+    {DropReason::DhcpOtherExchange, "DHCP message of another exchange"},
+    {DropReason::DhcpOtherServer, "DHCP message from a server not chosen"},
+    {DropReason::DhcpUnexpected, "DHCP message not expected now"},
+    {DropReason::DhcpUnusable, "DHCP offer or lease that cannot be used"},
     {DropReason::TcpMalformed, "malformed TCP header"},
     {DropReason::TcpBadChecksum, "bad TCP checksum"},
     {DropReason::TcpBroadcast, "TCP to or from a broadcast or multicast address"},
@@ -119,9 +139,14 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::TcpClosedState, "connection closed"},
     {DropReason::Oversize, "oversize frame"},
     {DropReason::QueueFull, "queue full"},
+    {DropReason::DnsMalformed, "malformed DNS answer"},
+    {DropReason::DnsNotExpected, "DNS message that answers nothing"},
+    {DropReason::DnsWrongServer, "DNS answer from a server that was not asked"},
+    {DropReason::DnsWrongId, "DNS answer with a wrong id"},
+    {DropReason::DnsWrongQuestion, "DNS answer to another question"},
 });
 static_assert(drop_reasons.size() == static_cast<std::size_t>(DropReason::Count));
-static_assert(covers(drop_reasons, DropReason::QueueFull));
+static_assert(covers(drop_reasons, DropReason::DnsWrongQuestion));
 
 constexpr auto tcp_states = std::to_array<Named<TcpState>>({
     {TcpState::Closed, "CLOSED"},
@@ -159,8 +184,47 @@ constexpr auto state_causes = std::to_array<Named<StateCause>>({
     {StateCause::TimeWaitReused, "new SYN in TIME-WAIT"},
     {StateCause::InterfaceGone, "interface gone"},
     {StateCause::SynTimeout, "SYN unanswered"},
+    {StateCause::AddressLost, "our address was lost"},
 });
-static_assert(covers(state_causes, StateCause::SynTimeout));
+static_assert(covers(state_causes, StateCause::AddressLost));
+
+constexpr auto dhcp_states = std::to_array<Named<DhcpState>>({
+    {DhcpState::Stopped, "STOPPED"},
+    {DhcpState::Init, "INIT"},
+    {DhcpState::Selecting, "SELECTING"},
+    {DhcpState::Requesting, "REQUESTING"},
+    {DhcpState::Checking, "CHECKING"},
+    {DhcpState::Bound, "BOUND"},
+    {DhcpState::Renewing, "RENEWING"},
+    {DhcpState::Rebinding, "REBINDING"},
+    {DhcpState::InitReboot, "INIT-REBOOT"},
+    {DhcpState::Rebooting, "REBOOTING"},
+    {DhcpState::Informing, "INFORMING"},
+});
+static_assert(covers(dhcp_states, DhcpState::Informing));
+
+constexpr auto dhcp_causes = std::to_array<Named<DhcpCause>>({
+    {DhcpCause::Started, "started"},
+    {DhcpCause::StartedWithLease, "started with a lease of before"},
+    {DhcpCause::DiscoverSent, "DHCPDISCOVER sent"},
+    {DhcpCause::OfferChosen, "DHCPOFFER chosen"},
+    {DhcpCause::AckReceived, "DHCPACK received"},
+    {DhcpCause::NakReceived, "DHCPNAK received"},
+    {DhcpCause::AddressFree, "nobody else has the address"},
+    {DhcpCause::AddressConflict, "another host has the address"},
+    {DhcpCause::RequestUnanswered, "DHCPREQUEST unanswered"},
+    {DhcpCause::LeaseKept, "DHCPREQUEST unanswered, the lease still runs"},
+    {DhcpCause::RequestSent, "DHCPREQUEST sent"},
+    {DhcpCause::T1Reached, "T1 reached"},
+    {DhcpCause::T2Reached, "T2 reached"},
+    {DhcpCause::LeaseExpired, "lease expired"},
+    {DhcpCause::InformSent, "DHCPINFORM sent"},
+    {DhcpCause::InformUnanswered, "DHCPINFORM unanswered"},
+    {DhcpCause::Released, "lease released"},
+    {DhcpCause::StopCalled, "stop called"},
+    {DhcpCause::InterfaceGone, "interface gone"},
+});
+static_assert(covers(dhcp_causes, DhcpCause::InterfaceGone));
 
 constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::Retransmission, "retransmission"},
@@ -205,6 +269,25 @@ constexpr auto gateway_advice = std::to_array<Named<GatewayAdvice>>({
     {GatewayAdvice::Alive, "alive"},
 });
 static_assert(covers(gateway_advice, GatewayAdvice::Alive));
+constexpr auto dns_steps = std::to_array<Named<DnsStep>>({
+    {DnsStep::Asked, "asked"},
+    {DnsStep::Answered, "answered"},
+    {DnsStep::Truncated, "answer truncated, asking over TCP"},
+    {DnsStep::ServerFailed, "server failed"},
+    {DnsStep::Unreachable, "server unreachable"},
+    {DnsStep::TimedOut, "no answer yet"},
+});
+static_assert(covers(dns_steps, DnsStep::TimedOut));
+constexpr auto address_news = std::to_array<Named<AddressNews>>({
+    {AddressNews::Probing, "probing"},
+    {AddressNews::Free, "free"},
+    {AddressNews::Conflict, "in use by another host"},
+    {AddressNews::Announced, "announced"},
+    {AddressNews::Defended, "conflict, defended"},
+    {AddressNews::Undefended, "conflict, not defended again so soon"},
+    {AddressNews::Lost, "conflict, given up"},
+});
+static_assert(covers(address_news, AddressNews::Lost));
 
 }  // namespace
 
@@ -214,7 +297,11 @@ std::string_view to_string(TcpState s) { return find(tcp_states, s); }
 std::string_view to_string(StateCause c) { return find(state_causes, c); }
 std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
+std::string_view to_string(DhcpState s) { return find(dhcp_states, s); }
+std::string_view to_string(DhcpCause c) { return find(dhcp_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
 std::string_view to_string(GatewayAdvice a) { return find(gateway_advice, a); }
+std::string_view to_string(DnsStep s) { return find(dns_steps, s); }
+std::string_view to_string(AddressNews n) { return find(address_news, n); }
 
 }  // namespace wireside::observe

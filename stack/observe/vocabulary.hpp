@@ -38,11 +38,18 @@ enum class TxReason : std::uint8_t {
   ArpReply,
   ArpPoll,
   ArpAnnouncement,
+  ArpProbe,
+  ArpDefence,
   EchoRequest,
   EchoReply,
   IcmpError,
   UdpDatagram,
   Forwarded,
+  DhcpDiscover,
+  DhcpRequest,
+  DhcpDecline,
+  DhcpRelease,
+  DhcpInform,
   Raw,
 };
 
@@ -62,7 +69,13 @@ enum class DropReason : std::uint8_t {
   IpBadChecksum,
   IpBadSource,
   IpNotOurs,
-  IpFragment,
+  FragmentMalformed,
+  FragmentTiny,
+  FragmentOverlap,
+  FragmentRepeated,
+  FragmentsTooMany,
+  FragmentEvicted,
+  FragmentTimeout,
   IpBadOption,
   IpSourceRoute,
   IpUnknownProtocol,
@@ -77,11 +90,19 @@ enum class DropReason : std::uint8_t {
   IcmpUnknownType,
   IcmpRateLimited,
   IcmpSuppressed,
+  IcmpNotCredible,
   // UDP
   UdpMalformed,
   UdpBadChecksum,
   UdpNoSocket,
   UdpReceiveQueueFull,
+  // DHCP
+  DhcpMalformed,
+  DhcpNotForUs,
+  DhcpOtherExchange,
+  DhcpOtherServer,
+  DhcpUnexpected,
+  DhcpUnusable,
   // TCP
   TcpMalformed,
   TcpBadChecksum,
@@ -103,6 +124,12 @@ enum class DropReason : std::uint8_t {
   // edge
   Oversize,
   QueueFull,
+  // DNS
+  DnsMalformed,
+  DnsNotExpected,
+  DnsWrongServer,
+  DnsWrongId,
+  DnsWrongQuestion,
   Count
 };
 
@@ -143,6 +170,7 @@ enum class StateCause : std::uint8_t {
   TimeWaitReused,
   InterfaceGone,
   SynTimeout,
+  AddressLost,
 };
 
 enum class TimerKind : std::uint8_t {
@@ -177,7 +205,58 @@ enum class GatewayAdvice : std::uint8_t {
   Alive,       ///< it answered, or TCP made progress through it
 };
 
+/// RFC 2131 figure 5, and what the text adds. Checking: the address was given and is tested for conflicts (RFC 5227).
+enum class DhcpState : std::uint8_t {
+  Stopped,
+  Init,
+  Selecting,
+  Requesting,
+  Checking,
+  Bound,
+  Renewing,
+  Rebinding,
+  InitReboot,
+  Rebooting,
+  Informing,
+};
+
+/// What made the DHCP client change state.
+enum class DhcpCause : std::uint8_t {
+  Started,
+  StartedWithLease,
+  DiscoverSent,
+  OfferChosen,
+  AckReceived,
+  NakReceived,
+  AddressFree,
+  AddressConflict,
+  RequestUnanswered,
+  LeaseKept,
+  RequestSent,
+  T1Reached,
+  T2Reached,
+  LeaseExpired,
+  InformSent,
+  InformUnanswered,
+  Released,
+  StopCalled,
+  InterfaceGone,
+};
+
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };
+
+/// How a lookup at a DNS server goes on.
+enum class DnsStep : std::uint8_t { Asked, Answered, Truncated, ServerFailed, Unreachable, TimedOut };
+/// What happened to an address of ours, or one that is to become ours (RFC 5227).
+enum class AddressNews : std::uint8_t {
+  Probing,     ///< probing has begun (section 2.1.1)
+  Free,        ///< nobody else has it
+  Conflict,    ///< somebody else has it or wants it too: it is not taken
+  Announced,   ///< it is in use (section 2.3)
+  Defended,    ///< somebody else used it, and we insisted (section 2.4 (b), (c))
+  Undefended,  ///< somebody else used it again, too soon to insist once more (section 2.4 (c))
+  Lost,        ///< given up to somebody else (section 2.4 (a), (b))
+};
 
 [[nodiscard]] std::string_view to_string(TxReason r);
 [[nodiscard]] std::string_view to_string(DropReason r);
@@ -188,6 +267,11 @@ enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, 
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
 [[nodiscard]] std::string_view to_string(GatewayAdvice a);
+[[nodiscard]] std::string_view to_string(DnsStep s);
+[[nodiscard]] std::string_view to_string(AddressNews n);
+/// As the RFC writes it: "INIT-REBOOT".
+[[nodiscard]] std::string_view to_string(DhcpState s);
+[[nodiscard]] std::string_view to_string(DhcpCause c);
 
 }  // namespace wireside::observe
 

@@ -85,6 +85,11 @@ BufferRef BufferPool::allocate(std::size_t capacity) {
   return BufferRef{buffer};
 }
 
+std::size_t BufferPool::capacity_for(std::size_t octets) {
+  const std::size_t c = class_of(octets);
+  return c < class_sizes.size() ? class_sizes[c] : octets;
+}
+
 Slice BufferPool::copy(ByteView data) {
   Slice s = allocate_slice(data.size());
   if (!data.empty()) std::memcpy(s.mutable_data(), data.data(), data.size());

@@ -138,6 +138,8 @@ class BufferPool {
   /// Whole-buffer slice of exactly `length` octets.
   [[nodiscard]] Slice allocate_slice(std::size_t length) { return Slice{allocate(length), 0, length}; }
   [[nodiscard]] Slice copy(ByteView data);
+  /// Capacity of the buffer that allocate() gives for `octets`.
+  [[nodiscard]] static std::size_t capacity_for(std::size_t octets);
   /// Buffers and octets handed out and not yet returned; both 0 when nothing is in use.
   [[nodiscard]] std::size_t buffers_in_use() const;
   [[nodiscard]] std::size_t octets_in_use() const;

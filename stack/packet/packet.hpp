@@ -58,6 +58,8 @@ struct FrameOut {
   std::uint16_t checksum_start = 0;
   /// From the transport header to its checksum field (TCP 16, UDP 6).
   std::uint16_t checksum_offset = 0;
+  /// Largest IP packet a fragment of this one may be; 0 = the packet leaves whole. Its transport checksum is complete.
+  std::uint16_t fragment_limit = 0;
   observe::TxReason reason = observe::TxReason::Data;
   /// Id of the TCP connection it belongs to (as in events), 0 for none.
   std::uint32_t connection = 0;
@@ -69,6 +71,7 @@ struct FrameOut {
     gso_size = 0;
     checksum_wanted = false;
     checksum_start = checksum_offset = 0;
+    fragment_limit = 0;
     connection = 0;
   }
 };

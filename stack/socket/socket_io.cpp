@@ -18,12 +18,21 @@ Error SocketTableState::reported(Socket& s, Error e) {
   return e == Error::BadHandle ? Error::NotConnected : e;  // TCP forgot the connection; the socket still exists
 }
 
+bool SocketTableState::fits_path(const Socket& s, std::size_t octets, IpAddress destination) const {
+  constexpr std::size_t headers = 28;  // IPv4 and UDP, or IPv4 and ICMP
+  const auto options = udp.options(s.datagram);
+  if (!options) return true;
+  if (options->mtu_discovery == PathMtuDiscovery::Do) return octets + headers <= addresses.path_mtu(destination);
+  return options->mtu_discovery != PathMtuDiscovery::Probe || octets + headers <= addresses.link_mtu(destination);
+}
+
 Result<void> SocketTableState::send_datagram(Socket& s, Slice data, Endpoint peer) {
   if (peer.address.is_unspecified()) return fail(Error::InvalidArgument);
   if (s.kind == SocketKind::Datagram && peer.port.is_unspecified()) return fail(Error::InvalidArgument);
   if (addresses.is_broadcast(peer.address) && !s.broadcast) return fail(Error::PermissionDenied);
   const auto local = udp.local_endpoint(s.datagram);
   if (!local) return fail(local.error());
+  if (!fits_path(s, data.size(), peer.address)) return fail(Error::MessageTooLong);
   IpAddress source = local->address;
   if (source.is_unspecified()) {
     const auto chosen = addresses.source_for(peer.address);

@@ -170,6 +170,24 @@ Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const 
   return {};
 }
 
+Result<ErrorReport> SocketTable::take_error_report(SocketHandle h) {
+  const Socket* s = state_->sockets.find(h);
+  if (s == nullptr) return fail(Error::BadHandle);
+  if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
+  auto report = state_->udp.take_error_report(s->datagram);
+  if (!report) return fail(Error::WouldBlock);
+  return std::move(*report);
+}
+
+Result<std::uint16_t> SocketTable::path_mtu(SocketHandle h) const {
+  const Socket* s = state_->sockets.find(h);
+  if (s == nullptr) return fail(Error::BadHandle);
+  if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
+  const auto peer = state_->udp.peer_endpoint(s->datagram);
+  if (!peer) return fail(peer.error());
+  return state_->addresses.path_mtu(peer->address);
+}
+
 Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
   const Socket* s = state_->sockets.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
@@ -179,7 +197,8 @@ Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
   return DatagramOptions{.ttl = o->ttl,
                          .tos = o->tos,
                          .broadcast = s->broadcast,
-                         .dont_fragment = o->dont_fragment,
+                         .mtu_discovery = o->mtu_discovery,
+                         .report_errors = o->report_errors,
                          .receive_buffer = o->receive_buffer,
                          .echo_sequence = o->echo_sequence};
 }
@@ -190,7 +209,8 @@ Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOpt
   if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
   const udp::UdpOptions o{.ttl = options.ttl,
                           .tos = options.tos,
-                          .dont_fragment = options.dont_fragment,
+                          .mtu_discovery = options.mtu_discovery,
+                          .report_errors = options.report_errors,
                           .receive_buffer = options.receive_buffer,
                           .echo_sequence = options.echo_sequence};
   if (const auto set = state_->udp.set_options(s->datagram, o); !set) return set;

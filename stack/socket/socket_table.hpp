@@ -29,6 +29,9 @@ class AddressPolicy {
   [[nodiscard]] virtual Result<IpAddress> source_for(IpAddress destination) const = 0;
   [[nodiscard]] virtual bool is_local(IpAddress address) const = 0;
   [[nodiscard]] virtual bool is_broadcast(IpAddress address) const = 0;
+  /// Largest IP packet for a destination, as far as the path is known, and as far as the link alone matters.
+  [[nodiscard]] virtual std::uint16_t path_mtu(IpAddress destination) const = 0;
+  [[nodiscard]] virtual std::uint16_t link_mtu(IpAddress destination) const = 0;
 };
 
 class SocketTable {
@@ -70,6 +73,11 @@ class SocketTable {
   [[nodiscard]] Result<Endpoint> peer_endpoint(SocketHandle h) const;
   /// Pending error of the socket, cleared by reading it (SO_ERROR).
   [[nodiscard]] std::optional<Error> take_error(SocketHandle h);
+  /// Datagram and echo sockets with report_errors: the oldest report kept (IP_RECVERR). Errors: WouldBlock (none),
+  /// NotSupported, BadHandle.
+  [[nodiscard]] Result<ErrorReport> take_error_report(SocketHandle h);
+  /// Largest IP packet towards the peer of a connected datagram or echo socket (IP_MTU). Error: NotConnected.
+  [[nodiscard]] Result<std::uint16_t> path_mtu(SocketHandle h) const;
   [[nodiscard]] Result<tcp::ConnectionOptions> stream_options(SocketHandle h) const;
   [[nodiscard]] Result<void> set_stream_options(Instant now, SocketHandle h, const tcp::ConnectionOptions& options);
   [[nodiscard]] Result<DatagramOptions> datagram_options(SocketHandle h) const;

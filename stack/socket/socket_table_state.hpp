@@ -100,6 +100,8 @@ class SocketTableState {
   [[nodiscard]] Result<tcp::ConnectionHandle> next_accepted(Socket& s);
 
   // socket_io.cpp
+  /// False for a datagram that may not be cut and is larger than its path (IP_MTU_DISCOVER).
+  [[nodiscard]] bool fits_path(const Socket& s, std::size_t octets, IpAddress destination) const;
   [[nodiscard]] Result<void> send_datagram(Socket& s, Slice data, Endpoint peer);
   /// NotConnected, InProgress as WouldBlock, or nothing when the stream has a connection to ask.
   [[nodiscard]] std::optional<Error> stream_not_ready(const Socket& s) const;

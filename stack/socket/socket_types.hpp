@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "base/slot_map.hpp"
 #include "tcp/tcp_types.hpp"
+#include "udp/udp_types.hpp"
 
 namespace wireside {
 
@@ -48,12 +49,17 @@ struct ReceivedDatagram {
   std::uint16_t echo_sequence = 0;  ///< Echo sockets
 };
 
+using udp::ErrorReport;
+using udp::PathMtuDiscovery;
+
 /// Options of datagram and echo sockets.
 struct DatagramOptions {
   std::uint8_t ttl = 64;
   std::uint8_t tos = 0;
   bool broadcast = false;  ///< permission to send to broadcast addresses
-  bool dont_fragment = false;
+  PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
+  /// Keep what the network said of each datagram sent, for take_error_report; receive() reports it as an error first.
+  bool report_errors = false;
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond (UDP-12)
   std::uint16_t echo_sequence = 0;          ///< Echo sockets: sequence number of the next request
 };

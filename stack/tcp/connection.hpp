@@ -59,6 +59,21 @@ class TimerTable {
   std::array<Instant, 8> due_{};
 };
 
+/// What is known and being tried about the largest segment of the path (path_mtu.cpp). Octets of payload.
+struct PathSearch {
+  std::uint32_t agreed = 536;       ///< what the handshake allows, options deducted
+  std::uint32_t option_octets = 0;  ///< in every segment
+  std::uint32_t generation = 0;     ///< of PathMtu, when it was last asked
+  bool searching = false;           ///< a black hole was suspected: `carries` counts
+  bool probing = false;             ///< a segment larger than the MSS is on its way
+  bool full_size_tried = false;
+  std::uint32_t carries = 0;   ///< known to arrive
+  std::uint32_t fails_at = 0;  ///< known to be lost; 0 = nothing known
+  SeqNum probe_start;
+  std::uint32_t probe_octets = 0;
+  Instant probe_at;
+};
+
 /// Sender half.
 struct Sender {
   SeqNum iss, snd_una, snd_nxt, snd_wl1, snd_wl2;
@@ -68,7 +83,8 @@ struct Sender {
   SeqNum rexmit_nxt;
   SeqNum small_end;  ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
   SendQueue queue;
-  std::uint32_t mss = 536;  ///< payload octets per segment, options deducted
+  std::uint32_t mss = 536;  ///< payload octets per segment, options deducted; what the path is known to carry
+  PathSearch path;
 
   NewReno congestion;
   RttEstimator rtt;

@@ -124,15 +124,18 @@ void LayerState::send_control(ControlSegment segment) {
   if (control_.size() < max_control_segments) control_.push_back(std::move(segment));
 }
 
-/// RST for a connection that ends on our side: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>.
-void LayerState::send_reset(const Connection& c, TxReason reason) {
+/// RST for a connection that ends on our side: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>, inside the peer's window.
+void LayerState::send_reset(Instant now, const Connection& c, TxReason reason) {
   ControlSegment r;
   r.tuple = c.tuple;
   r.header.source = c.tuple.local.port;
   r.header.destination = c.tuple.remote.port;
-  r.header.seq = c.snd.snd_nxt;
+  r.header.seq = acceptable_seq(c);
   r.header.ack = c.rcv.rcv_nxt;
   r.header.flags.rst = r.header.flags.ack = true;
+  if (c.negotiated.timestamps) {
+    r.header.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), c.timestamps.recent};
+  }
   r.ttl = c.options.ttl;
   r.tos = c.options.tos;
   r.reason = reason;
@@ -208,6 +211,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   const std::uint32_t peer_mss = std::max(c.negotiated.peer_mss, min_mss);
   const std::uint32_t option_octets = c.negotiated.timestamps ? 12 : 0;
   c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
+  begin_path(c, option_octets);
   c.snd.congestion.start(c.snd.mss, syn_was_lost ? 1 : 0);
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
   c.snd.recover = c.snd.snd_una - 1;
@@ -215,6 +219,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.snd.progress_at = c.last_heard_at = c.rcv.tune_started = now;
   c.snd.last_sent_at = now;
   c.snd.retransmissions = 0;
+  c.soft_error.reset();
   c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);
   c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
   arm_keep_alive(now, c);

@@ -45,6 +45,7 @@ struct SendPlan {
   SeqNum seq;
   std::uint32_t octets = 0;
   bool fin = false;
+  bool path_probe = false;  ///< one segment, larger than the MSS
 };
 
 class LayerState {
@@ -66,6 +67,7 @@ class LayerState {
   void abort(Instant now, ConnectionHandle h);
   Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+  void fail_address(Instant now, IpAddress address, Error error);
   void fail_all(Instant now, Error error);
 
   // segment_arrives.cpp and its parts
@@ -73,6 +75,10 @@ class LayerState {
 
   // output.cpp
   bool poll_segment(Instant now, OutgoingSegment& out);
+
+  // path_mtu.cpp
+  [[nodiscard]] Connection* find_in_flight(const FourTuple& tuple, SeqNum seq) const;
+  void path_mtu_changed(Instant now, const FourTuple& tuple);
 
   // timeouts.cpp
   Instant next_deadline();
@@ -85,10 +91,11 @@ class LayerState {
   Random& random;
   BufferPool& pool;
   observe::Sink& sink;
+  const PathMtu* path_mtu = nullptr;
   std::uint16_t link_mss = 1460;
   std::size_t max_super_segment = 65535 - 60;
   bool forward_progress = false;
-  std::deque<IpAddress> no_progress;  ///< peers of connections that retransmit in vain, for the network layer
+  std::vector<IpAddress> negative_advice;  ///< peers that reached R1 since the owner last asked
   SlotMap<Connection, ConnectionTag> connections;
   SlotMap<Listener, ListenerTag> listeners;
   SlotMap<HalfOpen, HalfOpenTag> half_open;
@@ -109,7 +116,7 @@ class LayerState {
   void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
   void send_control(ControlSegment segment);
-  void send_reset(const Connection& c, TxReason reason);
+  void send_reset(Instant now, const Connection& c, TxReason reason);
   void reply_reset(const IncomingSegment& s, TxReason reason, std::uint32_t id);
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
@@ -137,10 +144,13 @@ class LayerState {
   Connection* promote(Instant now, const IncomingSegment& s, HalfOpen& h, Listener& l);
   void send_syn_ack(Instant now, HalfOpen& h, TxReason reason);
   void drop_half_open(HalfOpen& h);
+  Step back_to_listen(Instant now, HalfOpen& h, StateCause cause);
+  ControlSegment control_from(Instant now, const HalfOpen& h, TxReason reason) const;
   void time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t);
   void enter_time_wait(Instant now, Connection& c);
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
   void end_time_wait(Instant now, TimeWait& t, bool expired);
+  [[nodiscard]] bool opens_anew(const IncomingSegment& s, const TimeWait& t) const;
 
   // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
   void syn_sent_arrives(Instant now, const IncomingSegment& s, Connection& c);
@@ -192,8 +202,20 @@ class LayerState {
   void note_sent(Instant now, Connection& c, const SendPlan& plan);
   void begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out);
   void advertise_window(Connection& c, OutgoingSegment& out);
+  [[nodiscard]] static SeqNum acceptable_seq(const Connection& c);
   void acknowledgement_left(Instant now, Connection& c);
+  void acknowledgement_rode_along(Instant now, Connection& c);
   void arm_for_zero_window(Instant now, Connection& c);
+
+  // --- path_mtu.cpp ---
+  [[nodiscard]] std::uint32_t path_mss(const Connection& c) const;
+  void begin_path(Connection& c, std::uint32_t option_octets);
+  void adopt_path(Connection& c);
+  void resend_from_start(Connection& c);
+  void suspect_black_hole(Instant now, Connection& c);
+  [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
+  void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
+  void judge_probe(Instant now, Connection& c, bool lost);
 
   // --- timeouts.cpp ---
   void connection_timeouts(Instant now, Connection& c);
@@ -201,6 +223,7 @@ class LayerState {
   void probe_timeout(Instant now, Connection& c);
   void keep_alive_timeout(Instant now, Connection& c);
   void half_open_timeout(Instant now, HalfOpen& h);
+  void advise_against_path(Connection& c);
   void arm_keep_alive(Instant now, Connection& c);
   [[nodiscard]] Duration give_up_after(const Connection& c) const;
 

@@ -115,26 +115,18 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
 Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpen& h) {
   const auto& flags = s.header.flags;
   if (flags.syn && !flags.ack && !flags.rst && s.header.seq == h.irs) {
+    h.repeated = true;
     send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
     return Step::Drop;
   }
   const auto acknowledge = [&](TxReason reason) {
-    ControlSegment r;
-    r.tuple = h.tuple;
-    r.header.source = h.tuple.local.port;
-    r.header.destination = h.tuple.remote.port;
-    r.header.seq = h.iss + 1;
-    r.header.ack = h.irs + 1;
-    r.header.flags.ack = true;
-    r.header.window = static_cast<std::uint16_t>(h.rcv_wnd >> h.negotiated.rcv_wscale.shift());
-    if (h.negotiated.timestamps) {
-      r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
-    }
-    r.reason = reason;
-    r.connection = h.id;
-    send_control(r);
+    send_control(control_from(now, h, reason));
     return Step::Drop;
   };
+  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst) {  // RFC 7323 section 3.2
+    sink.drop(now, observe::DropReason::TcpMissingTimestamp, h.id);
+    return Step::Drop;
+  }
   const bool old_timestamp = h.negotiated.timestamps && s.header.options.timestamps && !flags.rst &&
                              static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.timestamps.recent) < 0;
   if (old_timestamp) {
@@ -154,18 +146,43 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
       sink.drop(now, observe::DropReason::TcpBadReset, h.id);
       return acknowledge(TxReason::ChallengeAck);
     }
-    sink.emit(now, [&] {
-      return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Listen, StateCause::ResetReceived};
-    });
-    ++sink.count.tcp_attempt_fails;
-    drop_half_open(h);  // back to LISTEN, the application is not told
-    return Step::Drop;
+    return back_to_listen(now, h, StateCause::ResetReceived);
   }
-  if (flags.syn) {
+  if (flags.syn) {  // the client has begun anew; its next SYN finds the listener
     sink.drop(now, observe::DropReason::TcpSynInWindow, h.id);
-    return acknowledge(TxReason::ChallengeAck);
+    return back_to_listen(now, h, StateCause::SynReceived);
   }
   return Step::Continue;
+}
+
+/// The application is not told.
+Step LayerState::back_to_listen(Instant now, HalfOpen& h, StateCause cause) {
+  sink.emit(now, [&] { return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Listen, cause}; });
+  ++sink.count.tcp_attempt_fails;
+  drop_half_open(h);
+  return Step::Drop;
+}
+
+/// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
+ControlSegment LayerState::control_from(Instant now, const HalfOpen& h, TxReason reason) const {
+  ControlSegment r;
+  r.tuple = h.tuple;
+  r.header.source = h.tuple.local.port;
+  r.header.destination = h.tuple.remote.port;
+  r.header.seq = h.iss + 1;
+  r.header.ack = h.irs + 1;
+  r.header.flags.ack = true;
+  r.header.window = static_cast<std::uint16_t>(h.rcv_wnd >> h.negotiated.rcv_wscale.shift());
+  if (h.negotiated.timestamps) {
+    r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
+  }
+  if (const Listener* l = listeners.find(h.listener); l != nullptr) {
+    r.ttl = l->options.ttl;
+    r.tos = l->options.tos;
+  }
+  r.reason = reason;
+  r.connection = h.id;
+  return r;
 }
 
 /// Our SYN is acknowledged: the record becomes a connection that waits to be accepted.
@@ -182,7 +199,7 @@ Connection* LayerState::promote(Instant now, const IncomingSegment& s, HalfOpen&
   c.rcv.irs = h.irs;
   c.rcv.rcv_nxt = c.rcv.last_ack_sent = h.irs + 1;
   c.rcv.rcv_adv = c.rcv.rcv_nxt + h.rcv_wnd;
-  if (h.retransmissions == 0) c.snd.rtt.sample(now - h.sent_at);
+  if (h.retransmissions == 0 && !h.repeated) c.snd.rtt.sample(now - h.sent_at);
   c.listener = h.listener;
   c.state_ = TcpState::SynReceived;  // continues the record's state; the next line goes through the table
   c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);

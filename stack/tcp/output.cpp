@@ -30,6 +30,7 @@ bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
 bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out) {
   if (c.work.syn) return build_syn(now, c, out);
   if (!is_synchronized(c.state())) return c.work.ack_now && c.state() != TcpState::SynSent && build_ack(now, c, out);
+  if (path_mtu != nullptr && path_mtu->generation() != c.snd.path.generation) adopt_path(c);
   if (c.work.retransmit && build_retransmission(now, c, out)) return true;
   if (c.work.probe && build_probe(now, c, out)) return true;
   if (build_data(now, c, out)) return true;
@@ -85,6 +86,14 @@ void LayerState::acknowledgement_left(Instant now, Connection& c) {
   cancel_timer(now, c, TimerKind::DelayedAck);
 }
 
+/// An acknowledgement went out with data. To the peer that is no duplicate ACK, and it brings no SACK blocks: with a
+/// hole in what we received, a segment of its own is still owed (RFC 5681 section 4.2, RFC 2018 section 4).
+void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
+  const bool still_owed = c.work.ack_now && !c.rcv.reassembly.empty();
+  acknowledgement_left(now, c);
+  c.work.ack_now = still_owed;
+}
+
 bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   const bool answers = c.state() == TcpState::SynReceived;
   const bool again = c.snd.retransmissions > 0;
@@ -130,6 +139,7 @@ bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegmen
   ++c.snd.retransmitted_segments;
   c.snd.timing = false;
   c.snd.last_sent_at = now;
+  acknowledgement_rode_along(now, c);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
   return true;
 }
@@ -149,7 +159,7 @@ bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   c.snd.rexmit_nxt = plan.seq;
   c.snd.timing = false;
   c.snd.last_sent_at = now;
-  acknowledgement_left(now, c);
+  acknowledgement_rode_along(now, c);
   return true;
 }
 
@@ -173,11 +183,15 @@ bool LayerState::build_keep_alive(Instant now, Connection& c, OutgoingSegment& o
   return true;
 }
 
+/// Where octets were sent beyond the peer's window (probes, a shrunk window), SND.NXT would be unacceptable to it: an
+/// ACK there would be answered with an ACK, which we would answer, and so on; a RST would be dropped.
+SeqNum LayerState::acceptable_seq(const Connection& c) {
+  if (!is_synchronized(c.state())) return c.snd.snd_nxt;
+  return earlier(c.snd.snd_nxt, c.snd.snd_una + c.snd.snd_wnd);
+}
+
 bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
-  // Where octets were sent beyond the peer's window (probes, a shrunk window), SND.NXT would be unacceptable to it and
-  // be answered with an ACK, which we would answer, and so on.
-  const SeqNum seq = earlier(c.snd.snd_nxt, c.snd.snd_una + c.snd.snd_wnd);
-  begin_segment(now, c, seq, c.work.ack_reason, out);
+  begin_segment(now, c, acceptable_seq(c), c.work.ack_reason, out);
   advertise_window(c, out);
   if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
     out.header.options.sack_count =
@@ -194,7 +208,7 @@ bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
 /// Payload and flags of a planned segment.
 void LayerState::fill(Connection& c, const SendPlan& plan, OutgoingSegment& out) {
   c.snd.queue.collect(span_octets(c.data_start(), plan.seq), plan.octets, out.payload);
-  out.gso_size = plan.octets > c.snd.mss ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
+  out.gso_size = plan.octets > c.snd.mss && !plan.path_probe ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
   out.header.flags.fin = plan.fin;
   // MUST-61: PSH on the last segment of what is queued.
   out.header.flags.psh = plan.octets > 0 && plan.seq + plan.octets == c.data_end();
@@ -214,7 +228,8 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
     snd.timed_at = now;
   }
   if (c.everything_acknowledged()) snd.progress_at = now;
-  if (plan.octets % snd.mss != 0) snd.small_end = plan.seq + plan.octets;
+  if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
+  if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
   if (end.after(snd.snd_nxt)) {
     snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
     snd.snd_nxt = end;
@@ -224,10 +239,7 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   c.work.sws_override = false;
   cancel_timer(now, c, TimerKind::SenderSws);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
-  // With a hole in what we received, the SACK blocks still need a segment of their own.
-  const bool owes_sack = c.work.ack_now && c.negotiated.sack && !c.rcv.reassembly.empty();
-  acknowledgement_left(now, c);
-  c.work.ack_now = owes_sack;
+  acknowledgement_rode_along(now, c);
 }
 
 }  // namespace wireside::tcp

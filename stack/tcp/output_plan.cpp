@@ -26,7 +26,9 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
 
   SendPlan plan;
   plan.seq = next;
-  plan.octets = nagle_and_sws(now, c, unsent, usable);
+  plan.octets = plan_probe(now, c, unsent, usable);
+  plan.path_probe = plan.octets > 0;
+  if (!plan.path_probe) plan.octets = nagle_and_sws(now, c, unsent, usable);
   plan.fin = owes_fin(c.state()) && plan.octets == unsent && usable > plan.octets;
   if (unsent > usable && window < snd.snd_wnd) snd.cwnd_limited = true;
   if (plan.octets > 0) {
@@ -34,7 +36,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
     const auto reach = static_cast<std::uint32_t>(snd.queue.reach(start, plan.octets));
     if (reach < plan.octets) {  // too many small pieces for one frame
       plan.octets = reach > snd.mss ? reach - reach % snd.mss : reach;
-      plan.fin = false;
+      plan.fin = plan.path_probe = false;
     }
   }
   if (plan.octets > 0 || plan.fin) return plan;
@@ -49,7 +51,10 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, std::uint32_
   const std::uint32_t octets = std::min({unsent, usable, std::max(most, snd.mss)});
   const std::uint32_t whole = octets - octets % snd.mss;
   if (octets == 0) return 0;
-  if (snd.rewinding()) return octets;  // repeated octets are neither Nagle's nor silly
+  if (snd.rewinding()) {  // repeated octets are neither Nagle's nor silly, but a silly segment's rest is not theirs
+    const std::uint32_t repeated = span_octets(snd.rexmit_nxt, snd.snd_nxt);
+    return whole > 0 || octets == unsent ? octets : std::min(octets, repeated);
+  }
   if (octets == unsent) {
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);

@@ -20,6 +20,7 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     if (c.snd.small_end.before(c.snd.snd_una)) c.snd.small_end = c.snd.snd_una;
     if (!c.snd.in_recovery) c.snd.recover = later(c.snd.recover, c.snd.snd_una - 1);
     c.snd.retransmissions = 0;
+    judge_probe(now, c, false);
     c.snd.progress_at = now;
     c.soft_error.reset();
     // Growth is earned by using the window: an application-limited sender learns nothing about the path.
@@ -103,6 +104,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   }
   // The third duplicate starts recovery, but not for the window a timeout has already repeated (RFC 6582 section 4).
   if (c.snd.dup_acks != 3 || !s.header.ack.after(c.snd.recover)) return;
+  judge_probe(now, c, true);
   cc.on_fast_retransmit(c.snd.flight_at_first_dup_ack);
   c.snd.recover = c.snd.snd_nxt;
   c.snd.in_recovery = true;
@@ -136,10 +138,11 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
   if (!c.everything_acknowledged() && !c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
 }
 
-/// RFC 6298 rules (5.2) and (5.3). In recovery only the first partial ACK restarts it (RFC 6582 section 4).
+/// RFC 6298 rules (5.2) and (5.3). Of the partial ACKs only the first restarts it (RFC 6582 section 4).
 void LayerState::restart_retransmission_timer(Instant now, Connection& c) {
   if (c.everything_acknowledged()) return cancel_timer(now, c, TimerKind::Retransmission);
-  if (c.snd.in_recovery && c.snd.partial_ack_seen && c.timers.armed(TimerKind::Retransmission)) return;
+  const bool further_partial_ack = c.snd.in_recovery && c.snd.partial_ack_seen && c.snd.snd_una.before(c.snd.recover);
+  if (further_partial_ack && c.timers.armed(TimerKind::Retransmission)) return;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + c.snd.rtt.rto(), c.snd.progress_at + give_up_after(c)));
 }
 

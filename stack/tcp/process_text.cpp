@@ -15,7 +15,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   const SeqNum seq = s.header.seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
   const SeqNum left = later(seq, r.rcv_nxt);
-  const SeqNum right = earlier(end, r.rcv_adv);
+  const SeqNum right = earlier(end, r.fin_at ? earlier(*r.fin_at, r.rcv_adv) : r.rcv_adv);  // nothing follows a FIN
   if (!left.before(right)) {  // nothing new, or nothing inside the window
     if (end.after(r.rcv_adv)) sink.drop(now, observe::DropReason::TcpOutsideWindow, c.id);
     return ack_now(c, TxReason::DuplicateSegment);

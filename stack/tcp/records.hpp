@@ -36,6 +36,7 @@ struct HalfOpen : ListNode<HalfOpenTag>, DeadlineNode {
   Instant created_at, sent_at;
   Duration rto{};
   unsigned retransmissions = 0;
+  bool repeated = false;  ///< the client asked for the SYN-ACK again: no round-trip sample (Karn)
 };
 
 /// TIME-WAIT: enough to acknowledge a repeated FIN and to judge a new SYN.

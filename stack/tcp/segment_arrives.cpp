@@ -94,7 +94,7 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const std::uint32_t wnd = c.rcv.rcv_wnd();
   // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours; what follows the SYN counts.
-  if (c.state() == TcpState::SynReceived && flags.syn && flags.ack && s.header.seq == c.rcv.irs) {
+  if (c.state() == TcpState::SynReceived && flags.syn && flags.ack && !flags.rst && s.header.seq == c.rcv.irs) {
     s.header.seq += 1;
     return Step::Continue;
   }
@@ -191,7 +191,7 @@ Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connecti
   if (s.payload.empty() || !can_receive(c.state()) || !(c.detached || c.receive_shut)) return Step::Continue;
   const SeqNum end = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
   if (end.at_or_before(c.rcv.rcv_nxt)) return Step::Continue;  // only old octets repeated
-  send_reset(c, TxReason::ResetDataAfterClose);
+  send_reset(now, c, TxReason::ResetDataAfterClose);
   finish(now, c, StateCause::AbortCalled, Error::ConnectionAborted);
   return Step::Drop;
 }

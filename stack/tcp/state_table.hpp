@@ -63,7 +63,9 @@ inline constexpr auto state_edges = [] {
       WIRESIDE_ENDS(Closing),
       WIRESIDE_ENDS(LastAck),
 #undef WIRESIDE_ENDS
-#define WIRESIDE_GONE(state) StateEdge{state, C::InterfaceGone, Closed, "the device went away"}
+#define WIRESIDE_GONE(state)                                          \
+  StateEdge{state, C::InterfaceGone, Closed, "the device went away"}, \
+      StateEdge{state, C::AddressLost, Closed, "RFC 2131 section 4.4.5"}
       WIRESIDE_GONE(SynSent),
       WIRESIDE_GONE(SynReceived),
       WIRESIDE_GONE(Established),

@@ -116,19 +116,25 @@ bool TcpLayer::port_in_use(Port port) const {
 
 void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) { state_->segment_arrives(now, segment); }
 bool TcpLayer::take_forward_progress() { return std::exchange(state_->forward_progress, false); }
-std::optional<IpAddress> TcpLayer::poll_no_progress() {
-  if (state_->no_progress.empty()) return std::nullopt;
-  const IpAddress peer = state_->no_progress.front();
-  state_->no_progress.pop_front();
+std::optional<IpAddress> TcpLayer::take_negative_advice() {
+  if (state_->negative_advice.empty()) return std::nullopt;
+  const IpAddress peer = state_->negative_advice.back();
+  state_->negative_advice.pop_back();
   return peer;
 }
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   state_->network_error(now, tuple, seq, error, hard);
 }
+void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
+bool TcpLayer::is_in_flight(const FourTuple& tuple, SeqNum seq) const {
+  return state_->find_in_flight(tuple, seq) != nullptr;
+}
+void TcpLayer::path_mtu_changed(Instant now, const FourTuple& tuple) { state_->path_mtu_changed(now, tuple); }
 bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->poll_segment(now, out); }
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
 void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
+void TcpLayer::fail_address(Instant now, IpAddress address, Error error) { state_->fail_address(now, address, error); }
 void TcpLayer::fail_all(Instant now, Error error) { state_->fail_all(now, error); }
 
 }  // namespace wireside::tcp

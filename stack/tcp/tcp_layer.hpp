@@ -25,6 +25,9 @@ class TcpLayer {
   /// payload per call of poll_segment (at least one MSS).
   void set_limits(std::uint16_t mss, std::size_t max_super_segment);
 
+  /// Where path MTUs are asked; nullptr (at first): the limits above alone. It outlives the layer.
+  void set_path_mtu(const PathMtu* paths);
+
   // --- user calls (RFC 9293 section 3.10.1 to 3.10.6; user_calls.cpp) ---
 
   /// Active OPEN. `tuple.local.address` is already chosen; local port 0 picks a random ephemeral one (RFC 6056).
@@ -76,12 +79,20 @@ class TcpLayer {
   void segment_arrives(Instant now, const IncomingSegment& segment);
   /// Whether something of ours was newly acknowledged since the last call: the next hop is alive (RFC 4861 7.3.1).
   [[nodiscard]] bool take_forward_progress();
-  /// A peer to which one more retransmission was in vain after R1 of them (MUST-20 (b)): negative advice about the
-  /// next hop (RFC 1122 section 3.3.1.4).
-  [[nodiscard]] std::optional<IpAddress> poll_no_progress();
+  /// A peer whose connection has had R1 retransmissions or more in vain: IP should look for another way there (RFC 9293
+  /// section 3.8.3, MUST-20 (b); RFC 1122 section 3.3.1.4). Told at the R1st retransmission and at each one after it.
+  [[nodiscard]] std::optional<IpAddress> take_negative_advice();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+
+  /// Whether an ICMP message that quotes this segment can be true (RFC 5927 section 4.1): its octets are
+  /// unacknowledged.
+  [[nodiscard]] bool is_in_flight(const FourTuple& tuple, SeqNum seq) const;
+  /// The path became narrower, as a credible message about this connection said: segments become smaller, and what is
+  /// unacknowledged is sent again at once, without a congestion response (RFC 1191 section 6.4, PMTU-02). Other
+  /// connections on the path follow when they send next.
+  void path_mtu_changed(Instant now, const FourTuple& tuple);
 
   // --- driven by the owner ---
 
@@ -90,6 +101,8 @@ class TcpLayer {
   [[nodiscard]] Instant next_deadline();  ///< Instant::max() when nothing is pending
   void handle_timeouts(Instant now);      ///< section 3.10.8; timeouts.cpp
   [[nodiscard]] std::optional<TcpEvent> poll_event();
+  /// The address is ours no longer: every connection from it fails with `error`; nothing is sent.
+  void fail_address(Instant now, IpAddress address, Error error);
   /// The interface is gone: every connection fails with `error`; nothing is sent.
   void fail_all(Instant now, Error error);
 

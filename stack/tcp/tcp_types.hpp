@@ -37,6 +37,16 @@ struct ConnectionOptions {
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
+/// What TCP asks about paths (RFC 1191); the owner answers.
+class PathMtu {
+ public:
+  virtual ~PathMtu() = default;
+  /// Changes whenever any path's value may have changed.
+  [[nodiscard]] virtual std::uint32_t generation() const = 0;
+  /// Octets of the largest IP packet to a destination.
+  [[nodiscard]] virtual std::uint16_t mtu(IpAddress destination) const = 0;
+};
+
 /// Bounds and policies of the layer. Defaults follow the RFCs named.
 struct TcpConfig {
   ConnectionOptions defaults;
@@ -50,6 +60,7 @@ struct TcpConfig {
   Duration rto_initial = std::chrono::seconds{1};     ///< RFC 6298 (2.1)
   Duration rto_min = std::chrono::milliseconds{200};  ///< RFC 6298 (2.4) says 1 s SHOULD; 200 ms as common hosts do
   Duration rto_max = std::chrono::seconds{120};
+  bool mtu_probing = true;                                 ///< suspect a black hole after two timeouts (RFC 4821)
   unsigned r1_retransmissions = 3;                         ///< SHLD-10
   Duration r2_timeout = std::chrono::minutes{15};          ///< default give-up time for data (SHLD-11: at least 100 s)
   Duration syn_timeout = std::chrono::minutes{3};          ///< MUST-23

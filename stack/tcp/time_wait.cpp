@@ -3,6 +3,8 @@
 
 namespace wireside::tcp {
 
+using observe::DropReason;
+
 void LayerState::enter_time_wait(Instant now, Connection& c) {
   const TimeWaitHandle handle = time_wait.emplace();
   TimeWait& t = *time_wait.find(handle);
@@ -50,19 +52,30 @@ void LayerState::acknowledge_from(Instant now, const TimeWait& t, TxReason reaso
   send_control(r);
 }
 
+/// The algorithm of RFC 6191 section 2.
+bool LayerState::opens_anew(const IncomingSegment& s, const TimeWait& t) const {
+  const auto& ts = s.header.options.timestamps;
+  const bool larger_seq = s.header.seq.after(t.rcv_nxt);
+  if (!ts || !config.timestamps) return larger_seq;
+  if (!t.use_timestamps) return true;  // from now on PAWS protects
+  const auto step = static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent);
+  return step > 0 || (step == 0 && larger_seq);
+}
+
 void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t) {
   const auto& flags = s.header.flags;
   const auto& ts = s.header.options.timestamps;
   const bool newer_timestamp =
       t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) > 0;
   // RFC 1337: a RST must not end TIME-WAIT early (EV-35).
-  if (flags.rst) return sink.drop(now, observe::DropReason::TcpBadReset, t.id);
+  if (flags.rst) return sink.drop(now, DropReason::TcpBadReset, t.id);
   if (flags.syn && !flags.ack) {
     // MAY-2 and RFC 6191: a SYN that cannot be an old duplicate opens a new connection.
     ListenerHandle handle;
     Listener* l = find_listener(s.tuple.local, handle);
-    const bool fresh = t.use_timestamps && ts ? newer_timestamp : s.header.seq.after(t.rcv_nxt);
-    if (fresh && l != nullptr) {
+    if (l != nullptr && opens_anew(s, t)) {
+      // A SYN that will not be taken up must not end TIME-WAIT.
+      if (l->accept_queue.size() >= l->backlog) return sink.drop(now, DropReason::TcpListenBacklogFull, t.id);
       const SeqNum iss = later(initial_sequence(now, s.tuple), t.snd_nxt + 65536);
       sink.emit(now, [&] {
         return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynReceived,
@@ -73,7 +86,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
     }
   }
   if (t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
-    sink.drop(now, observe::DropReason::TcpPaws, t.id);
+    sink.drop(now, DropReason::TcpPaws, t.id);
     return acknowledge_from(now, t, TxReason::TimeWaitAck);
   }
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
@@ -86,7 +99,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
     if (newer_timestamp) t.timestamps.recent = ts->ts_val;
     time_wait_order_.push_back(t);
   } else {
-    sink.drop(now, observe::DropReason::TcpUnacceptable, t.id);
+    sink.drop(now, DropReason::TcpUnacceptable, t.id);
   }
   acknowledge_from(now, t, TxReason::TimeWaitAck);
 }

@@ -2,11 +2,6 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
-namespace {
-
-constexpr std::size_t max_advice = 256;  // more tells the network layer nothing new
-
-}  // namespace
 
 Instant LayerState::next_deadline() {
   Instant due = std::min(deadlines_.next(), half_open_deadlines_.next());
@@ -78,10 +73,10 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   const Duration rto_before = snd.rtt.rto();
   const bool first = snd.retransmissions++ == 0;
-  if (snd.retransmissions >= config.r1_retransmissions && no_progress.size() < max_advice) {
-    no_progress.push_back(c.tuple.remote.address);
-  }
+  if (snd.retransmissions >= config.r1_retransmissions) advise_against_path(c);
   snd.rtt.back_off();
+  judge_probe(now, c, true);
+  if (!opening) suspect_black_hole(now, c);
   snd.timing = false;
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
   wants_output(c);
@@ -99,6 +94,14 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   snd.rexmit_nxt = snd.snd_una;  // everything in flight counts as lost (RFC 5681 section 3.1)
   c.work.retransmit = false;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + snd.rtt.rto(), snd.progress_at + give_up_after(c)));
+}
+
+/// From R1 on (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
+/// acknowledgement takes back.
+void LayerState::advise_against_path(Connection& c) {
+  if (!c.soft_error) c.soft_error = Error::TimedOut;
+  constexpr std::size_t most = 64;  // more cannot be of use between two calls of the owner
+  if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);
 }
 
 /// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
@@ -131,7 +134,7 @@ void LayerState::keep_alive_timeout(Instant now, Connection& c) {
     return set_timer(now, c, TimerKind::KeepAlive, next > now ? next : now + c.options.keep_alive_interval);
   }
   if (c.keep_alive_sent >= c.options.keep_alive_probes) {
-    send_reset(c, TxReason::ResetTimeout);
+    send_reset(now, c, TxReason::ResetTimeout);
     return finish(now, c, StateCause::KeepAliveTimeout, Error::TimedOut);
   }
   ++c.keep_alive_sent;

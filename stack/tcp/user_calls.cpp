@@ -63,15 +63,8 @@ void LayerState::close_listener(Instant now, ListenerHandle h) {
   });
   for (const auto handle : half) {
     HalfOpen& record = *half_open.find(handle);
-    ControlSegment r;
-    r.tuple = record.tuple;
-    r.header.source = record.tuple.local.port;
-    r.header.destination = record.tuple.remote.port;
-    r.header.seq = record.iss + 1;
-    r.header.ack = record.irs + 1;
-    r.header.flags.rst = r.header.flags.ack = true;
-    r.reason = TxReason::ResetListenerClosed;
-    r.connection = record.id;
+    ControlSegment r = control_from(now, record, TxReason::ResetListenerClosed);
+    r.header.flags.rst = true;
     send_control(r);
     drop_half_open(record);
   }
@@ -189,7 +182,8 @@ void LayerState::tune_receive_buffer(Instant now, Connection& c, std::size_t tak
   if (c.options.receive_buffer != 0) return;
   Receiver& r = c.rcv;
   r.tune_taken += taken;
-  const Duration rtt = std::max<Duration>(r.rtt, std::chrono::milliseconds{1});
+  const Duration measured = r.rtt > Duration{0} ? r.rtt : c.snd.rtt.srtt();
+  const Duration rtt = std::max<Duration>(measured, std::chrono::milliseconds{1});
   if (now - r.tune_started < rtt) return;
   const std::size_t most = c.negotiated.window_scaling ? std::min(config.receive_buffer_max,
                                                                   std::size_t{65535} << c.negotiated.rcv_wscale.shift())
@@ -232,7 +226,7 @@ void LayerState::begin_close(Instant now, Connection& c) {
 Result<void> LayerState::shutdown_receive(Instant, ConnectionHandle h) {
   Connection* c = connections.find(h);
   if (c == nullptr || c->detached) return fail(Error::BadHandle);
-  if (c->state() == TcpState::Closed) return fail(Error::NotConnected);
+  if (c->state() == TcpState::Closed || c->state() == TcpState::SynSent) return fail(Error::NotConnected);
   c->receive_shut = true;
   c->rcv.queue.clear();
   return {};
@@ -245,7 +239,7 @@ void LayerState::close(Instant now, ConnectionHandle h) {
   const bool abortive = c->options.linger && *c->options.linger == Duration{0};
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait && (unread || abortive)) {
     if (!abortive) {  // SHLD-3: the peer must learn that its data was lost
-      send_reset(*c, TxReason::ResetUnreadData);
+      send_reset(now, *c, TxReason::ResetUnreadData);
       c->detached = true;
       finish(now, *c, StateCause::AbortCalled, Error::ConnectionAborted);
       return;
@@ -290,7 +284,10 @@ void LayerState::abort(Instant now, ConnectionHandle h) {
     erase(*c);
     return;
   }
-  if (c->state() != TcpState::SynSent) send_reset(*c, TxReason::ResetAborted);
+  // The peer of a CLOSING or LAST-ACK connection has closed, too: nothing to tell it.
+  const bool tells_peer =
+      c->state() != TcpState::SynSent && c->state() != TcpState::Closing && c->state() != TcpState::LastAck;
+  if (tells_peer) send_reset(now, *c, TxReason::ResetAborted);
   finish(now, *c, StateCause::AbortCalled, Error::ConnectionAborted);
 }
 
@@ -304,7 +301,7 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
                                   c->options.keep_alive_interval != options.keep_alive_interval;
   c->options = options;
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
-  if (is_synchronized(c->state())) {
+  if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);
     wants_output(*c);  // no_delay may release what Nagle held
   }
@@ -321,6 +318,23 @@ void LayerState::network_error(Instant now, const FourTuple& tuple, std::optiona
   c.soft_error = error;
   const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
   if (hard && opening) finish(now, c, StateCause::IcmpHardError, error);  // synchronized states go on (RFC 5461)
+}
+
+void LayerState::fail_address(Instant now, IpAddress address, Error error) {
+  std::vector<ConnectionHandle> lost;
+  connections.for_each([&](ConnectionHandle h, const Connection& c) {
+    if (c.tuple.local.address == address) lost.push_back(h);
+  });
+  for (const auto h : lost) {
+    Connection* c = connections.find(h);
+    if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::AddressLost, error);
+  }
+  half_open.for_each([&](HalfOpenHandle, HalfOpen& h) {
+    if (h.tuple.local.address == address) drop_half_open(h);
+  });
+  time_wait.for_each([&](TimeWaitHandle, TimeWait& t) {
+    if (t.tuple.local.address == address) end_time_wait(now, t, false);
+  });
 }
 
 void LayerState::fail_all(Instant now, Error error) {

@@ -112,11 +112,35 @@ Delivery UdpLayer::enqueue(Instant now, UdpHandle h, Datagram datagram) {
 }
 
 void UdpLayer::network_error(Service service, const FourTuple& tuple, Error error) {
-  const UdpHandle h = find(service, tuple.local, tuple.remote);
+  ErrorReport report;
+  report.error = error;
+  report.local = true;
+  report.reporter = tuple.local.address;
+  report.tuple = tuple;
+  network_error(service, report);
+}
+
+void UdpLayer::network_error(Service service, const ErrorReport& report) {
+  const UdpHandle h = find(service, report.tuple.local, report.tuple.remote);
   Socket* s = sockets_.find(h);
-  if (s == nullptr || (!s->peer && service == Service::Udp)) return;
-  s->error = error;
+  if (s == nullptr) return;
+  const bool concerned = s->peer || service == Service::Echo || s->options.report_errors;
+  if (!concerned) return;
+  s->error = report.error;
+  if (s->options.report_errors && s->reports.size() < max_reports) {
+    s->reports.push_back(report);
+    Slice& quote = s->reports.back().quote;
+    if (quote.buffer() && quote.buffer()->capacity() > 2 * quote.size() + 256) quote = pool_.copy(quote.view());
+  }
   note(h, *s, true, true);
+}
+
+bool UdpLayer::sent_to(Service service, const FourTuple& tuple) const {
+  const Socket* s = sockets_.find(find(service, tuple.local, tuple.remote));
+  if (s == nullptr) return false;
+  const std::optional<Endpoint>& peer = s->peer ? s->peer : s->last_peer;
+  if (!peer) return false;
+  return service == Service::Echo ? peer->address == tuple.remote.address : *peer == tuple.remote;
 }
 
 }  // namespace wireside::udp

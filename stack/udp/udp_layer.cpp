@@ -107,8 +107,9 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
                                   .payload = std::move(payload),
                                   .ttl = o.ttl,
                                   .tos = o.tos,
-                                  .dont_fragment = o.dont_fragment,
+                                  .mtu_discovery = o.mtu_discovery,
                                   .sequence = o.echo_sequence};
+  s->last_peer = peer;
   if (s->service == Service::Echo) ++s->options.echo_sequence;
   s->outgoing_octets += cost;
   outgoing_octets_ += cost;
@@ -197,6 +198,14 @@ std::optional<Error> UdpLayer::take_error(UdpHandle h) {
   return s == nullptr ? std::nullopt : std::exchange(s->error, std::nullopt);
 }
 
+std::optional<ErrorReport> UdpLayer::take_error_report(UdpHandle h) {
+  Socket* s = sockets_.find(h);
+  if (s == nullptr || s->reports.empty()) return std::nullopt;
+  ErrorReport report = std::move(s->reports.front());
+  s->reports.pop_front();
+  return report;
+}
+
 bool UdpLayer::is_readable(UdpHandle h) const {
   const Socket* s = sockets_.find(h);
   return s != nullptr && (!s->received.empty() || s->error || s->receive_shut);
@@ -239,6 +248,14 @@ void UdpLayer::note(UdpHandle h, Socket& s, bool readable, bool writable) {
   s.pending.writable |= writable;
   if (std::exchange(s.event_queued, true)) return;
   events_.push_back(h);
+}
+
+void UdpLayer::fail_address(IpAddress address, Error error) {
+  sockets_.for_each([&](UdpHandle h, Socket& s) {
+    if (s.local.address != address) return;
+    s.error = error;
+    note(h, s, true, true);
+  });
 }
 
 void UdpLayer::fail_all(Error error) {

@@ -48,6 +48,8 @@ class UdpLayer {
   /// Error: NotConnected.
   [[nodiscard]] Result<Endpoint> peer_endpoint(UdpHandle h) const;
   [[nodiscard]] std::optional<Error> take_error(UdpHandle h);
+  /// Oldest report kept; with report_errors only.
+  [[nodiscard]] std::optional<ErrorReport> take_error_report(UdpHandle h);
   [[nodiscard]] bool is_readable(UdpHandle h) const;
   [[nodiscard]] bool is_writable(UdpHandle h) const;
 
@@ -62,11 +64,19 @@ class UdpLayer {
   /// ICMP error or neighbour failure about a datagram we sent (UDP-05): told to the connected socket it names;
   /// echo sockets are told unconnected as well.
   void network_error(Service service, const FourTuple& tuple, Error error);
+  /// The same with all that is known; sockets with report_errors keep it (the oldest are kept, up to a bound) and are
+  /// told unconnected as well.
+  void network_error(Service service, const ErrorReport& report);
+  /// Whether a socket sent to this peer: its peer where it is connected, else where it sent to last (RFC 5927: what a
+  /// message quotes must have been sent).
+  [[nodiscard]] bool sent_to(Service service, const FourTuple& tuple) const;
 
   // --- driven by the owner ---
 
   [[nodiscard]] bool poll_datagram(OutgoingDatagram& out);
   [[nodiscard]] std::optional<UdpEvent> poll_event();
+  /// The address is ours no longer: every socket bound to it gets `error`.
+  void fail_address(IpAddress address, Error error);
   /// The interface is gone: every socket gets `error`, nothing queued is sent.
   void fail_all(Error error);
 
@@ -83,6 +93,8 @@ class UdpLayer {
     UdpEvent pending;
     UdpOptions options;
     std::optional<Error> error;
+    std::optional<Endpoint> last_peer;  ///< of the last datagram sent
+    std::deque<ErrorReport> reports;
     std::deque<Datagram> received;
     std::size_t received_octets = 0;
     std::size_t outgoing_octets = 0;
@@ -94,6 +106,7 @@ class UdpLayer {
 
   /// Least that a queued datagram counts for: it costs memory beyond its octets, and empty ones must not be free.
   static constexpr std::size_t min_octets_per_datagram = 64;
+  static constexpr std::size_t max_reports = 64;
 
   [[nodiscard]] static std::uint32_t key(Service service, Port port);
   [[nodiscard]] bool is_taken(Service service, Endpoint local) const;
@@ -108,7 +121,7 @@ class UdpLayer {
   Random& random_;
   BufferPool& pool_;
   observe::Sink& sink_;
-  std::size_t max_payload_ = 1472;
+  std::size_t max_payload_ = 65507;
   SlotMap<Socket, UdpTag> sockets_;
   // By service and port. A peer cannot choose these keys, only hit or miss ports that are bound here.
   std::unordered_map<std::uint32_t, std::vector<UdpHandle>> bound_;

@@ -22,10 +22,19 @@ enum class Service : std::uint8_t {
   Echo,  ///< the identifier of ICMP echo requests (RFC 792)
 };
 
+/// Whether datagrams may be cut on their way (IP_MTU_DISCOVER).
+enum class PathMtuDiscovery : std::uint8_t {
+  Dont,   ///< DF clear; cut here where they exceed the path MTU
+  Want,   ///< DF set where they fit the path MTU; else cut here
+  Do,     ///< DF set; beyond the path MTU sending fails with MessageTooLong
+  Probe,  ///< DF set; only the link's own MTU counts
+};
+
 struct UdpOptions {
   std::uint8_t ttl = 64;
   std::uint8_t tos = 0;
-  bool dont_fragment = false;
+  PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
+  bool report_errors = false;               ///< keep what the network said of what was sent, for take_error_report
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond
   std::uint16_t echo_sequence = 0;          ///< of the next echo request; counts up with each
 };
@@ -83,7 +92,7 @@ struct OutgoingDatagram {
   Slice payload;
   std::uint8_t ttl = 64;
   std::uint8_t tos = 0;
-  bool dont_fragment = false;
+  PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
   std::uint16_t sequence = 0;  ///< Echo
 };
 
@@ -94,6 +103,20 @@ struct SocketStatus {
   std::optional<Endpoint> peer;
   std::size_t receive_queued = 0, send_queued = 0;  ///< octets
   std::size_t receive_buffer = 0;
+};
+
+/// What the network said of a datagram that was sent (IP_RECVERR).
+struct ErrorReport {
+  Error error = Error::HostUnreachable;
+  bool local = false;          ///< found out here: no ICMP message came
+  std::uint8_t icmp_type = 3;  ///< as in RFC 792; for local errors the one a router would have sent
+  std::uint8_t icmp_code = 1;
+  IpAddress reporter;           ///< router or host that sent the ICMP message; our own address for local errors
+  FourTuple tuple;              ///< of the datagram; Echo: local.port is the identifier
+  std::uint16_t sequence = 0;   ///< Echo
+  std::uint8_t quoted_ttl = 0;  ///< TTL with which the datagram arrived at the reporter
+  std::uint16_t mtu = 0;        ///< fragmentation needed: next-hop MTU
+  Slice quote;                  ///< the datagram from its IP header on, as far as the reporter quoted it
 };
 
 /// Edges since the last report of the same socket, merged.

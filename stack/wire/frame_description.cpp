@@ -4,6 +4,8 @@
 #include <array>
 
 #include "wire/arp.hpp"
+#include "wire/dhcp.hpp"
+#include "wire/dns.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/icmp.hpp"
 #include "wire/ipv4.hpp"
@@ -13,6 +15,8 @@
 
 namespace wireside::wire {
 namespace {
+
+constexpr Port dns_port{53};
 
 std::string numbered(std::string label, std::size_t n) {
   append_number(label, n);
@@ -59,7 +63,15 @@ std::string tcp_text(ByteView segment, const SeqBases& bases) {
 
 std::string udp_text(ByteView datagram) {
   const auto header = parse_udp(datagram);
-  if (header) return describe_udp(*header);
+  if (header) {
+    const ByteView payload = datagram.subspan(udp_header_length, header->length - udp_header_length);
+    if (header->source == dns_port || header->destination == dns_port) return describe_dns(payload);
+    const bool dhcp = (header->source == dhcp_client_port && header->destination == dhcp_server_port) ||
+                      (header->source == dhcp_server_port && header->destination == dhcp_client_port);
+    const auto message = dhcp ? parse_dhcp(payload) : Result<DhcpMessage>{fail(Error::Malformed)};
+    if (message) return describe_dhcp(*message) + numbered(", length ", payload.size());
+    return describe_udp(*header);
+  }
   if (datagram.size() < udp_header_length) return numbered("UDP, truncated, length ", datagram.size());
   return numbered("UDP, bad length ", load_be16(datagram.data() + 4)) + numbered(" of ", datagram.size());
 }

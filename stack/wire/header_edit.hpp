@@ -23,6 +23,20 @@ void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uin
 /// RFC 1624).
 void decrement_ttl(MutableByteView ip_header);
 
+/// Where a packet lies in the datagram it was cut from; unchecked.
+struct FragmentFields {
+  std::uint16_t offset = 0;  ///< octets
+  bool more = false;
+};
+[[nodiscard]] FragmentFields fragment_fields(ByteView ip_header);
+/// Sets total length, fragment offset (octets, a multiple of 8) and MF, and recomputes the header checksum.
+void put_fragment_fields(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t offset, bool more);
+/// Writes the header that fragments after the first get: of the options only those with the copied flag (RFC 791
+/// section 3.1), filled to a multiple of four octets. `out` has room for 60. Returns its length. The checksum is stale.
+std::size_t copy_ipv4_header_for_fragment(ByteView ip_header, MutableByteView out);
+/// Length of that header.
+[[nodiscard]] std::size_t copied_ipv4_header_length(ByteView ip_header);
+
 /// Data offset of a TCP header in octets, unchecked.
 [[nodiscard]] std::size_t tcp_data_offset(ByteView tcp_header);
 /// Turns a super-segment's header into that of one of its segments: moves SEQ on, keeps FIN and PSH only on the last

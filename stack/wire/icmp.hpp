@@ -29,6 +29,8 @@ enum class UnreachableCode : std::uint8_t {
   SourceRouteFailed = 5,
 };
 
+enum class TimeExceededCode : std::uint8_t { InTransit = 0, Reassembly = 1 };
+
 /// The first eight octets. `rest` is echo id and sequence, or MTU, gateway or pointer by type.
 struct IcmpHeader {
   std::uint8_t type = 0;

@@ -211,7 +211,7 @@ def tap(namespace):
 
 
 def agent(tap, *arguments, **streams):
-    return subprocess.Popen([wireside_binary(), "agent", "--tap", tap, "--ip", "10.9.0.2/24", *arguments],
+    return subprocess.Popen([wireside_binary(), "agent", "--tap", tap, "--ip", "10.9.0.2/24", "--no-acd", *arguments],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **streams)
 
 

@@ -152,12 +152,14 @@ class Socket:
 class Dut:
     """One agent process on a TAP of its own, with the wire to it."""
 
-    def __init__(self, *arguments, mtu=1500, offload=False, address=f"{DUT_IP}/24", binary=None):
+    def __init__(self, *arguments, mtu=1500, offload=False, address=f"{DUT_IP}/24", binary=None, acd=False):
         self.tap = make_tap(mtu)
         self.wire = Wire(self.tap)
         command = [binary or wireside_binary(), "agent", "--tap", self.tap, "--ip", address, "--gateway", "10.9.0.254"]
         if not offload:
             command.append("--no-offload")
+        if not acd:  # the address is used at once
+            command.append("--no-acd")
         self.process = subprocess.Popen([*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, bufsize=0)
         self.events = []

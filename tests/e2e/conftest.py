@@ -15,6 +15,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "requirement(*ids): requirements this test proves")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:  # into the JUnit report, as in the conformance tests
+        for marker in item.iter_markers("requirement"):
+            item.user_properties.extend(("requirement", identifier) for identifier in marker.args)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def namespace():
     enter_namespace()

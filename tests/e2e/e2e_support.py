@@ -15,11 +15,12 @@ HOST, DUT = "10.9.0.1", "10.9.0.2"
 class Wireside:
     """A running subcommand. Its output goes to files, so that it never waits for a reader."""
 
-    def __init__(self, tap, subcommand, *arguments, options=(), stdin=subprocess.DEVNULL):
+    def __init__(self, tap, subcommand, *arguments, options=(), stdin=subprocess.DEVNULL, acd=False,
+                 address=("--ip", f"{DUT}/24", "--gateway", HOST)):
         self.tap = tap
         self.files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [wireside_binary(), subcommand, "--tap", tap, "--ip", f"{DUT}/24", "--gateway", HOST, *options, *arguments],
+            [wireside_binary(), subcommand, "--tap", tap, *address, *([] if acd else ["--no-acd"]), *options, *arguments],
             stdin=stdin, stdout=self.files[0], stderr=self.files[1])
 
     def output(self):

@@ -153,6 +153,10 @@ def test_wrong_command_lines_have_status_two_and_a_remedy(arguments):
     assert done.returncode == 2 and done.stdout == "" and "try:" in done.stderr
 
 
+def test_an_unknown_subcommand_is_named():
+    assert "there is no subcommand 'dance'" in wireside_says("dance").stderr
+
+
 def test_device_errors_say_what_mends_them(tap, wireside, tmp_path):
     first = wireside("serve", "--root", str(tmp_path)).wait_until_up()
     busy = wireside_says("ping", "--tap", tap, "--ip", "10.9.0.3/24", HOST)
@@ -171,7 +175,7 @@ def test_an_interface_that_is_down_is_told(tap, wireside, tmp_path):
     run("ip", "link", "set", tap, "up")
     process.wait_until_up()
     _, _, err = process.end()
-    assert "down" in err and "ip link set" in err
+    assert err.count(f"{tap} is down") == 1 and f"ip link set {tap} up" in err, err
 
 
 @pytest.mark.parametrize("options", [(), ("--no-offload",)], ids=["offload", "no offload"])

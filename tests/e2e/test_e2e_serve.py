@@ -96,6 +96,29 @@ def test_a_range_beyond_the_end(server):
     assert curl("-r", "100-", "-o", os.devnull, "-w", "%{http_code}", f"http://{DUT}/hello.txt").stdout == "416"
 
 
+def test_conditions_keep_a_newer_file_from_being_lost(server):
+    """RFC 9110 sections 13.1 and 13.2.2."""
+    url, status = f"http://{DUT}/hello.txt", ["-o", os.devnull, "-w", "%{http_code}"]
+    head = curl("-I", url).stdout
+    tag = next(line.split(": ")[1] for line in head.splitlines() if line.lower().startswith("etag"))
+    old, new = "Sat, 01 Jan 2000 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+
+    def code(*conditions, target=url):
+        return curl(*status, *sum((["-H", condition] for condition in conditions), []), target).stdout
+
+    assert code(f"If-None-Match: {tag}") == code(f"If-None-Match: W/{tag}") == code(f"If-Modified-Since: {new}") == "304"
+    assert code(f"If-Modified-Since: {old}") == code(f"If-Match: {tag}") == code("If-Match: *") == "200"
+    assert code('If-Match: "other"') == code(f"If-Match: W/{tag}") == code(f"If-Unmodified-Since: {old}") == "412"
+    assert code(f"If-Match: {tag}", f"If-Unmodified-Since: {old}") == "200"
+    upload = ["-X", "PUT", "--data-binary", "lost"]
+    for condition in ('If-Match: "other"', "If-None-Match: *", f"If-Unmodified-Since: {old}"):
+        assert curl(*status, *upload, "-H", condition, url).stdout == "412", condition
+    assert curl(*status, *upload, "-H", "If-Match: *", f"http://{DUT}/absent").stdout == "412"
+    assert curl(url).stdout == "hello over the wire\n"
+    assert curl(*status, *upload, "-H", "If-None-Match: *", f"http://{DUT}/made").stdout == "201"
+    assert curl(*status, *upload, "-H", f"If-Match: {tag}", url).stdout == "204"
+
+
 def test_an_interrupted_download_is_resumed(wireside, folder, make_file, tmp_path):
     source = make_file(3 << 20)
     (folder / "data.bin").write_bytes(source.read_bytes())

@@ -169,17 +169,6 @@ TEST_F(IpInputTest, ASourceRouteIsAcceptedOnlyAtItsEnd) {  // RFC 1122 IP-14, 3.
   EXPECT_FALSE(poll()) << "no error about an error";
 }
 
-TEST_F(IpInputTest, FragmentsAreCountedAndDropped) {  // RFC 1122 IP-20
-  wire::Ipv4Header header = header_to_us(IpProtocol::Udp);
-  header.more_fragments = true;
-  EXPECT_FALSE(accepts_udp(header));
-  header.more_fragments = false;
-  header.fragment_offset = 8;
-  EXPECT_FALSE(accepts_udp(header));
-  EXPECT_EQ(drops(DropReason::IpFragment), 2U);
-  EXPECT_FALSE(poll());
-}
-
 TEST_F(IpInputTest, AnUnknownProtocolIsAnsweredUnreachable) {  // RFC 1122 ICMP-08
   wire::Ipv4Header header = header_to_us(IpProtocol::Udp);
   header.protocol = 200;

@@ -84,7 +84,7 @@ class IpTest : public ::testing::Test {
   }
   void build(std::uint16_t mtu = 1500) {
     Random random{make_seed(7)};
-    ip.emplace(config, mtu, random, sink);
+    ip.emplace(config, mtu, random, pool, sink);
   }
   Arrived receive(const Octets& packet, const Arrival& arrival = {}, Instant now = {}) {
     return ip->handle_packet(now, pool.copy(packet), arrival);

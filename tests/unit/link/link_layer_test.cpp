@@ -17,7 +17,7 @@ class LinkLayerTest : public ::testing::Test {
   LinkLayerTest() { build(); }
   void build() {
     config.mac = our_mac;
-    link.emplace(config, sink);
+    link.emplace(config, random, sink);
     link->set_addresses({{our_ip, 24}, {Ipv4Address{192, 168, 1, 5}, 16}});
   }
   std::optional<ArrivedPacket> receive(MacAddress destination, std::uint16_t type,
@@ -39,6 +39,7 @@ class LinkLayerTest : public ::testing::Test {
 
   LinkConfig config;
   observe::Sink sink;
+  Random random{make_seed(1)};
   BufferPool pool;
   std::optional<LinkLayer> link;
   FrameOut out;
@@ -122,6 +123,10 @@ TEST_F(LinkLayerTest, NobodyElseBecomesTheNeighbourBehindOurOwnAddress) {
   receive_arp({ArpMessage::Operation::Reply, peer_mac, our_ip, our_mac, our_ip});
   receive_arp({ArpMessage::Operation::Request, peer_mac, Ipv4Address{192, 168, 1, 5}, MacAddress{}, our_ip});
   EXPECT_EQ(link->neighbours().size(), 0U);
+  // RFC 5227 ACD-08: the address claimed once is defended, the one claimed twice is given up.
+  EXPECT_EQ(poll_arp().sender_ip, (Ipv4Address{192, 168, 1, 5}));
+  EXPECT_EQ(out.reason, TxReason::ArpDefence);
+  EXPECT_EQ(link->conflicts().poll_result()->address, our_ip);
   EXPECT_FALSE(link->poll(at(0s), out));
 }
 
@@ -241,7 +246,7 @@ TEST_F(LinkLayerTest, DropsWhatIsNotForUsOrNotUnderstood) {  // RFC 1122 ARPC-06
 }
 
 TEST_F(LinkLayerTest, AnnouncesEachAddressByBroadcast) {  // RFC 5227 2.3
-  link->announce();
+  link->announce(at(0s));
   for (const Ipv4Address own : {our_ip, Ipv4Address{192, 168, 1, 5}}) {
     MacAddress destination;
     const ArpMessage m = poll_arp(&destination);

@@ -24,13 +24,15 @@ void expect_distinct_names(E last) {
 
 TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(TxReason::Raw);
-  expect_distinct_names(DropReason::QueueFull);
+  expect_distinct_names(DropReason::DnsWrongQuestion);
   expect_distinct_names(TcpState::TimeWait);
-  expect_distinct_names(StateCause::SynTimeout);
+  expect_distinct_names(StateCause::AddressLost);
   expect_distinct_names(TimerKind::Reserved2);
   expect_distinct_names(WindowCause::Initial);
   expect_distinct_names(NeighbourState::Failed);
   expect_distinct_names(GatewayAdvice::Alive);
+  expect_distinct_names(DnsStep::TimedOut);
+  expect_distinct_names(AddressNews::Lost);
 }
 
 // RFC 9293 section 3.3.2.

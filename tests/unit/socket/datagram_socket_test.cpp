@@ -109,13 +109,18 @@ TEST_F(DatagramSocketTest, EchoSocketGetsItsReplies) {
 
 TEST_F(DatagramSocketTest, OptionsAreKept) {
   const auto h = open(a, 0);
-  const DatagramOptions options{.ttl = 2, .tos = 8, .broadcast = true, .dont_fragment = true, .receive_buffer = 999};
+  const DatagramOptions options{.ttl = 2,
+                                .tos = 8,
+                                .broadcast = true,
+                                .mtu_discovery = PathMtuDiscovery::Do,
+                                .report_errors = true,
+                                .receive_buffer = 999};
   ASSERT_TRUE(a.sockets.set_datagram_options(h, options).has_value());
   const auto got = *a.sockets.datagram_options(h);
   EXPECT_EQ(got.ttl, 2);
   EXPECT_EQ(got.tos, 8);
   EXPECT_TRUE(got.broadcast);
-  EXPECT_TRUE(got.dont_fragment);
+  EXPECT_EQ(got.mtu_discovery, PathMtuDiscovery::Do);
   EXPECT_EQ(got.receive_buffer, 999U);
   EXPECT_EQ(a.sockets.set_datagram_options(h, {.ttl = 0}).error(), Error::InvalidArgument);
   EXPECT_EQ(a.sockets.stream_options(h).error(), Error::NotSupported);

@@ -42,6 +42,9 @@ class Side : public AddressPolicy {
     return a.v4().is_limited_broadcast() || a.v4() == Ipv4Address{10, 0, 0, 255};
   }
 
+  [[nodiscard]] std::uint16_t path_mtu(IpAddress) const override { return known_path_mtu; }
+  [[nodiscard]] std::uint16_t link_mtu(IpAddress) const override { return 1500; }
+
   [[nodiscard]] Endpoint at(std::uint16_t port) const { return {address, Port{port}}; }
 
   /// All events of one socket that wait, merged; those of others are thrown away.
@@ -59,6 +62,7 @@ class Side : public AddressPolicy {
     return all;
   }
 
+  std::uint16_t known_path_mtu = 1500;
   Ipv4Address address;
   Random random;
   BufferPool pool;

@@ -237,7 +237,7 @@ TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 5.2.7.2: redirect for the h
   }
 }
 
-TEST_F(RouterTest, ADeadGatewayGivesWayToAnother) {  // RFC 1122 3.3.1.4 in the router's table
+TEST_F(RouterTest, ADeadGatewayGivesWayToAnother) {  // RFC 1122 3.3.1.4, IP-17 in the router's table
   const Ipv4Address dead{10, 2, 0, 66};
   const Ipv4Prefix far{Ipv4Address{198, 51, 100, 0}, 24};
   ASSERT_TRUE(router.add_route({.destination = far, .gateway = dead, .metric = 1}));
@@ -271,6 +271,29 @@ TEST_F(NarrowRouterTest, TooLargeWithDontFragmentTellsTheMtu) {  // RFC 1191 4, 
   EXPECT_EQ(dissect(frames[0]).icmp().type, unreachable);
   EXPECT_EQ(dissect(frames[0]).icmp().code, 4);
   EXPECT_EQ(dissect(frames[0]).icmp().rest, 600U);
+  EXPECT_EQ(left.stack.statistics().count.ip_fragment_failures, 1U);
+}
+
+TEST_F(NarrowRouterTest, TooLargeWithoutDontFragmentIsCut) {  // RFC 1812 4.2.2.7, 5.2.6
+  send(to_right(), 1000);
+  EXPECT_TRUE(drain(left.stack).empty());
+  const auto frames = drain(right.stack);
+  ASSERT_EQ(frames.size(), 2U);
+  std::size_t next = 0;
+  for (const auto& frame : frames) {
+    const Seen seen = dissect(frame);
+    EXPECT_TRUE(seen.ip_ok);
+    EXPECT_LE(seen.ip.total_length, 600);
+    EXPECT_EQ(seen.ip.ttl, 63);
+    EXPECT_EQ(seen.ip.fragment_offset, next);
+    EXPECT_EQ(seen.ip.more_fragments, next == 0);
+    next += seen.ip.total_length - wire::ipv4_min_header;
+  }
+  EXPECT_EQ(next, 1000U);
+  const auto& count = right.stack.statistics().count;
+  EXPECT_EQ(count.ip_fragmented, 1U);
+  EXPECT_EQ(count.ip_fragments_created, 2U);
+  EXPECT_EQ(count.ip_forwarded, 1U);
 }
 
 /// A TCP super-segment from the left host: its checksum field holds the folded pseudo-header sum.

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "event_text.hpp"
 #include "observer_list.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/ipv4.hpp"
@@ -188,6 +189,23 @@ TEST(ObserverList, PassesEventsOnInOrder) {
   list.on_event(Instant{}, observe::Dropped{});
   EXPECT_EQ(a.seen, 1);
   EXPECT_EQ(b.seen, 2);
+}
+
+TEST(EventText, Dhcp) {
+  using observe::DhcpCause;
+  using observe::DhcpState;
+  EXPECT_EQ(describe_event(observe::DhcpStateChanged{DhcpState::InitReboot, DhcpState::Rebooting,
+                                                     DhcpCause::RequestSent, Ipv4Address{10, 0, 0, 57}},
+                           EventDetail::Decisions),
+            "DHCP INIT-REBOOT -> REBOOTING (DHCPREQUEST sent), address 10.0.0.57");
+  observe::DhcpMessageSeen offer{false, 2, "DHCPOFFER", 7, Ipv4Address{10, 0, 0, 57}, Ipv4Address{10, 0, 0, 1}, {}};
+  EXPECT_EQ(describe_event(offer, EventDetail::Decisions),
+            "took DHCPOFFER (option 53 = 2), address 10.0.0.57, server 10.0.0.1");
+  offer.sent = true;  // the frame's reason says it
+  EXPECT_EQ(describe_event(offer, EventDetail::Decisions), "");
+  EXPECT_EQ(
+      describe_event(observe::DhcpUnanswered{"DHCPDISCOVER", 2, std::chrono::seconds{16}}, EventDetail::Decisions),
+      "no DHCP server answered DHCPDISCOVER (try 2): sent again, then in 16 s");
 }
 
 }  // namespace

@@ -355,5 +355,17 @@ TEST(TcpClose, StaleHandleIsRecognised) {
   t.nothing();
 }
 
+TEST(TcpClose, NothingIsTakenBehindTheFin) {  // RFC 9293 EV-28, EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("F. 101 ack 1");
+  t.out(". 1 ack 1");
+  t.in("P. 1+200 ack 1");  // contradicts the FIN
+  t.out(". 1 ack 102");
+  t.read_exactly(100);
+  t.eof();
+  t.state(TcpState::CloseWait);
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -137,5 +137,17 @@ TEST(TcpDelayedAck, PureAcksAreNotAcknowledged) {
   t.silence(10s);
 }
 
+// RFC 5681 section 4.2: a data segment is no duplicate ACK to the peer, so a gap owes one of its own.
+TEST(TcpDelayedAck, DataDoesNotReplaceTheDuplicateAckOfAGap) {
+  TcpPeer t;
+  t.establish();
+  t.batch([&] {
+    t.in("P. 101+100 ack 1");
+    t.send(100);
+  });
+  t.out("P. 1+100 ack 1");
+  t.out(". 101 ack 1");
+}
+
 }  // namespace
 }  // namespace wireside::testing

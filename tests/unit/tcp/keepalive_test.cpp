@@ -109,5 +109,17 @@ TEST(TcpKeepAlive, PeersProbeIsAnsweredAtOnce) {
   t.read_fails(Error::WouldBlock);
 }
 
+TEST(TcpKeepAlive, SwitchedOnInTimeWaitDoesNothing) {
+  TcpPeer t;
+  t.establish();
+  t.shutdown();
+  t.out("F. 1 ack 1");
+  t.in("F. 1 ack 2");
+  t.out(". 2 ack 2");
+  t.options(keep_alive());
+  t.silence(5min);
+  t.eof();
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -121,5 +121,23 @@ TEST(TcpSenderSws, WindowLimitSendsWholeSegmentsOnly) {  // RFC 9293 MUST-38
   t.out(". 2001+1000");
 }
 
+// RFC 9293 MUST-38: an outstanding probe is repeated, but brings no silly segment with it.
+TEST(TcpSenderSws, WindowThatOpensALittleAfterAProbeIsNotFilled) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 10000);
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.in(". 1 ack 10001 win 0");
+  t.send(5000);
+  t.out_within(10s, ". 10001+1");
+  t.in(". 1 ack 10001 win 100");
+  t.out(". 10001+1");
+  t.in(". 1 ack 10002 win 99");
+  t.nothing();
+  t.in(". 1 ack 10002 win 5000");
+  t.out(". 10002+1000");
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -352,5 +352,38 @@ TEST(TcpOpen, HardIcmpErrorDoesNotEndSynchronizedConnection) {  // RFC 5461; RFC
   t.in(". 1 ack 101");
 }
 
+// RFC 9293 section 3.10.7.4, fourth step: a passive open goes back to LISTEN, and the next SYN begins anew.
+TEST(TcpOpen, SynInsideTheWindowReturnsPassiveSynReceivedToListen) {
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in("S 500 <mss 1460>");
+  t.nothing();
+  t.gone();
+  t.peer_isn(1'000'500);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+}
+
+TEST(TcpOpen, SynOutsideTheWindowIsAcknowledgedInPassiveSynReceived) {  // RFC 9293 EV-13
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in("S 5000000 <mss 1460>");
+  t.out(". 1 ack 1");
+  t.state(TcpState::SynReceived);
+}
+
+TEST(TcpOpen, ShutdownWhileConnectingIsRefused) {
+  TcpPeer t;
+  t.connect();
+  t.out("S 0");
+  const auto shut = t.layer().shutdown_receive(t.now(), t.handle());
+  ASSERT_FALSE(shut);
+  EXPECT_EQ(shut.error(), Error::NotConnected);
+}
+
 }  // namespace
 }  // namespace wireside::testing

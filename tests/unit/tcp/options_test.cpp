@@ -305,5 +305,30 @@ TEST(TcpSack, HoleFloodIsBounded) {
   t.state(TcpState::Established);
 }
 
+// RFC 7323 TS-04: Last.ACK.sent is the ACK field of the last segment sent, a retransmission included.
+TEST(TcpTimestamps, RetransmissionCountsAsTheLastAck) {
+  TcpPeer t;
+  t.establish("<mss 1012,TS val 100 ecr 0>");
+  t.send(5000);
+  EXPECT_EQ(t.discard(), 5U);
+  t.in("P. 1+100 ack 1 <TS val 110 ecr last>");  // its ACK is delayed
+  for (int i = 0; i < 3; ++i) t.in(". 101 ack 1 <TS val 111 ecr last>");
+  t.out(". 1+1000 ack 101 <TS val * ecr 110>");
+  t.in("P. 101+100 ack 1 <TS val 115 ecr last>");
+  t.out_within(100ms, ". 5001 ack 201 <TS val * ecr 115>");
+  t.ignore_rest();
+}
+
+TEST(TcpTimestamps, HandshakeAckWithoutTimestampsIsDropped) {  // RFC 7323 TS-05
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460,TS val 100 ecr 0>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1 <>");
+  t.nothing();
+  t.state(TcpState::SynReceived);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpMissingTimestamp), 1U);
+}
+
 }  // namespace
 }  // namespace wireside::testing

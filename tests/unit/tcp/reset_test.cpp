@@ -274,5 +274,32 @@ TEST(TcpReset, InterfaceGoneFailsEverythingWithoutSending) {
   t.failed(Error::NetworkDown);
 }
 
+TEST(TcpReset, AbortAfterBothFinsSendsNothing) {  // RFC 9293 section 3.10.5: CLOSING, LAST-ACK
+  for (const auto enter : {enter_closing, enter_last_ack}) {
+    TcpPeer t;
+    enter(t);
+    t.abort();
+    t.nothing();
+    t.gone();
+  }
+}
+
+// A peer takes a RST only exactly at its RCV.NXT (EV-15), and nothing beyond its window.
+TEST(TcpReset, AbortStaysInsideAClosedWindow) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 0);
+  t.send(3000);
+  t.out_within(10s, ". 1+1 ack 1");  // the probe, which the peer does not take
+  t.abort();
+  t.out("R. 1 ack 1");
+}
+
+TEST(TcpReset, ResetOfAConnectionCarriesTimestamps) {  // RFC 7323 section 3.2: SHOULD be sent in a RST, too
+  TcpPeer t;
+  t.establish("<mss 1460,TS val 100 ecr 0>");
+  t.abort();
+  t.out("R. 1 ack 1 <TS val * ecr 100>");
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -66,7 +66,9 @@ TEST(TcpRetransmission, TimeoutComesAfterTheMeasuredRto) {  // RFC 9293 MUST-18;
 
 // RFC 9293 MUST-19; RFC 6298 RTO-06: doubles on expiry.
 TEST(TcpRetransmission, BackOffDoubles) {
-  TcpPeer t;
+  PeerSetup s;
+  s.config.mtu_probing = false;  // the size stays
+  TcpPeer t{s};
   establish_100ms(t);
   t.send(1000);
   t.out("P. 1+1000");
@@ -243,6 +245,42 @@ TEST(TcpRetransmission, RetransmissionIsCutFreely) {  // the scoreboard is by se
   t.out("P. 1+10000");
   t.in(". 1 ack 3501");  // in the middle of a segment
   t.out_within(3s, ". 3501+1000");
+}
+
+// RFC 6298 RTO-06 (5.3); RFC 6582 section 4: only the further *partial* ACKs leave the timer alone.
+TEST(TcpRetransmission, AckThatEndsRecoveryRestartsTheTimer) {
+  TcpPeer t;
+  establish_100ms(t);
+  t.send(30000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.wait(100ms);
+  for (int i = 0; i < 10; ++i) t.in(". 1 ack 1");  // limited transmit and inflation send new segments
+  t.discard();
+  t.wait(100ms);
+  t.in(". 1 ack 4001");  // partial: the timer now runs until 500 ms
+  t.out(". 4001+1000");
+  t.wait(200ms);
+  t.in(". 1 ack 12001");  // all that was sent when recovery began
+  t.discard();
+  EXPECT_GT(t.status().flight, 0U);
+  t.out_after(300ms, ". 12001+1000");
+  t.ignore_rest();
+}
+
+// RFC 6298 RTO-04: which of two SYN-ACKs was acknowledged is not known.
+TEST(TcpRetransmission, NoSampleWhenTheClientMadeUsRepeatTheSynAck) {
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1000>");
+  t.out("S. 0 ack 1");
+  t.wait(500ms);
+  t.in("S 0 <mss 1000>");
+  t.out("S. 0 ack 1");
+  t.wait(10ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  EXPECT_EQ(t.status().srtt, Duration{0});
+  EXPECT_GE(t.status().rto, 1s);
 }
 
 }  // namespace

@@ -172,5 +172,40 @@ TEST(TcpTimeWait, ClosingEntersItToo) {  // RFC 9293 EV-24
   t.gone();
 }
 
+// The SYN is dropped, so nothing has replaced the old connection.
+TEST(TcpTimeWait, FreshSynToAFullBacklogDoesNotEndIt) {
+  TcpPeer t;
+  t.listen(1);
+  enter_time_wait(t);
+  t.use_port(40001);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");  // waits to be accepted
+  t.use_port(TcpPeer::peer_port);
+  t.in("S 1000 <mss 1460>");
+  t.nothing();
+  t.state(TcpState::TimeWait);
+}
+
+// RFC 6191 section 2: equal timestamps leave the decision to the sequence number.
+TEST(TcpTimeWait, SynWithEqualTimestampNeedsALargerSequenceNumber) {
+  TcpPeer t;
+  enter_time_wait(t, "<mss 1460,TS val 100 ecr 0>");
+  t.in("S -10 <mss 1460,TS val 100 ecr 0>");
+  t.out(". 2 ack 2");
+  t.peer_isn(2'000'000);
+  t.in("S 0 <mss 1460,TS val 100 ecr 0>");
+  t.out("S. 0 ack 1");
+}
+
+// RFC 6191 section 2: from now on PAWS tells old segments apart, whatever their sequence numbers.
+TEST(TcpTimeWait, SynThatBringsTimestampsOpensANewConnection) {
+  TcpPeer t;
+  enter_time_wait(t);
+  t.peer_isn(500);
+  t.in("S 0 <mss 1460,TS val 7 ecr 0>");
+  t.out("S. 0 ack 1");
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -115,5 +115,33 @@ TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
   EXPECT_EQ(t.layer().next_deadline(), Instant::max());
 }
 
+// RFC 9293 MUST-20: from R1 on, IP is advised to look for another way, and the application can see the trouble.
+TEST(TcpUserTimeout, FromR1OnThereIsNegativeAdvice) {
+  TcpPeer t;
+  t.establish();
+  t.send(100);
+  t.out("P. 1+100");
+  for (unsigned i = 1; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(5s, "P. 1+100");
+  EXPECT_FALSE(t.layer().take_negative_advice().has_value());
+  EXPECT_FALSE(t.status().error.has_value());
+  t.out_within(5s, "P. 1+100");
+  EXPECT_EQ(t.layer().take_negative_advice(), t.tuple().remote.address);
+  EXPECT_FALSE(t.layer().take_negative_advice().has_value());
+  EXPECT_EQ(t.status().error, Error::TimedOut);  // SHLD-9: a soft error
+  t.out_within(10s, "P. 1+100");
+  EXPECT_TRUE(t.layer().take_negative_advice().has_value()) << "and again, as long as it lasts";
+  t.no_event(EventKind::Failed);
+  t.in(". 1 ack 101");
+  EXPECT_FALSE(t.status().error.has_value());
+}
+
+TEST(TcpUserTimeout, ReachingR1WhileConnectingGivesNegativeAdviceToo) {  // RFC 9293 MUST-20, MUST-22
+  TcpPeer t;
+  t.connect();
+  t.out("S 0");
+  for (unsigned i = 0; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(10s, "S 0");
+  EXPECT_TRUE(t.layer().take_negative_advice().has_value());
+}
+
 }  // namespace
 }  // namespace wireside::testing

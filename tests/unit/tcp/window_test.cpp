@@ -277,5 +277,33 @@ TEST(TcpWindow, FixedBufferStaysFixed) {
   t.ignore_rest();
 }
 
+// Without timestamps the sender's own measurements stand in for the receiver's round-trip time.
+TEST(TcpWindow, BufferGrowsForAFastReaderWithoutTimestamps) {
+  PeerSetup s;
+  s.config.receive_buffer_initial = 64 * 1024;
+  s.config.receive_buffer_max = 1 << 20;
+  TcpPeer t{s};
+  t.listen();
+  t.in("S 0 <mss 1460,sackOK,nop,wscale 7>");
+  t.out("S. 0 ack 1");
+  t.wait(20ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  std::uint64_t at = 1;
+  for (int round = 0; round < 30; ++round) {
+    t.wait(20ms);  // one round trip
+    const auto window = t.status().rcv_wnd;
+    std::uint32_t sent = 0;
+    t.batch([&] {
+      for (; sent + 1460 <= window && !t.broken(); sent += 1460, at += 1460) {
+        t.in(". " + std::to_string(at) + "+1460 ack 1");
+      }
+    });
+    t.read();
+    t.discard();
+  }
+  EXPECT_GT(t.status().receive_buffer, 256U * 1024);
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -190,14 +190,14 @@ TEST_F(UdpLayerTest, IcmpErrorReachesOnlyTheConnectedSocketItNames) {  // UDP-05
 
 TEST_F(UdpLayerTest, OutgoingDatagramCarriesOptions) {  // UDP-09
   const auto h = bound({ours, Port{53}});
-  ASSERT_TRUE(layer.set_options(h, {.ttl = 3, .tos = 0x10, .dont_fragment = true}).has_value());
+  ASSERT_TRUE(layer.set_options(h, {.ttl = 3, .tos = 0x10, .mtu_discovery = PathMtuDiscovery::Do}).has_value());
   ASSERT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(5)).has_value());
   OutgoingDatagram out;
   ASSERT_TRUE(layer.poll_datagram(out));
   EXPECT_EQ(out.tuple, (FourTuple{{ours, Port{53}}, peer}));
   EXPECT_EQ(out.ttl, 3);
   EXPECT_EQ(out.tos, 0x10);
-  EXPECT_TRUE(out.dont_fragment);
+  EXPECT_EQ(out.mtu_discovery, PathMtuDiscovery::Do);
   EXPECT_EQ(out.payload.size(), 5U);
   EXPECT_FALSE(layer.poll_datagram(out));
 }
@@ -221,7 +221,7 @@ TEST_F(UdpLayerTest, SendQueueIsBoundedAndTellsWhenThereIsRoom) {
 TEST_F(UdpLayerTest, TooLargeIsRefused) {  // UDP-13
   const auto h = bound({ours, Port{53}});
   EXPECT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(1472)).has_value());
-  EXPECT_EQ(layer.send(h, ours, peer, pool.allocate_slice(1473)).error(), Error::MessageTooLong);
+  EXPECT_EQ(layer.send(h, ours, peer, pool.allocate_slice(65508)).error(), Error::MessageTooLong);
 }
 
 TEST_F(UdpLayerTest, ClosedSocketStillSendsWhatItQueued) {

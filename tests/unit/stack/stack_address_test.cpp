@@ -1,0 +1,162 @@
+// The whole stack taking addresses into use, defending them and losing them: RFC 5227.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "host.hpp"
+
+namespace wireside {
+namespace {
+
+using observe::TxReason;
+using testing::Host;
+using testing::Octets;
+using testing::our_address;
+using testing::peer_address;
+using testing::peer_mac;
+using What = link::ConflictResult::What;
+
+Config checking_config() {
+  Config config = testing::test_config();
+  config.link.conflict.check_before_use = true;
+  return config;
+}
+
+/// The peer speaks as if it had our address.
+Octets claim(const Host& host) {
+  Octets body(wire::arp_message_length);
+  wire::emit_arp({.operation = wire::ArpMessage::Operation::Reply,
+                  .sender_mac = peer_mac,
+                  .sender_ip = our_address,
+                  .target_mac = host.stack.mac(),
+                  .target_ip = our_address},
+                 body);
+  return host.ethernet(MacAddress::broadcast(), 0x0806, body);
+}
+
+std::optional<wire::ArpMessage> arp_of(const Octets& frame) {
+  if (wire::parse_ethernet(frame)->ether_type != 0x0806) return std::nullopt;
+  return *wire::parse_arp(ByteView{frame}.subspan(wire::ethernet_header_length));
+}
+
+class StackAddress : public ::testing::Test {
+ protected:
+  void watch() { host.stack.attach(&recorder); }
+  [[nodiscard]] std::size_t sent(TxReason reason) const {
+    return static_cast<std::size_t>(std::ranges::count(recorder.reasons, reason));
+  }
+  testing::Recorder recorder;
+  Host host{checking_config()};
+};
+
+TEST_F(StackAddress, IsOursOnlyAfterProbingAndIsAnnouncedThen) {  // RFC 5227 ACD-01, ACD-06, ACD-07
+  watch();
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+  host.stack.announce(host.now);
+  host.wait(3900ms);  // the earliest end of probing: 0 + 1 + 1 + 2 seconds
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+  EXPECT_EQ(sent(TxReason::ArpAnnouncement), 0U);
+  host.wait(3100ms);  // the latest: 1 + 2 + 2 + 2
+  ASSERT_EQ(host.stack.config().ip.addresses.size(), 1U);
+  EXPECT_EQ(host.stack.poll_address_event(), (link::ConflictResult{What::Free, our_address, {}}));
+  host.wait(100s);
+  EXPECT_EQ(sent(TxReason::ArpProbe), 3U);
+  EXPECT_EQ(sent(TxReason::ArpAnnouncement), 2U);
+  EXPECT_EQ(recorder.sent_frames, 5U);  // ACD-10: and never again
+}
+
+TEST_F(StackAddress, IsNeitherAnsweredForNorUsedWhileProbing) {  // RFC 5227 section 2.1.1
+  host.stack.announce(host.now);
+  host.wait(3s);
+  host.sent_while_waiting.clear();
+  host.in(host.arp_from_peer(wire::ArpMessage::Operation::Request, MacAddress::broadcast()));
+  host.in(host.icmp({.type = 8, .code = 0, .rest = 1}, {1, 2, 3}));
+  EXPECT_TRUE(host.out().empty());
+  auto& sockets = host.stack.sockets();
+  EXPECT_EQ(sockets.bind(*sockets.open(SocketKind::Datagram), {our_address, Port{5}}).error(),
+            Error::AddressNotAvailable);
+  const auto client = *sockets.open(SocketKind::Stream);
+  EXPECT_EQ(sockets.connect(host.now, client, {peer_address, Port{80}}).error(), Error::AddressNotAvailable);
+}
+
+TEST_F(StackAddress, AConflictWhileProbingIsToldAndTheAddressNotTaken) {  // RFC 5227 ACD-03
+  host.stack.announce(host.now);
+  host.wait(2s);
+  host.in(claim(host));
+  EXPECT_EQ(host.stack.poll_address_event(), (link::ConflictResult{What::Conflict, our_address, peer_mac}));
+  host.wait(100s);
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+  EXPECT_EQ(host.stack.next_deadline(), std::nullopt);
+}
+
+TEST_F(StackAddress, AddedAddressesAreProbedForToo) {  // RFC 5227 ACD-01
+  const Ipv4Address second{10, 0, 0, 3};
+  ASSERT_TRUE(host.stack.add_address(host.now, {second, 24}));
+  EXPECT_EQ(host.stack.add_address(host.now, {second, 24}).error(), Error::AddressInUse);
+  host.wait(7s);
+  EXPECT_EQ(host.stack.poll_address_event()->address, second);
+  ASSERT_EQ(host.stack.config().ip.addresses.size(), 1U);
+  ASSERT_TRUE(host.stack.remove_address(host.now, second));
+  ASSERT_TRUE(host.stack.add_address(host.now, {second, 24}));
+  ASSERT_TRUE(host.stack.remove_address(host.now, second)) << "while it is probed for";
+  host.wait(10s);
+  EXPECT_FALSE(host.stack.poll_address_event());
+}
+
+TEST_F(StackAddress, CheckingAloneTakesNothing) {
+  const Ipv4Address candidate{10, 0, 0, 77};
+  host.stack.check_address(host.now, candidate);
+  host.wait(7s);
+  EXPECT_EQ(host.stack.poll_address_event(), (link::ConflictResult{What::Free, candidate, {}}));
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+}
+
+TEST(StackAddressLost, EndsItsConnectionsClearly) {  // RFC 5227 ACD-08
+  Host host;
+  auto& sockets = host.stack.sockets();
+  const auto client = *sockets.open(SocketKind::Stream);
+  std::ignore = sockets.connect(host.now, client, {peer_address, Port{80}});
+  const auto syn = host.out_resolving();
+  ASSERT_EQ(syn.size(), 1U);
+  const wire::TcpHeader ours = testing::dissect(syn[0]).tcp();
+  wire::TcpHeader syn_ack;
+  syn_ack.source = Port{80};
+  syn_ack.destination = ours.source;
+  syn_ack.seq = SeqNum{100};
+  syn_ack.ack = ours.seq + 1;
+  syn_ack.flags.syn = syn_ack.flags.ack = true;
+  syn_ack.window = 1000;
+  host.in(host.tcp(syn_ack));
+  host.out();
+  host.in(claim(host));  // the first is answered by a defence
+  const auto defence = host.out();
+  ASSERT_EQ(defence.size(), 1U);
+  const auto message = arp_of(defence[0]);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->sender_ip, our_address);
+  EXPECT_EQ(message->target_ip, our_address);
+  EXPECT_FALSE(host.stack.poll_address_event());
+
+  host.in(claim(host));
+  EXPECT_EQ(host.stack.poll_address_event(), (link::ConflictResult{What::Lost, our_address, peer_mac}));
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+  ASSERT_EQ(host.stack.connections().size(), 1U);
+  EXPECT_EQ(host.stack.connections()[0].error, Error::AddressNotAvailable);
+  EXPECT_TRUE(host.out().empty()) << "nothing is sent from the address any more";
+  host.in(host.arp_from_peer(wire::ArpMessage::Operation::Request, MacAddress::broadcast()));
+  EXPECT_TRUE(host.out().empty());
+}
+
+TEST(StackAddressLost, ALinkThatComesBackAnnouncesAgain) {
+  Host host;
+  host.stack.announce(host.now);
+  EXPECT_EQ(host.out().size(), 1U);
+  host.stack.link_down();
+  host.wait(60s);
+  host.sent_while_waiting.clear();
+  host.stack.announce(host.now);
+  EXPECT_EQ(host.out().size(), 1U);
+}
+
+}  // namespace
+}  // namespace wireside

@@ -1,0 +1,195 @@
+// What an Asio program may count on: stream concepts, cancellation, executors, allocators, and sockets that move or die
+// with operations pending. Both ends are sockets of one stack, which talks to its own address.
+#include "asio_sockets.hpp"
+
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core/stream_traits.hpp>
+#include <optional>
+
+#include "tap_lab.hpp"
+
+namespace wireside::test {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+static_assert(boost::beast::is_async_stream<net::tcp_socket>::value);
+static_assert(boost::beast::is_async_read_stream<net::tcp_socket>::value);
+static_assert(boost::beast::is_async_write_stream<net::tcp_socket>::value);
+static_assert(std::is_same_v<boost::beast::executor_type<net::tcp_socket>, asio::any_io_executor>);
+static_assert(std::is_nothrow_move_constructible_v<net::tcp_socket>);
+static_assert(!std::is_copy_constructible_v<net::tcp_socket>);
+
+/// Two connected sockets.
+struct Connected {
+  asio::io_context context;
+  std::optional<Runtime> runtime;
+  std::optional<net::tcp_socket> near, far;
+  std::array<char, 16> octets{};
+
+  Connected() {
+    auto device = TapDevice::open(options_for("wsa0"));
+    EXPECT_TRUE(device) << device.error().to_string();
+    Config config;
+    config.ip.addresses = {*Ipv4Prefix::parse("10.9.0.2/24")};
+    runtime.emplace(context, std::move(*device), config, make_seed(1));
+    runtime->start();
+    net::tcp_acceptor acceptor{*runtime};
+    const Endpoint door = *Endpoint::parse("10.9.0.2:80");
+    EXPECT_FALSE(acceptor.listen(door));
+    near.emplace(*runtime);
+    net::error_code connected = asio::error::would_block;
+    near->async_connect(door, [&](net::error_code ec) { connected = ec; });
+    acceptor.async_accept([&](net::error_code ec, net::tcp_socket socket) {
+      EXPECT_FALSE(ec);
+      far.emplace(std::move(socket));
+    });
+    turn();
+    EXPECT_FALSE(connected) << connected.message();
+    EXPECT_TRUE(far);
+  }
+  void turn(std::chrono::milliseconds time = 100ms) {
+    context.restart();
+    context.run_for(time);
+  }
+  void say(net::tcp_socket& from) {
+    net::error_code ec;
+    EXPECT_EQ(from.write_some(asio::buffer("x", 1), ec), 1U);
+    EXPECT_FALSE(ec);
+    turn();
+  }
+};
+
+TAP_TEST(AsioSockets, EachKindOfCancellationEndsOneOperationAndLeavesTheConnection) {
+  Connected c;
+  for (const auto kind :
+       {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+    asio::cancellation_signal signal;
+    std::optional<net::error_code> outcome;
+    c.near->async_read_some(
+        asio::buffer(c.octets),
+        asio::bind_cancellation_slot(signal.slot(), [&](net::error_code ec, std::size_t) { outcome = ec; }));
+    c.turn(20ms);
+    ASSERT_FALSE(outcome);
+    signal.emit(kind);
+    EXPECT_FALSE(outcome) << "a handler never runs inside the call that ends the operation";
+    c.turn(20ms);
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(*outcome, asio::error::operation_aborted);
+    signal.emit(kind);  // nothing is attached any more
+  }
+  std::optional<std::size_t> got;
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code ec, std::size_t n) {
+    EXPECT_FALSE(ec);
+    got = n;
+  });
+  c.say(*c.far);
+  EXPECT_EQ(got, 1U);
+}
+
+/// Counts what is allocated through it.
+template <class T>
+struct CountingAllocator {
+  using value_type = T;
+  int* living;
+  int* ever;
+  CountingAllocator(int* l, int* e) : living{l}, ever{e} {}
+  template <class U>
+  CountingAllocator(const CountingAllocator<U>& o) : living{o.living}, ever{o.ever} {}
+  T* allocate(std::size_t n) {
+    ++*living;
+    ++*ever;
+    return std::allocator<T>{}.allocate(n);
+  }
+  void deallocate(T* p, std::size_t n) {
+    --*living;
+    std::allocator<T>{}.deallocate(p, n);
+  }
+  template <class U>
+  bool operator==(const CountingAllocator<U>& o) const {
+    return living == o.living;
+  }
+};
+
+TAP_TEST(AsioSockets, TheHandlersExecutorAndAllocatorAreUsed) {
+  Connected c;
+  const auto strand = asio::make_strand(c.context);
+  int living = 0, ever = 0;
+  bool on_strand = false;
+  c.near->async_read_some(asio::buffer(c.octets),
+                          asio::bind_allocator(CountingAllocator<void*>{&living, &ever},
+                                               asio::bind_executor(strand, [&](net::error_code, std::size_t) {
+                                                 on_strand = strand.running_in_this_thread();
+                                                 EXPECT_EQ(living, 0)
+                                                     << "memory goes back before the handler is called";
+                                               })));
+  EXPECT_GT(ever, 0);
+  c.say(*c.far);
+  EXPECT_TRUE(on_strand);
+  EXPECT_EQ(living, 0);
+}
+
+TAP_TEST(AsioSockets, AMovedSocketTakesItsOperationsAlong) {
+  Connected c;
+  std::optional<net::error_code> outcome;
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code ec, std::size_t) { outcome = ec; });
+  net::tcp_socket moved{std::move(*c.near)};
+  c.near.reset();
+  c.turn(20ms);
+  ASSERT_FALSE(outcome);
+  c.say(*c.far);
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(*outcome);
+}
+
+TAP_TEST(AsioSockets, ADestroyedSocketEndsItsOperationsWithOperationAborted) {
+  Connected c;
+  std::optional<net::error_code> outcome;
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code ec, std::size_t) { outcome = ec; });
+  c.near.reset();
+  EXPECT_FALSE(outcome);
+  c.turn();
+  EXPECT_EQ(outcome, net::error_code{asio::error::operation_aborted});
+  net::error_code ec;
+  EXPECT_EQ(c.far->read_some(asio::buffer(c.octets), ec), 0U);
+  EXPECT_EQ(ec, asio::error::eof);  // closed in order
+}
+
+TAP_TEST(AsioSockets, AContextThatGoesDropsHandlersUncalledEvenThoseThatOwnTheirSocket) {
+  bool called = false;
+  const auto alive = std::make_shared<int>();
+  {
+    Connected c;
+    auto owned = std::make_shared<net::tcp_socket>(std::move(*c.near));
+    owned->async_read_some(asio::buffer(c.octets),
+                           [owned, alive, &called](net::error_code, std::size_t) { called = true; });
+    owned.reset();
+    EXPECT_EQ(alive.use_count(), 2);
+    c.near.reset();
+    c.far.reset();
+  }
+  EXPECT_FALSE(called);
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TAP_TEST(AsioSockets, ASecondReaderIsRefusedAndTheFirstGoesOn) {
+  Connected c;
+  std::optional<net::error_code> first, second;
+  std::array<char, 4> other{};
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code ec, std::size_t) { first = ec; });
+  c.near->async_read_some(asio::buffer(other), [&](net::error_code ec, std::size_t) { second = ec; });
+  c.turn(20ms);
+  EXPECT_EQ(second, net::error_code{asio::error::already_started});
+  EXPECT_FALSE(first);
+  c.say(*c.far);
+  EXPECT_EQ(first, net::error_code{});
+}
+
+}  // namespace
+}  // namespace wireside::test
