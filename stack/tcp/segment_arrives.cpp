@@ -188,7 +188,7 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
 
 /// Data nobody will read: after close() it is answered with RST, so that the peer learns of the loss (SHLD-3).
 Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connection& c) {
-  if (s.payload.empty() || !can_receive(c.state()) || !(c.detached || c.receive_shut)) return Step::Continue;
+  if (s.payload.empty() || !can_receive(c.state()) || !c.detached) return Step::Continue;
   const SeqNum end = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
   if (end.at_or_before(c.rcv.rcv_nxt)) return Step::Continue;  // only old octets repeated
   send_reset(now, c, TxReason::ResetDataAfterClose);

@@ -54,7 +54,8 @@ class TcpLayer {
   [[nodiscard]] Result<Slice> receive_slice(Instant now, ConnectionHandle h, std::size_t max);
   /// CLOSE of the sending direction only (half-close). Errors: NotConnected.
   [[nodiscard]] Result<void> shutdown_send(Instant now, ConnectionHandle h);
-  /// The application no longer receives: later data is answered with RST, unread data dropped silently.
+  /// The application no longer receives: unread and later data is acknowledged and dropped, as other stacks do it, so
+  /// that what we still send gets through.
   [[nodiscard]] Result<void> shutdown_receive(Instant now, ConnectionHandle h);
   /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too.
   void close(Instant now, ConnectionHandle h);

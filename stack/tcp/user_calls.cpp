@@ -3,6 +3,7 @@
 
 namespace wireside::tcp {
 namespace {
+constexpr std::size_t max_unscaled_window = 65535;  // what a SYN can offer (RFC 7323 section 2.2)
 constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
 }
 
@@ -174,6 +175,8 @@ void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
   const std::size_t mss = std::max<std::size_t>(c.rcv.rcv_mss, c.snd.mss);
   const std::size_t step = advertised < 2 * mss ? std::min(mss, c.rcv.limit / 2) : std::max(2 * mss, c.rcv.limit / 4);
   if (window - advertised < step) return;
+  // The SYN offered no more than 64 KB. A peer that has used little of that is not stuck: the next ACK opens the rest.
+  if (c.rcv.octets_received < max_unscaled_window / 2 && advertised >= max_unscaled_window / 2) return;
   ack_now(c, TxReason::WindowUpdate);
 }
 

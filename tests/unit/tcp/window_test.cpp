@@ -26,6 +26,19 @@ TEST(TcpWindow, OldSegmentCannotChangeTheSendWindow) {
   t.ignore_rest();
 }
 
+// A request and its answer cost no frame more than they must, though the window that a SYN can offer is smaller than
+// the buffer.
+TEST(TcpWindow, ReadingTheFirstRequestNeedsNoUpdate) {
+  TcpPeer t;
+  t.establish("<mss 1460,wscale 7>");
+  t.in("P. 1+100 ack 1");
+  t.read_exactly(100);
+  t.nothing();
+  t.send(300);
+  const auto answer = t.out("P. 1+300 ack 101");
+  EXPECT_GT(std::size_t{answer.header.window} << 8, std::size_t{65535});
+}
+
 TEST(TcpWindow, SenderStopsAtTheWindowAndGoesOnWithTheUpdate) {
   TcpPeer t;
   t.establish("<mss 1000>", {}, 3000);
