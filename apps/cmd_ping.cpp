@@ -72,11 +72,13 @@ class Ping {
       if (!co_await send(static_cast<std::uint16_t>(sequence))) break;
       const bool last = sequence == options_.count;
       if (last && statistics_.received() + statistics_.errors() >= statistics_.transmitted()) break;
-      double seconds = last ? options_.wait : options_.interval;
+      const double seconds = last ? options_.wait : options_.interval;
       if (options_.deadline > 0) {
         const double left = options_.deadline - std::chrono::duration<double>(Clock::now() - began).count();
-        if (left <= 0) break;
-        seconds = last ? left : std::min(seconds, left);
+        if (left <= seconds || last) {  // the last wait of the run
+          (void)co_await pause(std::max(left, 0.0));
+          break;
+        }
       }
       if (!co_await pause(seconds)) break;
     }

@@ -52,10 +52,10 @@ Ipv4Prefix prefix_of(std::string_view written) {
 
 std::int64_t number(const json::object& o, std::string_view name, std::int64_t limit) {
   const auto* v = field(o, name);
-  if (v == nullptr || !v->is_int64() || v->get_int64() < 0 || v->get_int64() > limit) {
-    throw Bad{fmt::format("\"{}\" is not a number from 0 to {}", name, limit)};
-  }
-  return v->get_int64();
+  boost::system::error_code ec = json::error::not_number;
+  const auto n = v != nullptr && v->is_number() ? v->to_number<std::int64_t>(ec) : 0;
+  if (ec || n < 0 || n > limit) throw Bad{fmt::format("\"{}\" is not a whole number from 0 to {}", name, limit)};
+  return n;
 }
 
 std::vector<Ipv4Address> addresses(const json::object& o, std::string_view name) {

@@ -75,7 +75,10 @@ class IpLayer {
   [[nodiscard]] Routes& routes() { return routes_; }
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
-  void set_mtu(std::uint16_t mtu) { mtu_ = mtu; }
+  void set_mtu(std::uint16_t mtu) {
+    mtu_ = mtu;
+    path_mtus_.set_link_mtu(mtu);
+  }
 
  private:
   /// Whether a router's interface looks at the packet as one to forward.

@@ -29,7 +29,7 @@ PathMtuCache::PathMtuCache(const PathMtuConfig& config, std::uint16_t link_mtu, 
 std::uint16_t PathMtuCache::mtu(Ipv4Address destination) const {
   if (entries_.empty()) return link_mtu_;
   const auto it = entries_.find(destination);
-  return it == entries_.end() ? link_mtu_ : it->second.mtu;
+  return it == entries_.end() ? link_mtu_ : std::min(link_mtu_, it->second.mtu);
 }
 
 bool PathMtuCache::may_set_dont_fragment(Ipv4Address destination) const {

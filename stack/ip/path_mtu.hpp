@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/address.hpp"
 #include "base/intrusive_list.hpp"
@@ -24,6 +25,11 @@ class PathMtuCache {
   PathMtuCache(const PathMtuConfig& config, std::uint16_t link_mtu, Random& random);
   PathMtuCache(const PathMtuCache&) = delete;
   PathMtuCache& operator=(const PathMtuCache&) = delete;
+
+  /// The link's own MTU changed (a DHCP server may give one).
+  void set_link_mtu(std::uint16_t mtu) {
+    if (std::exchange(link_mtu_, mtu) != mtu) ++generation_;
+  }
 
   /// Octets of the largest packet for this destination, IP header included; the link's MTU where nothing is known.
   [[nodiscard]] std::uint16_t mtu(Ipv4Address destination) const;

@@ -4,8 +4,8 @@
 namespace wireside::tcp {
 namespace {
 constexpr std::size_t max_unscaled_window = 65535;  // what a SYN can offer (RFC 7323 section 2.2)
-constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
-}
+constexpr std::size_t min_borrowed = 512;           // octets below which referencing costs more than copying
+}  // namespace
 
 // --- 3.10.1 OPEN ---
 

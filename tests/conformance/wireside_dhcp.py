@@ -44,6 +44,7 @@ class Server:
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((tap, 0))
         self.answer_arp = True
+        self.latest = None
 
     def receive(self, within):
         """The next DHCP message of the client, as its whole frame; None when the time is over."""
@@ -65,8 +66,13 @@ class Server:
         return None
 
     def expect(self, wanted, within=6.0):
-        frame = self.receive(within * TIME_FACTOR)
-        assert frame is not None, f"no {wanted} within {within} s"
+        while True:
+            frame = self.receive(within * TIME_FACTOR)
+            assert frame is not None, f"no {wanted} within {within} s"
+            again = self.latest is not None and (kind(frame), frame[BOOTP].xid) == (kind(self.latest), self.latest[BOOTP].xid)
+            if kind(frame) == wanted or not again:  # on a slow machine the client repeats what is being answered
+                break
+        self.latest = frame
         assert kind(frame) == wanted, f"{kind(frame)} instead of {wanted}: {frame.summary()}"
         return frame
 
@@ -113,7 +119,7 @@ class Client:
         self.tap = make_tap()
         self.server = Server(self.tap)
         self.files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        how = ["--ip", address] if address else ["--dhcp"]
+        how = ["--no-acd", *(["--ip", address] if address else ["--dhcp"])]
         self.process = subprocess.Popen(
             [wireside_binary(), subcommand, "--tap", self.tap, "--no-offload", *how, *arguments],
             stdin=subprocess.DEVNULL, stdout=self.files[0], stderr=self.files[1])

@@ -23,7 +23,7 @@ constexpr Ipv4Address everybody{255, 255, 255, 255};
 
 class StackDhcpTest : public ::testing::Test, public Host {
  protected:
-  StackDhcpTest() : Host{Config{}} {}
+  explicit StackDhcpTest(const Config& config = {}) : Host{config} {}
 
   static DhcpMessage message(const Seen& seen) {
     EXPECT_TRUE(seen.ip_ok && seen.transport_ok);
@@ -146,6 +146,9 @@ TEST_F(StackDhcpTest, MtuAndClasslessRoutes) {
   out();
   EXPECT_EQ(stack.routes().gateway(), (Ipv4Address{10, 0, 0, 3})) << "option 3 counts for nothing beside option 121";
   const auto udp = *stack.sockets().open(SocketKind::Datagram);
+  DatagramOptions whole;
+  whole.mtu_discovery = PathMtuDiscovery::Do;
+  ASSERT_TRUE(stack.sockets().set_datagram_options(udp, whole).has_value());
   const Octets data(973, 0);
   EXPECT_EQ(stack.sockets().send_to(now, udp, data, {peer_address, Port{9}}).error(), Error::MessageTooLong);
   ASSERT_TRUE(stack.sockets().send_to(now, udp, ByteView{data}.first(972), {Ipv4Address{172, 16, 1, 1}, Port{9}}));
@@ -207,6 +210,7 @@ TEST_F(StackDhcpTest, RenewsAndReleasesByUnicast) {
   out();
   introduce_server();
   wait(std::chrono::seconds{301});
+  std::erase_if(sent_while_waiting, [](const Octets& f) { return wire::parse_ethernet(f)->ether_type == 0x0806; });
   ASSERT_FALSE(sent_while_waiting.empty());
   const Seen renewal = dissect(sent_while_waiting.front());
   EXPECT_EQ(renewal.ethernet.destination, peer_mac);
@@ -243,6 +247,83 @@ TEST_F(StackDhcpTest, NewsForTheOwner) {
   const auto news = stack.poll_dhcp_change();
   ASSERT_TRUE(news && std::holds_alternative<dhcp::Bound>(*news));
   EXPECT_FALSE(stack.poll_dhcp_change());
+}
+
+Config checking() {
+  Config config;
+  config.link.conflict.check_before_use = true;
+  return config;
+}
+
+class StackDhcpProbeTest : public StackDhcpTest {
+ protected:
+  StackDhcpProbeTest() : StackDhcpTest{checking()} {}
+
+  /// Up to the DHCPACK; the address is offered, but not ours yet.
+  void acknowledged() {
+    ASSERT_TRUE(stack.start_dhcp(now, {}).has_value());
+    const auto xid = message(sent_one()).xid;
+    in(frame(reply(DhcpMessageType::Offer, xid), stack.mac(), given));
+    sent_one();
+    in(frame(reply(DhcpMessageType::Ack, xid), stack.mac(), given));
+    EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Checking);
+    EXPECT_TRUE(stack.config().ip.addresses.empty());
+  }
+  /// Another host says that the address is its own.
+  void objection() {
+    Octets body(wire::arp_message_length);
+    wire::emit_arp({.operation = wire::ArpMessage::Operation::Reply,
+                    .sender_mac = peer_mac,
+                    .sender_ip = given,
+                    .target_mac = stack.mac(),
+                    .target_ip = {}},
+                   body);
+    in(ethernet(MacAddress::broadcast(), 0x0806, body));
+  }
+};
+
+// RFC 2131 DHCP-10, RFC 5227: three probes from 0.0.0.0 before the address is used, announcements after.
+TEST_F(StackDhcpProbeTest, TheAddressIsProbedForBeforeItIsUsed) {
+  acknowledged();
+  out();
+  wait(std::chrono::seconds{8});
+  EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Bound);
+  ASSERT_EQ(stack.config().ip.addresses.size(), 1U);
+  unsigned probes = 0;
+  unsigned announcements = 0;
+  for (const Octets& f : sent_while_waiting) {
+    const auto arp = wire::parse_arp(ByteView{f}.subspan(14));
+    ASSERT_TRUE(arp.has_value());
+    EXPECT_EQ(arp->target_ip, given);
+    ++(arp->sender_ip.is_unspecified() ? probes : announcements);
+  }
+  EXPECT_EQ(probes, 3U);
+  EXPECT_GE(announcements, 1U);
+  EXPECT_FALSE(stack.poll_address_event().has_value()) << "told by the client's own news";
+}
+
+// RFC 2131 DHCP-11: an address that another host has is declined, and not used.
+TEST_F(StackDhcpProbeTest, AnAddressInUseIsDeclined) {
+  acknowledged();
+  out();
+  wait(std::chrono::seconds{2});
+  objection();
+  EXPECT_EQ(message(sent_one()).type, DhcpMessageType::Decline);
+  EXPECT_TRUE(stack.config().ip.addresses.empty());
+}
+
+// RFC 5227 section 2.4: one defence, then the address is given up, declined, and gone.
+TEST_F(StackDhcpProbeTest, AnAddressLostLaterIsDeclinedToo) {
+  acknowledged();
+  out();
+  wait(std::chrono::seconds{8});
+  ASSERT_EQ(stack.config().ip.addresses.size(), 1U);
+  objection();
+  out();
+  EXPECT_EQ(stack.config().ip.addresses.size(), 1U) << "defended";
+  objection();
+  EXPECT_EQ(message(sent_one()).type, DhcpMessageType::Decline);
+  EXPECT_TRUE(stack.config().ip.addresses.empty());
 }
 
 }  // namespace
