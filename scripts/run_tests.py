@@ -103,14 +103,16 @@ class Stages:
                        timeout, env)
             self.count(report, f"{preset} {name}", good)
 
-    def pytest(self, folder, timeout):
+    def pytest(self, folder, timeout, workers):
+        """Tests mostly wait for timers; each worker has a network namespace of its own."""
         if not self.build("release", ["wireside"]):
             return
         if not os.path.isdir(os.path.join(TOP, folder)):
             self.tally.record(f"{folder} is missing", False)
             return
         report = os.path.join(RESULTS, folder.replace("/", "-") + ".xml")
-        good = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", folder],
+        good = run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider",
+                    f"--junitxml={report}", folder],
                    timeout, {"WIRESIDE": os.path.join(BUILD, "release", "apps", "wireside")})
         self.count(report, folder, good)
 
@@ -151,12 +153,12 @@ class Stages:
 
     def stage_conformance(self):
         """scapy scripts on the wire"""
-        self.pytest("tests/conformance", 600)
+        self.pytest("tests/conformance", 600, workers=6)
 
     def stage_e2e(self):
         """the host's ping, curl and nc"""
         self.build("release", ["wireside_examples"])
-        self.pytest("tests/e2e", 600)
+        self.pytest("tests/e2e", 600, workers=3)
 
     def stage_asan(self):
         """unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"""

@@ -210,6 +210,7 @@ def test_init_reboot_from_the_lease_file(tmp_path):
     with Client("dhcp", "--json", "--lease-file", str(path)) as client:
         client.server.reply("NAK", client.server.expect("REQUEST"), unicast=False)
         assert option(client.server.expect("DISCOVER", within=1.5), "requested_addr") is None
+        client.wait_for("refuses the address")
     assert not path.exists()
 
 

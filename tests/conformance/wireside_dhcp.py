@@ -20,6 +20,7 @@ from wireside_lab import make_tap, remove_tap, wireside_binary
 
 TIME_FACTOR = float(os.environ.get("WIRESIDE_TIME_FACTOR", "1"))
 SERVER_MAC, SERVER_IP, GIVEN = "02:99:00:00:00:01", "10.9.0.1", "10.9.0.57"
+SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 TYPES = {1: "DISCOVER", 2: "OFFER", 3: "REQUEST", 4: "DECLINE", 5: "ACK", 6: "NAK", 7: "RELEASE", 8: "INFORM"}
 CODES = {name: code for code, name in TYPES.items()}
@@ -43,6 +44,8 @@ class Server:
     def __init__(self, tap):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((tap, 0))
+        # The TAP has just got its carrier when the first message comes; its queue begins to work a little later.
+        self.socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         self.answer_arp = True
         self.latest = None
 

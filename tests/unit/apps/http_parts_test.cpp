@@ -74,11 +74,12 @@ TEST(HttpDate, ReadsThreeFormsAndWritesOne) {
 
 TEST(Url, TakesWhatCanBeReachedAndSaysWhatCannot) {
   const auto url = parse_http_url("http://10.0.0.1:8080/a?b#c").value();
-  EXPECT_EQ(url.server, (Endpoint{Ipv4Address{10, 0, 0, 1}, Port{8080}}));
+  EXPECT_EQ(url.server, "10.0.0.1");
+  EXPECT_EQ(url.port, Port{8080});
   EXPECT_EQ(url.host, "10.0.0.1:8080");
   EXPECT_EQ(url.target, "/a?b");
   EXPECT_EQ(parse_http_url("http://10.0.0.1").value().target, "/");
-  for (const char* wrong : {"", "10.0.0.1", "https://10.0.0.1/", "http://", "http://name/", "http://10.0.0.1:0/",
+  for (const char* wrong : {"", "10.0.0.1", "https://10.0.0.1/", "http://", "http://-name/", "http://10.0.0.1:0/",
                             "http://10.0.0.1:65536/", "http://u@10.0.0.1/", "http://10.0.0.1/a b"}) {
     const auto parsed = parse_http_url(wrong);
     ASSERT_FALSE(parsed) << wrong;
