@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <memory>
@@ -74,17 +75,17 @@ class RouterProcess {
       if (!hosts_.back()) return exit_failure;
       router_.add_interface(runtime(hosts_.size() - 1).stack());
     }
-    for (const auto& text : options_.common.routes) {
-      if (router_.add_route(parse_route(text))) continue;
-      throw UsageError{fmt::format("--route {}: the gateway is on none of the interfaces' networks", text),
-                       "name a gateway inside the network of one --tap's ip"};
-    }
     if (!open_control()) return exit_failure;
     for (std::size_t i = 0; i < hosts_.size(); ++i) connect(i);
     signals_.async_wait([this](boost::system::error_code ec, int) {
       if (!ec) context_.stop();
     });
-    announce();
+    unready_ = hosts_.size();
+    for (const auto& host : hosts_) {
+      host->on_ready([this] {
+        if (--unready_ == 0) begin();
+      });
+    }
     context_.run();
     return status_;
   }
@@ -110,6 +111,15 @@ class RouterProcess {
     return Host::open_control(context_, options_.common, std::move(subject), control_);
   }
 
+  /// All addresses are ours.
+  void begin() {
+    for (const auto& text : options_.common.routes) {
+      if (router_.add_route(parse_route(text))) continue;
+      complain(fmt::format("--route {}: refused, the table is full", text));
+    }
+    announce();
+  }
+
   void announce() {
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
       for (const auto& own : runtime(i).stack().routes().addresses()) {
@@ -126,6 +136,7 @@ class RouterProcess {
   Router router_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::unique_ptr<ControlServer> control_;
+  std::size_t unready_ = 0;  // interfaces with addresses still probed for
   int status_ = exit_ok;
 };
 
@@ -134,8 +145,18 @@ int run_router(const RouterOptions& options) {
     throw UsageError{"a router needs at least two interfaces",
                      "wireside router --tap tap0,ip=10.1.0.1/24 --tap tap1,ip=10.2.0.1/24"};
   }
-  for (const auto& text : options.taps) (void)options.interface(text).config();
-  for (const auto& text : options.common.routes) (void)parse_route(text);
+  std::vector<Ipv4Prefix> networks;
+  for (const auto& text : options.taps) {
+    const Config config = options.interface(text).config();
+    networks.insert(networks.end(), config.ip.addresses.begin(), config.ip.addresses.end());
+  }
+  for (const auto& text : options.common.routes) {
+    const ip::Route route = parse_route(text);
+    const auto holds = [&](const Ipv4Prefix& p) { return p.contains(route.gateway); };
+    if (!route.on_link() && std::ranges::any_of(networks, holds)) continue;
+    throw UsageError{fmt::format("--route {}: the gateway is on none of the interfaces' networks", text),
+                     "name a gateway inside the network of one --tap's ip"};
+  }
   std::signal(SIGPIPE, SIG_IGN);
   return RouterProcess{options}.run();
 }
@@ -157,6 +178,8 @@ void register_router(CLI::App& app, Action& chosen) {
   command->add_option("--route", common.routes, "route: DESTINATION,via=GATEWAY[,metric=N]; repeatable")
       ->type_name("ROUTE")
       ->allow_extra_args(false);
+  command->add_flag("--no-acd", common.no_acd,
+                    "use the addresses at once, without asking whether another host has them (RFC 5227)");
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");
   command->add_option("--seed", common.seed, "make every random choice repeatable")->type_name("N");
   command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");

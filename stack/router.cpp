@@ -26,20 +26,37 @@ std::size_t wire_length(const ip::IncomingDatagram& d) {
 }  // namespace
 
 std::size_t Router::add_interface(Stack& stack) {
-  const std::size_t number = interfaces_.size();
   interfaces_.push_back(&stack);
   touched_.push_back(false);
-  for (const Ipv4Prefix& own : stack.routes().addresses()) {
-    // Another interface with the same network has it already: the first one keeps it.
-    const auto known = table_.find(own.network());
-    if (!known.empty() && known.front().destination == Ipv4Prefix{own.network(), own.length}) continue;
-    std::ignore = table_.add(
-        {.destination = own, .origin = ip::RouteOrigin::Connected, .interface = static_cast<std::uint16_t>(number)});
+  addresses_.emplace_back();
+  follow_addresses();
+  return interfaces_.size() - 1;
+}
+
+void Router::follow_addresses() {
+  bool changed = false;
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    const auto& now = interfaces_[i]->routes().addresses();
+    if (addresses_[i] == now) continue;
+    addresses_[i] = now;
+    changed = true;
   }
-  return number;
+  if (!changed) return;
+  table_.remove_if([](const ip::Route& r) { return r.origin == ip::RouteOrigin::Connected; });
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    for (const Ipv4Prefix& own : addresses_[i]) {
+      // Another interface with the same network has it already: the first one keeps it.
+      const Ipv4Prefix network{own.network(), own.length};
+      const auto same = [&](const ip::Route& r) { return r.on_link() && r.destination == network; };
+      if (std::ranges::any_of(table_.routes(), same)) continue;
+      std::ignore = table_.add(
+          {.destination = network, .origin = ip::RouteOrigin::Connected, .interface = static_cast<std::uint16_t>(i)});
+    }
+  }
 }
 
 Result<void> Router::add_route(ip::Route route) {
+  follow_addresses();
   const auto connected = table_.find(route.gateway);
   if (route.on_link() || connected.empty() || !connected.front().on_link()) return fail(Error::NetworkUnreachable);
   route.interface = connected.front().interface;
@@ -53,6 +70,7 @@ void Router::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gat
 }
 
 void Router::pump(Instant now) {
+  follow_addresses();
   TransitPacket packet;
   // What one interface delivers may make another answer: go round until all are quiet, but not for ever.
   constexpr unsigned max_rounds = 16;

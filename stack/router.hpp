@@ -19,8 +19,8 @@ class Router {
   /// Redirects sent per second at most, over all hosts (RFC 1812 section 4.3.2.8).
   static constexpr std::uint32_t redirects_per_second = 10;
 
-  /// Adds an interface made with Config::ip.forwarding; it outlives the router. Returns its number, from 0. Its
-  /// addresses are in the table from now on as connected networks.
+  /// Adds an interface made with Config::ip.forwarding; it outlives the router. Returns its number, from 0. The
+  /// table holds the networks of its addresses as they are at each pump(): one that is still probed for has none yet.
   std::size_t add_interface(Stack& stack);
   /// Adds a route through a gateway on one of the interfaces' networks. Errors: NetworkUnreachable (the gateway is on
   /// none of them), InvalidArgument, NoBuffers.
@@ -49,6 +49,7 @@ class Router {
   };
   [[nodiscard]] std::optional<std::size_t> owner_of(Ipv4Address address) const;
   [[nodiscard]] std::optional<Way> way_to(Ipv4Address destination) const;
+  void follow_addresses();
   void route(Instant now, std::size_t in, TransitPacket&& packet);
   void undeliverable(Instant now, const TransitPacket& packet);
   [[nodiscard]] bool fits(Instant now, std::size_t in, const Way& way, const TransitPacket& packet);
@@ -57,6 +58,7 @@ class Router {
 
   std::vector<Stack*> interfaces_;
   std::vector<bool> touched_;
+  std::vector<std::vector<Ipv4Prefix>> addresses_;  // of each interface, as the table knows them
   ip::RouteTable table_;
   ip::TokenBucket redirects_{redirects_per_second, redirects_per_second};
 };

@@ -58,7 +58,7 @@ class Lab:
         self.errors = tempfile.TemporaryFile()
         self.router = subprocess.Popen(
             [binary, "router", "--tap", f"{self.left.tap},ip={LEFT_ROUTER}/24", "--tap",
-             f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--control", self.control, *options],
+             f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--control", self.control, "--no-acd", *options],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
         try:
             for _ in range(2):

@@ -214,6 +214,19 @@ TEST_F(RouterTest, RoutesLeadThroughAGateway) {
   EXPECT_EQ(dissect(frames[0]).ethernet.destination, right_mac);
 }
 
+TEST_F(RouterTest, ConnectedNetworksFollowTheAddresses) {
+  EXPECT_EQ(router.table().routes().size(), 2U);
+  ASSERT_TRUE(right.stack.add_address(left.now, {Ipv4Address{10, 3, 0, 1}, 24}));
+  pump();
+  EXPECT_EQ(router.table().routes().size(), 3U);
+  ASSERT_TRUE(right.stack.remove_address(left.now, right_router));
+  pump();
+  ASSERT_EQ(router.table().routes().size(), 2U);
+  drain(right.stack);
+  send(to_right());
+  EXPECT_EQ(dissect(drain(left.stack).at(0)).icmp().type, unreachable);
+}
+
 TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 5.2.7.2: redirect for the host, and the packet goes on
   const Ipv4Address other_gateway{10, 0, 0, 33};
   resolve(left.stack, right_mac, other_gateway, our_address);
