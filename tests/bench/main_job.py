@@ -63,7 +63,7 @@ class Wireside:
 
     def __init__(self, args, folder, name, *flags):
         self.name, self.address = name, ADDRESS
-        self.command = [args.wireside, "serve", "--ip", f"{ADDRESS}/24", "--root", str(folder / "www"), "--quiet", *flags]
+        self.command = [args.wireside, "serve", "--ip", f"{ADDRESS}/24", "--root", str(folder / "www"), "--quiet", "--no-acd", *flags]
 
     def __enter__(self):
         self.tap = make_tap(address=f"{HOST}/24")
