@@ -216,12 +216,13 @@ std::optional<Agent::Answer> Agent::config(const Call&) {
   const Config& c = runtime_.stack().config();
   json::array addresses;
   for (const auto& prefix : c.ip.addresses) addresses.emplace_back(prefix.to_string());
+  const auto gateway = runtime_.stack().routes().gateway();
   return Answer{{"mac", runtime_.stack().mac().to_string()},
                 {"mtu", c.link.mtu},
                 {"tso", c.link.tso},
                 {"checksum_offload", c.link.tx_checksum_offload},
                 {"addresses", std::move(addresses)},
-                {"gateway", c.ip.gateway ? json::value(c.ip.gateway->to_string()) : json::value(nullptr)},
+                {"gateway", gateway ? json::value(gateway->to_string()) : json::value(nullptr)},
                 {"ttl", c.ip.default_ttl},
                 {"tcp", all_named(c.tcp)}};
 }

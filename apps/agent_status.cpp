@@ -77,6 +77,12 @@ struct Describe {
     if (e.existed) line["from"] = to_string(e.from);
     line["to"] = to_string(e.to);
   }
+  void operator()(const observe::GatewayChanged& e) const {
+    line["address"] = e.gateway.to_string();
+    line["usable"] = e.usable;
+    line["why"] = to_string(e.why);
+    if (!e.instead.is_unspecified()) line["instead"] = e.instead.to_string();
+  }
   void operator()(const observe::DnsProgress& e) const {
     line["step"] = to_string(e.step);
     line["name"] = e.name;
@@ -113,9 +119,9 @@ struct Describe {
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 14> kinds = {"received", "sent",       "drop",         "state",          "timer",
-                                                    "window",   "rtt",        "rto",          "neighbour",      "dns",
-                                                    "address",  "dhcp_state", "dhcp_message", "dhcp_unanswered"};
+constexpr std::array<std::string_view, 15> kinds = {
+    "received", "sent", "drop",    "state",      "timer",        "window",         "rtt", "rto", "neighbour",
+    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

@@ -259,6 +259,8 @@ void register_nc(CLI::App& app, Action& chosen) {
   command->add_option("-w,--wait", options->idle_timeout, "end after this many seconds without data (default: never)")
       ->type_name("S")
       ->check(CLI::Range(1U, 86400U));
+  options->common.long_running = true;
+  options->common.command = "nc";
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_nc(*options); }; });
 }

@@ -126,6 +126,8 @@ void register_serve(CLI::App& app, Action& chosen) {
   command->add_flag("--read-only", options->read_only, "refuse PUT");
   command->add_flag("--no-small-services", options->no_small_services, "no echo, discard and chargen");
   command->add_flag("-q,--quiet", options->quiet, "no line per request");
+  options->common.long_running = true;
+  options->common.command = "serve";
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_serve(*options); }; });
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <map>
 #include <random>
 
@@ -43,6 +44,57 @@ void set_gateway(const std::string& text, ip::IpConfig& ip) {
   }
   ip.gateway = gateway;
 }
+
+ip::Route checked_route(const std::string& text, const ip::IpConfig& ip) {
+  const ip::Route route = parse_route(text);
+  const auto on_link = [&](const Ipv4Prefix& p) { return p.contains(route.gateway) && p.address != route.gateway; };
+  if (!route.on_link() && std::ranges::none_of(ip.addresses, on_link)) {
+    throw UsageError{fmt::format("--route {}: the gateway is no neighbour in any --ip network", text),
+                     "give a gateway inside the network of --ip, or an --ip in the gateway's network"};
+  }
+  const auto ours = [&](const Ipv4Prefix& p) { return p.address == route.source; };
+  if (!route.source.is_unspecified() && std::ranges::none_of(ip.addresses, ours)) {
+    throw UsageError{fmt::format("--route {}: the source is none of our addresses", text), "give it with --ip, too"};
+  }
+  return route;
+}
+
+/// Sets the part of a route that "name=value" names; false if it makes no sense.
+bool set_route_field(std::string_view name, const std::string& value, ip::Route& route) {
+  if (name == "metric") {
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), route.metric);
+    return error == std::errc{} && end == value.data() + value.size();
+  }
+  const auto address = Ipv4Address::parse(value);
+  if (!address || address->is_unspecified() || address->is_multicast()) return false;
+  if (name == "via") route.gateway = *address;
+  if (name == "src") route.source = *address;
+  return name == "via" || name == "src";
+}
+
+}  // namespace
+
+ip::Route parse_route(const std::string& text) {
+  const UsageError error{fmt::format("--route {} is not a route", text),
+                         "write it as in --route 10.2.0.0/16,via=10.0.0.1,metric=10 or --route default,via=10.0.0.1"};
+  ip::Route route;
+  std::size_t at = text.find(',');
+  const std::string destination = text.substr(0, at);
+  const auto prefix = destination == "default" ? Ipv4Prefix{Ipv4Address{}, 0} : Ipv4Prefix::parse(destination);
+  if (!prefix || prefix->address.is_multicast() || prefix->address.is_loopback()) throw error;
+  route.destination = {prefix->network(), prefix->length};
+  while (at != std::string::npos) {
+    const std::size_t begin = at + 1;
+    at = text.find(',', begin);
+    const std::string field = text.substr(begin, at == std::string::npos ? at : at - begin);
+    const std::size_t equals = field.find('=');
+    if (equals == std::string::npos) throw error;
+    if (!set_route_field(field.substr(0, equals), field.substr(equals + 1), route)) throw error;
+  }
+  return route;
+}
+
+namespace {
 
 void set_names(const CommonOptions& options, dns::DnsConfig& dns) {
   for (const auto& text : options.dns_servers) {
@@ -113,6 +165,7 @@ Config CommonOptions::config() const {
     config.ip.addresses.push_back(prefix);
   }
   if (gateway) set_gateway(*gateway, config.ip);
+  for (const auto& text : routes) config.ip.routes.push_back(checked_route(text, config.ip));
   if (mac) {
     const auto address = MacAddress::parse(*mac);
     if (!address || address->is_multicast() || address->is_zero()) {
@@ -179,21 +232,18 @@ static void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
 }
 
-void add_common_options(CLI::App& subcommand, CommonOptions& out) {
-  auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
-                   ->type_name("NAME")
-                   ->capture_default_str()
-                   ->group(group);
-  subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
-      ->excludes(name)
-      ->group(group);
+static void add_network_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand.add_option("--ip", out.addresses, "own address with prefix length, such as 10.0.0.2/24; repeatable")
       ->type_name("A/LEN")
       ->allow_extra_args(false)
       ->group(group);
   subcommand.add_option("--gateway", out.gateway, "default gateway")->type_name("A")->group(group);
+  subcommand
+      .add_option("--route", out.routes,
+                  "further route: DESTINATION[,via=GATEWAY][,metric=N][,src=ADDRESS]; repeatable")
+      ->type_name("ROUTE")
+      ->allow_extra_args(false)
+      ->group(group);
   subcommand.add_option("--dns", out.dns_servers, "DNS servers in order of preference; repeatable")
       ->type_name("A[,A]")
       ->delimiter(',')
@@ -204,6 +254,19 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->group(group);
+}
+
+void add_common_options(CLI::App& subcommand, CommonOptions& out) {
+  auto* name = subcommand.add_option("--tap", out.tap, "TAP interface; created where it does not exist")
+                   ->type_name("NAME")
+                   ->capture_default_str()
+                   ->group(group);
+  subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(name)
+      ->group(group);
+  add_network_options(subcommand, out);
   add_dhcp_options(subcommand, out);
   subcommand.add_option("--mac", out.mac, "own MAC address (default: derived from the seed)")
       ->type_name("MAC")
@@ -227,6 +290,13 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand.add_option("--pcap", out.capture_file, "write a pcapng capture with reasons as comments")
       ->type_name("FILE")
       ->group(group);
+  if (out.long_running) {
+    subcommand
+        .add_option("--control", out.control_path, "control socket for `wireside ss` and the like (default: by TAP)")
+        ->type_name("PATH")
+        ->group(group);
+    subcommand.add_flag("--no-control", out.no_control, "open no control socket")->group(group);
+  }
   subcommand.add_flag("-v,--verbose", out.verbose, "say more: timers and window changes in the trace, link changes")
       ->group(group);
 }

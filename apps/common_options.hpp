@@ -23,6 +23,7 @@ struct CommonOptions {
   std::optional<int> tap_descriptor;
   std::vector<std::string> addresses;
   std::optional<std::string> gateway;
+  std::vector<std::string> routes;
   bool dhcp = false;
   bool dhcp_by_hand = false;  ///< the subcommand itself starts DHCP
   std::string host_name;
@@ -40,6 +41,11 @@ struct CommonOptions {
   bool trace = false;
   std::string capture_file;
   bool verbose = false;
+  /// The subcommand runs long enough to be looked into: it opens a control socket.
+  bool long_running = false;
+  std::string command;       ///< its name, for those who list what runs
+  std::string control_path;  ///< empty: the default place for the TAP's name
+  bool no_control = false;
   /// Settings of one subcommand alone, applied last by config(). May be empty.
   std::function<void(Config&)> adjust;
 
@@ -52,6 +58,10 @@ struct CommonOptions {
   /// From --seed, else from the system's randomness.
   [[nodiscard]] Seed make_stack_seed() const;
 };
+
+/// "10.2.0.0/16,via=10.0.0.1,metric=10": a destination ("default" is 0.0.0.0/0), then any of via (a gateway; without it
+/// the destination is on the link), metric and src (preferred source). Throws UsageError.
+[[nodiscard]] ip::Route parse_route(const std::string& text);
 
 /// Adds the options to a subcommand; `out` outlives it.
 void add_common_options(CLI::App& subcommand, CommonOptions& out);

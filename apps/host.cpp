@@ -64,8 +64,23 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
                                                          : std::string{"our addresses"}));
   }
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
+  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_))
+    return nullptr;
   host->runtime_->start();
   return host;
+}
+
+bool Host::open_control(asio::io_context& context, const CommonOptions& options, ControlSubject subject,
+                        std::unique_ptr<ControlServer>& out) {
+  if (!options.long_running || options.no_control) return true;
+  auto control = ControlServer::open(context, std::move(subject), options.control_path);
+  if (control) {
+    out = std::move(*control);
+    if (options.verbose) complain(fmt::format("control socket {}", out->path()));
+    return true;
+  }
+  complain(fmt::format("control socket: {}\n  try: --control PATH, or --no-control", control.error()));
+  return options.control_path.empty();
 }
 
 void Host::end(const std::string& message) {
@@ -124,6 +139,7 @@ Host::~Host() {
   if (!runtime_) return;
   runtime_->on_fatal(nullptr);
   runtime_->on_link_change(nullptr);
+  control_.reset();
   runtime_->on_address_event(nullptr);
   runtime_.reset();
   if (capture_) capture_->flush();

@@ -10,6 +10,7 @@
 
 #include "command.hpp"
 #include "common_options.hpp"
+#include "control.hpp"
 #include "observer_list.hpp"
 #include "pcap_writer.hpp"
 #include "runtime.hpp"
@@ -23,6 +24,10 @@ class Host {
   /// Opens the device and starts the endpoint. nullptr after a message on standard error when that fails.
   /// Throws UsageError.
   [[nodiscard]] static std::unique_ptr<Host> open(boost::asio::io_context& context, const CommonOptions& options);
+  /// Opens the control socket the options ask for. False, after a message, when one asked for by its path cannot be
+  /// had.
+  [[nodiscard]] static bool open_control(boost::asio::io_context& context, const CommonOptions& options,
+                                         ControlSubject subject, std::unique_ptr<ControlServer>& out);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
@@ -51,6 +56,7 @@ class Host {
   std::optional<TracePrinter> trace_;
   std::unique_ptr<PcapWriter> capture_;
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<ControlServer> control_;
   std::function<void()> on_gone_;
   std::function<void()> on_ready_;
   std::size_t unchecked_ = 0;  ///< addresses that are still probed for

@@ -38,6 +38,8 @@ void set_up(CLI::App& app, Action& chosen) {
   register_traceroute(app, chosen);
   register_get(app, chosen);
   register_nc(app, chosen);
+  register_router(app, chosen);
+  register_tables(app, chosen);
   register_resolve(app, chosen);
   register_dhcp(app, chosen);
   wireside::agent::register_agent(app, chosen);

@@ -112,6 +112,18 @@ void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
   config.ip.gateway = gateway;
 }
 
+/// What redirects taught was about the routes as they were.
+Result<void> StackState::add_route(const ip::Route& route) {
+  if (auto added = ip.routes().add_route(route); !added) return added;
+  ip.redirects().clear();
+  return {};
+}
+
+void StackState::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  ip.routes().remove_route(destination, gateway);
+  ip.redirects().clear();
+}
+
 std::optional<Instant> StackState::next_deadline() {
   Instant next = std::min({link.next_deadline(), ip.next_deadline(), tcp.next_deadline()});
   if (!loopback_.empty()) next = std::min(next, loopback_since_);
@@ -125,9 +137,9 @@ void StackState::handle_timeouts(Instant now) {
   ip.handle_timeouts(now);
   handle_address_results(now);
   tcp.handle_timeouts(now);
-  while (const auto peer = tcp.take_negative_advice()) {
-    if (const auto hop = ip.routes().next_hop(peer->v4())) link.doubt(now, *hop);
-  }
+  // A gateway that was given up has rested: it is asked for by ARP, and used again when it answers.
+  while (const auto gateway = ip.routes().poll_retry(now)) link.verify(now, *gateway);
+  take_advice(now);
   dhcp_timeouts(now);
   handle_unresolved(now);
   handle_loopback(now);
@@ -164,9 +176,41 @@ Result<void> Stack::inform_dhcp(Instant now, const dhcp::Options& options) { ret
 dhcp::Status Stack::dhcp_status() const { return state_->dhcp_status(); }
 std::optional<dhcp::Change> Stack::poll_dhcp_change() { return state_->poll_dhcp_change(); }
 
+Result<void> Stack::add_route(const ip::Route& route) { return state_->add_route(route); }
+void Stack::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  state_->remove_route(destination, gateway);
+}
+void Stack::watch_gateway(Ipv4Address gateway) { state_->ip.routes().watch(gateway); }
+const ip::Routes& Stack::routes() const { return state_->ip.routes(); }
+
 void Stack::announce(Instant now) { state_->announce(now); }
 void Stack::link_down() { state_->link.conflicts().link_down(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
+std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.list_listeners(); }
+std::vector<udp::SocketStatus> Stack::datagram_sockets() const { return state_->udp.list(); }
+std::vector<link::NeighbourInfo> Stack::neighbours() const { return state_->link.neighbours().list(); }
+
+Statistics Stack::statistics() const {
+  Statistics all{.count = state_->sink.count};
+  for (std::size_t i = 0; i < all.drops.size(); ++i) all.drops[i] = state_->sink.drops(observe::DropReason(i));
+  for (const auto& c : state_->tcp.list()) {
+    all.tcp_established += c.state == TcpState::Established || c.state == TcpState::CloseWait;
+  }
+  return all;
+}
+
+bool Stack::poll_transit(TransitPacket& out) { return state_->poll_transit(out); }
+void Stack::forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop) {
+  state_->forward(now, std::move(packet), next_hop);
+}
+void Stack::deliver(Instant now, const TransitPacket& packet) { state_->deliver(now, packet); }
+void Stack::refuse_transit(Instant now, observe::DropReason reason) {
+  if (reason == observe::DropReason::TooBig) ++state_->sink.count.ip_fragment_failures;
+  state_->sink.drop(now, reason);
+}
+void Stack::icmp_error(Instant now, const wire::IcmpHeader& error, const ip::IncomingDatagram& original) {
+  state_->ip.icmp_error(now, error, original);
+}
 
 }  // namespace wireside

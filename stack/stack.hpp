@@ -8,10 +8,16 @@
 #include "base/time.hpp"
 #include "config.hpp"
 #include "dhcp/dhcp_types.hpp"
+#include "ip/routes.hpp"
 #include "link/address_conflict.hpp"
+#include "link/neighbour_cache.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
 #include "socket/socket_table.hpp"
+#include "statistics.hpp"
+#include "tcp/tcp_types.hpp"
+#include "transit.hpp"
+#include "udp/udp_types.hpp"
 
 namespace wireside {
 
@@ -58,6 +64,13 @@ class Stack {
   /// announced, one in Conflict is forgotten, a Lost one is removed and its connections have ended.
   [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
   void set_gateway(std::optional<Ipv4Address> gateway);
+  /// Adds a route, beside those to the same destination through other gateways. Errors: NoBuffers, InvalidArgument.
+  Result<void> add_route(const ip::Route& route);
+  /// Removes all routes to `destination`, or the one through `gateway` only.
+  void remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway = std::nullopt);
+  [[nodiscard]] const ip::Routes& routes() const;
+  /// Watches over a neighbour that is a gateway of a router's table (dead-gateway detection).
+  void watch_gateway(Ipv4Address gateway);
 
   /// Begins to look for an address (RFC 2131). What the server gives (address, routes, gateway, MTU) is set by itself,
   /// and removed when the lease ends; connections from a lost address fail with AddressNotAvailable. Error: Already.
@@ -77,7 +90,28 @@ class Stack {
   void link_down();
   /// The device is gone: every connection fails with NetworkDown.
   void interface_gone(Instant now);
+
+  // --- tables and counters ---
+
   [[nodiscard]] std::vector<tcp::ConnectionStatus> connections() const;
+  [[nodiscard]] std::vector<tcp::ListenerStatus> listeners() const;
+  [[nodiscard]] std::vector<udp::SocketStatus> datagram_sockets() const;
+  [[nodiscard]] std::vector<link::NeighbourInfo> neighbours() const;
+  [[nodiscard]] Statistics statistics() const;
+
+  // --- as one interface of a Router (Config::ip.forwarding; RFC 1812) ---
+
+  /// Next packet for the router to judge; false when there is none.
+  [[nodiscard]] bool poll_transit(TransitPacket& out);
+  /// Queues a packet the router sends out here, to a neighbour; its TTL is decremented unless it is of our own making.
+  /// What does not fit the MTU per segment is fragmented, or dropped where DF is set.
+  void forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop);
+  /// A packet that came in elsewhere, for one of our addresses.
+  void deliver(Instant now, const TransitPacket& packet);
+  /// Counts a transit packet that the router does not forward.
+  void refuse_transit(Instant now, observe::DropReason reason);
+  /// ICMP error about a packet that came in here, within the limits of RFC 1812 section 4.3.2.
+  void icmp_error(Instant now, const wire::IcmpHeader& error, const ip::IncomingDatagram& original);
 
  private:
   std::unique_ptr<StackState> state_;

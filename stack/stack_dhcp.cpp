@@ -67,6 +67,23 @@ bool udp_checksum_ok(const wire::Ipv4Header& ip, ByteView datagram, std::uint16_
   return acc.checksum() == 0;
 }
 
+/// RFC 3442: where there are classless routes, the router option counts for nothing. What the server lists first, it
+/// prefers (RFC 2132 section 3.5).
+std::vector<ip::Route> leased_routes(const dhcp::Configuration& c, Ipv4Address source) {
+  std::vector<ip::Route> routes;
+  const auto add = [&](Ipv4Prefix destination, Ipv4Address gateway) {
+    routes.push_back({.destination = {destination.network(), destination.length},
+                      .gateway = gateway,
+                      .metric = static_cast<std::uint32_t>(routes.size()),
+                      .source = source,
+                      .origin = ip::RouteOrigin::Dhcp});
+  };
+  for (const wire::ClasslessRoute& r : c.routes) add(r.destination, r.router);
+  if (!routes.empty()) return routes;
+  for (const Ipv4Address router : c.routers) add({Ipv4Address{}, 0}, router);
+  return routes;
+}
+
 }  // namespace
 
 // --- user calls ---
@@ -218,31 +235,30 @@ void StackState::use_lease(Instant now, const dhcp::Lease& lease) {
     refresh_addresses();
     link.conflicts().announce(now, lease.prefix.address);
   }
-  forget_routes();
   use_routes(lease.configuration);
   set_mtu(std::min(lease.configuration.mtu.value_or(config.link.mtu), config.link.mtu));
 }
 
-/// RFC 3442: where there are classless routes, the router option counts for nothing.
+/// Only what has changed is touched: a renewal does not make a dead gateway a good one.
 void StackState::use_routes(const dhcp::Configuration& c) {
-  if (c.routes.empty() && !c.routers.empty()) {
-    used_lease_->gateway = true;
-    return set_gateway(c.routers.front());
-  }
-  for (const wire::ClasslessRoute& route : c.routes) {
-    if (route.destination.length == 0 && !route.router.is_unspecified()) {
-      used_lease_->gateway = true;
-      set_gateway(route.router);
-    } else if (ip.routes().add_route({route.destination, route.router})) {
-      used_lease_->routes.push_back(route.destination);
-    }
+  const std::vector<ip::Route> wanted = leased_routes(c, used_lease_->prefix.address);
+  std::erase_if(used_lease_->routes, [&](const ip::Route& r) {
+    const bool unwanted = std::ranges::find(wanted, r) == wanted.end();
+    if (unwanted) remove_route(r.destination, r.gateway);
+    return unwanted;
+  });
+  for (const ip::Route& route : wanted) {
+    // One set by hand stays as it is, and stays when the lease ends.
+    const auto same = [&](const ip::Route& r) {
+      return r.destination == route.destination && r.gateway == route.gateway;
+    };
+    if (std::ranges::none_of(ip.routes().routes(), same) && add_route(route)) used_lease_->routes.push_back(route);
   }
 }
 
 void StackState::forget_routes() {
-  for (const Ipv4Prefix& destination : used_lease_->routes) ip.routes().remove_route(destination);
+  for (const ip::Route& route : used_lease_->routes) remove_route(route.destination, route.gateway);
   used_lease_->routes.clear();
-  if (std::exchange(used_lease_->gateway, false)) set_gateway(std::nullopt);
 }
 
 void StackState::drop_lease(Instant now, Ipv4Address address) {

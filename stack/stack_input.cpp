@@ -65,6 +65,8 @@ std::optional<Meaning> meaning_of(const ip::IcmpErrorReport& report) {
 
 void StackState::handle_frame(Instant now, const Packet& frame) {
   if (gone_) return;
+  ++sink.count.frames_in;
+  sink.count.octets_in += frame.data.size();
   sink.emit(now, [&] {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
@@ -90,10 +92,14 @@ bool StackState::handle_loopback(Instant now) {
 }
 
 void StackState::packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival) {
+  ip::Arrived arrived = ip.handle_packet(now, packet, arrival);
   std::visit(Overloaded{[](std::monostate) {}, [&](const ip::IncomingDatagram& d) { datagram_arrives(now, d); },
                         [&](const ip::IcmpErrorReport& r) { error_arrives(now, r); },
-                        [&](const ip::EchoReplyReport& r) { echo_reply_arrives(now, r); }},
-             ip.handle_packet(now, packet, arrival));
+                        [&](const ip::EchoReplyReport& r) { echo_reply_arrives(now, r); },
+                        [&](ip::TransitDatagram& t) {
+                          hand_to_router(now, TransitPacket::Kind::Received, std::move(t.datagram));
+                        }},
+             arrived);
 }
 
 void StackState::datagram_arrives(Instant now, const ip::IncomingDatagram& datagram) {
@@ -110,6 +116,8 @@ void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) 
   const auto parsed = wire::parse_tcp(datagram.payload.view());
   if (!parsed) return sink.drop(now, DropReason::TcpMalformed);
   const wire::TcpHeader& header = parsed->header;
+  const std::size_t octets = datagram.payload.size() - parsed->header_length;
+  sink.count.tcp_segments_in += segments_of(octets, datagram.gso_size);
   tcp.segment_arrives(now, {.tuple = {.local = {datagram.header.destination, header.destination},
                                       .remote = {datagram.header.source, header.source}},
                             .header = header,
@@ -118,7 +126,10 @@ void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) 
                             .tos = datagram.header.tos,
                             .gso_size = datagram.gso_size});
   if (tcp.take_forward_progress()) {
-    if (const auto hop = ip.redirects().next_hop(datagram.header.source)) link.confirm(now, *hop);
+    if (const auto hop = ip.redirects().next_hop(datagram.header.source)) {
+      link.confirm(now, *hop);
+      ip.routes().positive_advice(now, *hop, sink);
+    }
   }
 }
 

@@ -39,6 +39,26 @@ void write_echo_request(const udp::OutgoingDatagram& d, FrameOut& out) {
   out.reason = TxReason::EchoRequest;
 }
 
+bool is_retransmission(TxReason reason) {
+  switch (reason) {
+    case TxReason::SynRetransmit:
+    case TxReason::SynAckRetransmit:
+    case TxReason::FastRetransmit:
+    case TxReason::PartialAckRetransmit:
+    case TxReason::RtoRetransmit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// RFC 4022: tcpOutSegs leaves out what holds only repeated octets, tcpRetransSegs is those.
+void count_segment(const tcp::OutgoingSegment& s, observe::Counters& count) {
+  const auto segments = segments_of(s.payload.octets(), s.gso_size);
+  (is_retransmission(s.reason) ? count.tcp_segments_retransmitted : count.tcp_segments_out) += segments;
+  count.tcp_resets_out += s.header.flags.rst;
+}
+
 /// Ends of the flow a packet of ours belongs to, read back from its headers.
 struct Flow {
   FourTuple tuple;
@@ -91,6 +111,8 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
       if (++loopback_rounds > max_loopback_rounds || !handle_loopback(now)) return false;
     }
   }
+  ++sink.count.frames_out;
+  sink.count.octets_out += out.size();
   report_sent(now, out);
   return true;
 }
@@ -98,12 +120,14 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
 bool StackState::next_part(FrameOut& out) {
   if (segmenter_.next(out)) return true;
   if (!fragmenter_.next(out)) return false;
+  ++sink.count.ip_fragments_created;
   if (config.link.pad_to_minimum) link::pad_to_minimum(out);
   return true;
 }
 
 void StackState::begin_cutting(FrameOut& out) {
   if (out.fragment_limit == 0) return segmenter_.begin(out);
+  ++sink.count.ip_fragmented;
   fragmenter_.begin(out, wire::ethernet_header_length);
   std::ignore = next_part(out);
 }
@@ -112,6 +136,7 @@ StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
   if (link.poll(now, out)) return Pulled::Frame;
   handle_unresolved(now);
   out.clear();
+  if (!from_router_.empty()) return send_transit(now, out);
   ip::NextHop next_hop;
   if (ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
   if (dhcp_) {
@@ -131,6 +156,7 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
     write_udp(datagram_, out);
   }
   datagram_.payload = Slice{};
+  if (!echo) ++sink.count.udp_out;
   const Ipv4Address destination = datagram_.tuple.remote.address.v4();
   const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) &&
                              ip.path_mtus().may_set_dont_fragment(destination) &&
@@ -150,6 +176,7 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
 }
 
 StackState::Pulled StackState::send_segment(Instant now, FrameOut& out) {
+  count_segment(segment_, sink.count);
   const std::size_t header_length = wire::tcp_header_length(segment_.header);
   wire::emit_tcp(segment_.header, {out.header.prepend(header_length), header_length});
   for (const Slice& slice : segment_.payload) out.payload.push_back(slice);
@@ -181,6 +208,9 @@ StackState::Pulled StackState::dispatch(Instant now, const ip::NextHop& next_hop
     case ip::NextHop::Kind::Broadcast:
       link.send_broadcast(out);
       return Pulled::Frame;
+    case ip::NextHop::Kind::Router:
+      hand_to_router(now, TransitPacket::Kind::Own, ip::loop_back(out, pool));
+      return Pulled::Again;
     case ip::NextHop::Kind::Loopback:
       break;
   }
@@ -194,10 +224,12 @@ StackState::Pulled StackState::dispatch(Instant now, const ip::NextHop& next_hop
 }
 
 void StackState::handle_unresolved(Instant now) {
+  take_advice(now);
   while (link.poll_failed(unresolved_)) {
     // One contiguous copy, so that the headers can be read as any other packet's.
     const Packet packet = ip::loop_back(unresolved_, pool);
     unresolved_.clear();
+    if (config.ip.forwarding) hand_to_router(now, TransitPacket::Kind::Undeliverable, packet);
     if (const auto flow = flow_of(packet.data.view())) {
       transport_error(now, flow->protocol, flow->seq,
                       {.error = Error::HostUnreachable,

@@ -42,6 +42,11 @@ class RoutedAddresses : public AddressPolicy {
   bool gone_ = false;
 };
 
+/// Segments on the wire that one of `octets` payload stands for.
+[[nodiscard]] constexpr std::uint64_t segments_of(std::size_t octets, std::uint16_t gso_size) {
+  return gso_size == 0 || octets == 0 ? 1 : (octets + gso_size - 1) / gso_size;
+}
+
 class StackState {
  public:
   StackState(const Config& wanted, const Seed& seed);
@@ -61,6 +66,8 @@ class StackState {
   void refresh_addresses();
   void set_mtu(std::uint16_t mtu);
   void set_gateway(std::optional<Ipv4Address> gateway);
+  Result<void> add_route(const ip::Route& route);
+  void remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway);
 
   // stack_dhcp.cpp
   Result<void> start_dhcp(Instant now, const dhcp::Options& options);
@@ -85,6 +92,11 @@ class StackState {
   // stack_output.cpp
   [[nodiscard]] bool poll_frame(Instant now, FrameOut& out);
   void interface_gone(Instant now);
+
+  // stack_forward.cpp
+  [[nodiscard]] bool poll_transit(TransitPacket& out);
+  void forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop);
+  void deliver(Instant now, const TransitPacket& packet);
 
   [[nodiscard]] std::optional<Instant> next_deadline();
   void handle_timeouts(Instant now);
@@ -129,6 +141,16 @@ class StackState {
   void forget_routes();
   void finish_release(Instant now);
 
+  // stack_forward.cpp
+  void hand_to_router(Instant now, TransitPacket::Kind kind, ip::IncomingDatagram&& datagram);
+  /// The same for a packet not yet taken apart.
+  void hand_to_router(Instant now, TransitPacket::Kind kind, const Packet& packet);
+  [[nodiscard]] bool prepare_transit(Instant now, const TransitPacket& packet, FrameOut& out);
+  void fits_link(FrameOut& out) const;
+  /// Passes what neighbour cache and TCP noticed on to the routes (RFC 1122 section 3.3.1.4).
+  void take_advice(Instant now);
+  void advise_against(Instant now, Ipv4Address neighbour, ip::GatewayAdvice advice);
+
   // stack_output.cpp
   enum class Pulled : std::uint8_t { Nothing, Frame, Again };
   [[nodiscard]] Pulled pull(Instant now, FrameOut& out);
@@ -137,6 +159,7 @@ class StackState {
   /// What pull() gave becomes the first frame to send.
   void begin_cutting(FrameOut& out);
   [[nodiscard]] Pulled send_datagram(Instant now, FrameOut& out);
+  [[nodiscard]] Pulled send_transit(Instant now, FrameOut& out);
   [[nodiscard]] Pulled send_dhcp(Instant now, FrameOut& out);  // stack_dhcp.cpp
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
@@ -144,7 +167,15 @@ class StackState {
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 
+  struct Outbound {
+    TransitPacket packet;
+    Ipv4Address next_hop;
+  };
+
   link::Segmenter segmenter_;
+  std::deque<TransitPacket> to_router_;
+  std::deque<Outbound> from_router_;
+  std::size_t from_router_octets_ = 0;
   ip::Fragmenter fragmenter_;
   std::deque<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
@@ -158,8 +189,7 @@ class StackState {
   /// What a lease has set, to be taken back when it ends.
   struct UsedLease {
     Ipv4Prefix prefix;
-    std::vector<Ipv4Prefix> routes;
-    bool gateway = false;
+    std::vector<ip::Route> routes;
   };
   /// A released address, held until its DHCPRELEASE has left, but not for long.
   struct Releasing {

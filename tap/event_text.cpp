@@ -54,6 +54,12 @@ struct Describer {
     return e.existed ? text + fmt::format(": {} -> {}", to_string(e.from), to_string(e.to))
                      : text + fmt::format(": {}", to_string(e.to));
   }
+  std::string operator()(const observe::GatewayChanged& e) const {
+    if (e.usable) return fmt::format("gateway {} is used again ({})", e.gateway.to_string(), to_string(e.why));
+    const std::string text = fmt::format("gateway {} given up ({})", e.gateway.to_string(), to_string(e.why));
+    return e.instead.is_unspecified() ? text + ", but there is no other"
+                                      : text + fmt::format(", {} instead", e.instead.to_string());
+  }
   std::string operator()(const observe::DnsProgress& e) const {
     std::string text = fmt::format("DNS {} at {}{}: {}", e.name, e.server.to_string(), e.over_tcp ? " over TCP" : "",
                                    to_string(e.step));

@@ -96,6 +96,7 @@ class Runtime::Impl {
   Stack stack_;
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
+  std::function<void(Instant)> on_turn_;
   std::function<void(const link::ConflictResult&)> on_address_event_;
   std::function<void(const dhcp::Change&)> on_dhcp_change_;
   std::string fatal_message_;
@@ -286,8 +287,9 @@ void Runtime::Impl::run_timeouts() {
 }
 
 void Runtime::Impl::send_frames() {
-  if (blocked_ || gone_) return;
   const Instant t = now();
+  if (on_turn_) on_turn_(t);
+  if (blocked_ || gone_) return;
   for (std::size_t n = 0; n < frames_out_per_turn; ++n) {
     if (!frame_kept_ && !stack_.poll_frame(t, frame_)) return;
     frame_kept_ = false;
@@ -434,6 +436,7 @@ void Runtime::on_fatal(std::function<void(const std::string& message)> handler) 
 void Runtime::on_link_change(std::function<void(bool up, const std::string& message)> handler) {
   impl_->on_link_change_ = std::move(handler);
 }
+void Runtime::on_turn(std::function<void(Instant now)> handler) { impl_->on_turn_ = std::move(handler); }
 void Runtime::on_address_event(std::function<void(const link::ConflictResult& event)> handler) {
   impl_->on_address_event_ = std::move(handler);
 }

@@ -50,6 +50,10 @@ class Runtime {
   void on_fatal(std::function<void(const std::string& message)> handler);
   /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.
   void on_link_change(std::function<void(bool up, const std::string& message)> handler);
+  /// Called after the stack was given frames, a time or a turn, before its frames are sent: where a router moves
+  /// packets between the stacks that are its interfaces. It must not call back into this Runtime but for
+  /// schedule_output().
+  void on_turn(std::function<void(Instant now)> handler);
   /// News about our addresses (RFC 5227), called from the loop; see Stack::poll_address_event.
   void on_address_event(std::function<void(const link::ConflictResult& event)> handler);
   /// News of the DHCP client (Stack::start_dhcp), from the loop.

@@ -25,6 +25,7 @@ std::string_view colour_of(const observe::Event& event) {
   if (std::holds_alternative<observe::Dropped>(event)) return red;
   if (std::holds_alternative<observe::StateChanged>(event)) return magenta;
   if (std::holds_alternative<observe::NeighbourChanged>(event)) return blue;
+  if (std::holds_alternative<observe::GatewayChanged>(event)) return yellow;
   if (std::holds_alternative<observe::DnsProgress>(event)) return blue;
   if (std::holds_alternative<observe::AddressChanged>(event)) return blue;
   if (std::holds_alternative<observe::DhcpStateChanged>(event)) return magenta;

@@ -31,4 +31,15 @@ class ChecksumAccumulator {
 /// Checksum of one contiguous run. Over data that includes a correct checksum field the result is 0.
 [[nodiscard]] std::uint16_t internet_checksum(ByteView data);
 
+/// The checksum after one 16-bit word under it changed, without summing anything anew: HC' = ~(~HC + ~m + m')
+/// (RFC 1624 section 3, equation 3).
+[[nodiscard]] constexpr std::uint16_t updated_checksum(std::uint16_t checksum, std::uint16_t before,
+                                                       std::uint16_t after) {
+  std::uint32_t sum =
+      std::uint32_t{static_cast<std::uint16_t>(~checksum)} + static_cast<std::uint16_t>(~before) + after;
+  sum = (sum & 0xffffU) + (sum >> 16);
+  sum = (sum & 0xffffU) + (sum >> 16);
+  return static_cast<std::uint16_t>(~sum);
+}
+
 }  // namespace wireside

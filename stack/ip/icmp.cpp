@@ -57,6 +57,7 @@ Arrived Icmp::handle(Instant now, const IncomingDatagram& datagram) {
     sink_.drop(now, DropReason::IcmpMalformed);
     return {};
   }
+  ++sink_.count.icmp_in[observe::Counters::icmp_row(header->type)];
   if (internet_checksum(datagram.payload.view()) != 0) {
     sink_.drop(now, DropReason::IcmpBadChecksum);
     return {};
@@ -172,7 +173,8 @@ void Icmp::send_error(Instant now, const wire::IcmpHeader& header, const Incomin
     return;
   }
   IcmpMessageOut message;
-  message.parameters = {.source = original.header.destination,
+  const bool for_us = original.loopback || routes_.is_local(original.header.destination);
+  message.parameters = {.source = for_us ? original.header.destination : Ipv4Address{},
                         .destination = original.header.source,
                         .protocol = wire::IpProtocol::Icmp,
                         .tos = error_tos,
@@ -208,6 +210,7 @@ void Icmp::enqueue(Instant now, IcmpMessageOut&& message) {
     sink_.drop(now, DropReason::QueueFull);
     return;
   }
+  ++sink_.count.icmp_out[observe::Counters::icmp_row(message.frame.header.view().front())];
   queue_.push_back(std::move(message));
 }
 

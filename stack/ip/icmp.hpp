@@ -51,6 +51,12 @@ class Icmp {
   /// `pointer`: offset of the offending octet in the packet (ICMP-12).
   void parameter_problem(Instant now, std::uint8_t pointer, const IncomingDatagram& original);
 
+  /// Any other error message (time exceeded, redirect, fragmentation needed), within the same limits. Sent from the
+  /// address the packet was for; where that is not ours, from one of ours.
+  void error(Instant now, const wire::IcmpHeader& header, const IncomingDatagram& original) {
+    send_error(now, header, original);
+  }
+
   /// Next message to send; false when there is none.
   [[nodiscard]] bool poll(IcmpMessageOut& out);
   /// Forgets what waits to be sent.

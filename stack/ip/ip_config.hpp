@@ -7,6 +7,7 @@
 
 #include "base/address.hpp"
 #include "base/time.hpp"
+#include "ip/route.hpp"
 
 namespace wireside::ip {
 
@@ -46,6 +47,8 @@ struct RedirectConfig {
 struct IpConfig {
   std::vector<Ipv4Prefix> addresses;   ///< the first is the preferred source
   std::optional<Ipv4Address> gateway;  ///< default route
+  std::vector<Route> routes;           ///< further ones
+  bool forwarding = false;             ///< be one interface of a Router: packets for others go to it
   std::uint8_t default_ttl = 64;
   IcmpConfig icmp;
   ReassemblyConfig reassembly;

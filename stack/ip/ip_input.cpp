@@ -9,6 +9,8 @@ namespace wireside::ip {
 using observe::DropReason;
 
 Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& arrival) {
+  ++sink_.count.ip_receives;
+  sink_.count.ip_octets_in += packet.size();
   const auto parsed = wire::parse_ipv4(packet.view());
   if (!parsed) {
     const bool other_version = !packet.empty() && (packet.data()[0] >> 4U) != 4;
@@ -20,7 +22,9 @@ Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& 
     return {};
   }
   const wire::Ipv4Header& header = parsed->header;
-  if (!accept_destination(now, header, arrival) || !accept_source(now, header, arrival)) return {};
+  const bool transit = is_transit(header, arrival);
+  if (!transit && !accept_destination(now, header, arrival)) return {};
+  if (!accept_source(now, header, arrival)) return {};
 
   IncomingDatagram datagram;
   datagram.header = header;
@@ -31,6 +35,7 @@ Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& 
   datagram.loopback = arrival.loopback;
   datagram.checksum = arrival.checksum;
   datagram.gso_size = arrival.gso_size;
+  if (transit) return take_transit(now, *parsed, std::move(datagram));
   if (!accept_options(now, *parsed, datagram)) return {};
   if (header.is_fragment()) {
     auto whole = reassembler_.add(now, std::move(datagram));
@@ -38,6 +43,32 @@ Arrived IpLayer::handle_packet(Instant now, const Slice& packet, const Arrival& 
     datagram = std::move(*whole);
   }
   return deliver(now, std::move(datagram));
+}
+
+bool IpLayer::is_transit(const wire::Ipv4Header& header, const Arrival& arrival) const {
+  return config_.forwarding && !arrival.loopback && routes_.classify(header.destination) == AddressKind::Unicast;
+}
+
+/// RFC 1812 section 5.3: martians (their classes were refused before), link broadcasts, link-local addresses, TTL.
+Arrived IpLayer::take_transit(Instant now, const wire::ParsedIpv4& parsed, IncomingDatagram&& datagram) {
+  const wire::Ipv4Header& header = parsed.header;
+  constexpr Ipv4Prefix link_local{Ipv4Address{169, 254, 0, 0}, 16};  // RFC 3927 section 2.7
+  if (datagram.broadcast || link_local.contains(header.source) || link_local.contains(header.destination)) {
+    sink_.drop(now, DropReason::NotForwarded);
+    return {};
+  }
+  const wire::Ipv4OptionSummary options = wire::summarise_ipv4_options(parsed.options);
+  if (options.malformed) {
+    sink_.drop(now, DropReason::IpBadOption);
+    icmp_.parameter_problem(now, static_cast<std::uint8_t>(options.malformed_at), datagram);
+    return {};
+  }
+  if (header.ttl <= 1) {
+    sink_.drop(now, DropReason::TtlExpired);
+    icmp_.time_exceeded(now, wire::TimeExceededCode::InTransit, datagram);
+    return {};
+  }
+  return TransitDatagram{std::move(datagram)};
 }
 
 bool IpLayer::accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival) {
@@ -89,8 +120,10 @@ Arrived IpLayer::deliver(Instant now, IncomingDatagram&& datagram) {
   switch (static_cast<wire::IpProtocol>(datagram.header.protocol)) {
     case wire::IpProtocol::Tcp:
     case wire::IpProtocol::Udp:
+      ++sink_.count.ip_delivers;
       return std::move(datagram);
     case wire::IpProtocol::Icmp:
+      ++sink_.count.ip_delivers;
       return icmp_.handle(now, datagram);
   }
   sink_.drop(now, DropReason::IpUnknownProtocol);

@@ -39,6 +39,10 @@ IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, Buff
     [[maybe_unused]] const auto added = routes_.add_address(address);
   }
   routes_.set_gateway(config.gateway);
+  for (const Route& route : config.routes) {
+    [[maybe_unused]] const auto added = routes_.add_route(route);
+  }
+  routes_.set_routed_elsewhere(config.forwarding);
 }
 
 Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, FrameOut& frame) {
@@ -49,9 +53,11 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
     return fail(source.error());
   }
   if (!fit(parameters, *next_hop, frame)) {
+    if (parameters.dont_fragment) ++sink_.count.ip_fragment_failures;
     sink_.drop(now, DropReason::TooBig, frame.connection);
     return fail(Error::MessageTooLong);
   }
+  ++sink_.count.ip_requests;
   const std::size_t transport_length = frame.size();
   wire::Ipv4Header header;
   header.tos = parameters.tos;
@@ -100,6 +106,7 @@ Result<NextHop> IpLayer::route(Ipv4Address destination) const {
       return NextHop{NextHop::Kind::Neighbour, destination};
     case AddressKind::Unicast: {
       const auto hop = redirects_.next_hop(destination);
+      if (!hop && config_.forwarding) return NextHop{NextHop::Kind::Router, destination};
       if (!hop) return fail(hop.error());
       return NextHop{NextHop::Kind::Neighbour, *hop};
     }
@@ -137,7 +144,8 @@ std::uint16_t IpLayer::path_mtu(Ipv4Address destination) const {
 }
 
 Instant IpLayer::next_deadline() const {
-  return std::min({reassembler_.next_deadline(), path_mtus_.next_deadline(), redirects_.next_deadline()});
+  return std::min(
+      {reassembler_.next_deadline(), path_mtus_.next_deadline(), redirects_.next_deadline(), routes_.next_deadline()});
 }
 
 void IpLayer::handle_timeouts(Instant now) {

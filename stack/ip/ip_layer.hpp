@@ -1,4 +1,4 @@
-// IPv4 input and output of a host that does not forward (RFC 791, RFC 1122 section 3).
+// IPv4 input and output of a host, or of one interface of a router (RFC 791, RFC 1122 section 3, RFC 1812 section 5).
 #pragma once
 
 #include <cstdint>
@@ -67,6 +67,11 @@ class IpLayer {
     icmp_.unreachable(now, code, original);
   }
 
+  /// Any other ICMP error, within the same limits. A packet that was not for us is answered from our own address.
+  void icmp_error(Instant now, const wire::IcmpHeader& error, const IncomingDatagram& original) {
+    icmp_.error(now, error, original);
+  }
+
   [[nodiscard]] Routes& routes() { return routes_; }
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
@@ -76,6 +81,9 @@ class IpLayer {
   }
 
  private:
+  /// Whether a router's interface looks at the packet as one to forward.
+  [[nodiscard]] bool is_transit(const wire::Ipv4Header& header, const Arrival& arrival) const;
+  [[nodiscard]] Arrived take_transit(Instant now, const wire::ParsedIpv4& parsed, IncomingDatagram&& datagram);
   [[nodiscard]] bool accept_destination(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_source(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_options(Instant now, const wire::ParsedIpv4& parsed, const IncomingDatagram& datagram);

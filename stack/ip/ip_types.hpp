@@ -59,8 +59,14 @@ struct EchoReplyReport {
   Slice data;  ///< behind the eight octets of the ICMP header
 };
 
+/// A checked packet that is not for us (RFC 1812 section 5.2.1), TTL not yet touched and above 1.
+struct TransitDatagram {
+  IncomingDatagram datagram;
+};
+
 /// monostate: dealt with or dropped here. IncomingDatagram: a TCP or UDP datagram for the owner.
-using Arrived = std::variant<std::monostate, IncomingDatagram, IcmpErrorReport, EchoReplyReport>;
+/// TransitDatagram: a checked packet for somebody else, which a router may forward.
+using Arrived = std::variant<std::monostate, IncomingDatagram, IcmpErrorReport, EchoReplyReport, TransitDatagram>;
 
 struct SendParameters {
   Ipv4Address source{};  ///< unspecified: chosen for the destination
@@ -76,6 +82,7 @@ struct NextHop {
   enum class Kind : std::uint8_t {
     Neighbour,  ///< link unicast to `address`, or link multicast if that is a multicast address
     Broadcast,  ///< link broadcast
+    Router,     ///< to the other interfaces of the Router this one belongs to
     Loopback,   ///< back into handle_packet with Arrival::loopback, never to the link
   };
   Kind kind = Kind::Neighbour;

@@ -63,8 +63,9 @@ Reassembler::Reassembler(const ReassemblyConfig& config, Random& random, BufferP
 Reassembler::~Reassembler() { clear(); }
 
 std::optional<IncomingDatagram> Reassembler::add(Instant now, IncomingDatagram&& fragment) {
+  ++sink_.count.ip_reassembly_required;
   if (const auto reason = objection(fragment)) {
-    sink_.drop(now, *reason);
+    fail(now, *reason);
     return std::nullopt;
   }
   Entry* entry = find_or_create(now, fragment);
@@ -78,14 +79,14 @@ std::optional<IncomingDatagram> Reassembler::add(Instant now, IncomingDatagram&&
       sink_.drop(now, DropReason::FragmentRepeated);
       return std::nullopt;
     case Fit::Conflict:
-      sink_.drop(now, DropReason::FragmentOverlap);
+      fail(now, DropReason::FragmentOverlap);
       discard(*entry);
       return std::nullopt;
     case Fit::New:
       break;
   }
   if (entry->pieces.size() >= config_.max_fragments) {
-    sink_.drop(now, DropReason::FragmentsTooMany);
+    fail(now, DropReason::FragmentsTooMany);
     discard(*entry);
     return std::nullopt;
   }
@@ -161,7 +162,7 @@ bool Reassembler::make_room(Instant now, const Entry& entry, std::size_t cost) {
     const bool own_share = source.octets + cost > config_.max_octets_per_source;
     Entry& oldest = own_share ? *source.entries.front() : *by_age_.front();
     const bool itself = &oldest == &entry;
-    sink_.drop(now, DropReason::FragmentEvicted);
+    fail(now, DropReason::FragmentEvicted);
     erase(oldest);
     if (itself) return false;
   }
@@ -185,7 +186,7 @@ std::optional<IncomingDatagram> Reassembler::join(Instant now, Entry& entry) {
   const std::size_t header_length = whole.packet.size() - whole.payload.size();
   const std::size_t total = header_length + entry.received;
   if (total > max_total_length) {
-    sink_.drop(now, DropReason::FragmentMalformed);
+    fail(now, DropReason::FragmentMalformed);
     erase(entry);
     return std::nullopt;
   }
@@ -205,6 +206,7 @@ std::optional<IncomingDatagram> Reassembler::join(Instant now, Entry& entry) {
   // this very machine, stays that way.
   if (whole.checksum == ChecksumState::Validated) whole.checksum = ChecksumState::Unverified;
   erase(entry);
+  ++sink_.count.ip_reassembled;
   return whole;
 }
 
@@ -216,6 +218,12 @@ void Reassembler::discard(Entry& entry) {
   entry.first.reset();
   entry.discarded = true;
   charge(entry, std::min(held, sizeof(Entry) + sizeof(Source) + 2 * map_node));
+}
+
+/// RFC 4293: ipSystemStatsReasmFails counts failures, not fragments.
+void Reassembler::fail(Instant now, DropReason reason) {
+  ++sink_.count.ip_reassembly_failures;
+  sink_.drop(now, reason);
 }
 
 void Reassembler::charge(Entry& entry, std::size_t cost) {
@@ -248,7 +256,7 @@ bool Reassembler::expire(Instant now, std::optional<IncomingDatagram>& first) {
   Entry* oldest = by_age_.front();
   if (oldest == nullptr || oldest->deadline > now) return false;
   if (!oldest->discarded) {
-    sink_.drop(now, DropReason::FragmentTimeout);
+    fail(now, DropReason::FragmentTimeout);
     first = std::move(oldest->first);
     if (first) first->broadcast = oldest->broadcast;
   }

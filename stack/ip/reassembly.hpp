@@ -87,6 +87,7 @@ class Reassembler {
   void insert(Entry& entry, IncomingDatagram&& fragment, std::size_t cost);
   [[nodiscard]] std::optional<IncomingDatagram> join(Instant now, Entry& entry);
   void discard(Entry& entry);
+  void fail(Instant now, observe::DropReason reason);
   void charge(Entry& entry, std::size_t cost);
   void release(Entry& entry);
   void erase(Entry& entry);

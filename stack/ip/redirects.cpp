@@ -43,6 +43,10 @@ bool RedirectCache::take(Instant now, Ipv4Address from, Ipv4Address destination,
   return true;
 }
 
+void RedirectCache::forget(Ipv4Address gateway) {
+  std::erase_if(entries_, [&](const auto& e) { return e.second.gateway == gateway; });
+}
+
 Instant RedirectCache::next_deadline() const {
   const Entry* oldest = by_age_.front();
   return oldest == nullptr ? Instant::max() : oldest->expires;

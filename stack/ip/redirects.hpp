@@ -26,6 +26,8 @@ class RedirectCache {
   /// A redirect about a packet of ours. Taken, as a route to that one host, only when it comes from the current first
   /// hop and names another neighbour on the same network (IP-18). False when it is ignored.
   bool take(Instant now, Ipv4Address from, Ipv4Address destination, Ipv4Address gateway);
+  /// Forgets what names this gateway: it does not work.
+  void forget(Ipv4Address gateway);
   /// Forgets everything: the routes or our addresses changed.
   void clear() { entries_.clear(); }
 

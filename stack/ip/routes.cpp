@@ -1,6 +1,7 @@
 #include "ip/routes.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace wireside::ip {
 
@@ -26,20 +27,22 @@ Result<void> Routes::remove_address(Ipv4Address address) {
   return {};
 }
 
-Result<void> Routes::add_route(Route route) {
-  if (route.destination.length > 32) return fail(Error::InvalidArgument);
-  route.destination.address = route.destination.network();
-  remove_route(route.destination);
-  if (routes_.size() >= max_routes) return fail(Error::NoBuffers);
-  const auto at = std::find_if(routes_.begin(), routes_.end(),
-                               [&](const Route& r) { return r.destination.length < route.destination.length; });
-  routes_.insert(at, route);
-  return {};
+void Routes::set_gateway(std::optional<Ipv4Address> gateway) {
+  constexpr Ipv4Prefix anywhere{Ipv4Address{}, 0};
+  if (gateway_) remove_route(anywhere, gateway_);
+  gateway_ = gateway;
+  if (gateway) std::ignore = add_route({.destination = anywhere, .gateway = *gateway});
 }
 
-void Routes::remove_route(Ipv4Prefix destination) {
-  const Ipv4Prefix wanted{destination.network(), destination.length};
-  std::erase_if(routes_, [&](const Route& r) { return r.destination == wanted; });
+std::optional<Ipv4Address> Routes::gateway() const {
+  const auto& all = table_.routes();  // shorter prefixes first
+  if (all.empty() || all.front().destination.length != 0 || all.front().on_link()) return std::nullopt;
+  return all.front().gateway;
+}
+
+void Routes::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  table_.remove(destination, gateway);
+  if (gateway && !is_gateway(*gateway)) health_.forget(*gateway);
 }
 
 AddressKind Routes::classify(Ipv4Address address) const {
@@ -69,16 +72,21 @@ const Ipv4Prefix* Routes::connected(Ipv4Address address) const {
   return best;
 }
 
+const Route* Routes::route_to(Ipv4Address destination) const {
+  const auto candidates = table_.find(destination);
+  if (candidates.empty()) return nullptr;
+  for (const Route& route : candidates) {
+    if (route.on_link() || health_.usable(route.gateway)) return &route;
+  }
+  return &candidates.front();
+}
+
 Result<Ipv4Address> Routes::next_hop(Ipv4Address destination) const {
   const Ipv4Prefix* network = connected(destination);
-  const auto route =
-      std::find_if(routes_.begin(), routes_.end(), [&](const Route& r) { return r.destination.contains(destination); });
-  if (route != routes_.end() && (network == nullptr || route->destination.length > network->length)) {
-    return route->gateway.is_unspecified() ? destination : route->gateway;
-  }
-  if (network != nullptr) return destination;
-  if (gateway_) return *gateway_;
-  return fail(Error::NetworkUnreachable);
+  const Route* route = route_to(destination);
+  if (network != nullptr && (route == nullptr || route->destination.length <= network->length)) return destination;
+  if (route == nullptr) return fail(Error::NetworkUnreachable);
+  return route->on_link() ? destination : route->gateway;
 }
 
 Result<Ipv4Address> Routes::source_for(Ipv4Address destination) const {
@@ -89,11 +97,42 @@ Result<Ipv4Address> Routes::source_for(Ipv4Address destination) const {
   Ipv4Address towards = destination;
   if (kind == AddressKind::Unicast) {
     const auto hop = next_hop(destination);
+    if (!hop && routed_elsewhere_) return addresses_.front().address;
     if (!hop) return hop;
     towards = *hop;
+    const Ipv4Prefix* network = connected(destination);
+    const Route* route = route_to(destination);
+    const bool by_route = route != nullptr && (network == nullptr || route->destination.length > network->length);
+    if (by_route && is_local(route->source)) return route->source;
   }
   const Ipv4Prefix* own = connected(towards);
   return own != nullptr ? own->address : addresses_.front().address;
+}
+
+bool Routes::is_gateway(Ipv4Address address) const {
+  return std::find(watched_.begin(), watched_.end(), address) != watched_.end() ||
+         std::any_of(table_.routes().begin(), table_.routes().end(),
+                     [&](const Route& r) { return !r.on_link() && r.gateway == address; });
+}
+
+/// What its best-known route uses now; unspecified if that is still the gateway itself.
+Ipv4Address Routes::stand_in_for(Ipv4Address gateway) const {
+  for (const Route& r : table_.routes()) {
+    if (r.gateway != gateway) continue;
+    const Route* now_used = route_to(r.destination.address);
+    if (now_used != nullptr && now_used->gateway != gateway) return now_used->gateway;
+  }
+  return {};
+}
+
+void Routes::negative_advice(Instant now, Ipv4Address neighbour, GatewayAdvice advice, const observe::Sink& sink) {
+  if (!is_gateway(neighbour) || !health_.negative(now, neighbour, advice)) return;
+  sink.emit(now, [&] { return observe::GatewayChanged{neighbour, false, advice, stand_in_for(neighbour)}; });
+}
+
+void Routes::positive_advice(Instant now, Ipv4Address neighbour, const observe::Sink& sink) {
+  if (!health_.positive(neighbour)) return;
+  sink.emit(now, [&] { return observe::GatewayChanged{neighbour, true, GatewayAdvice::Alive, {}}; });
 }
 
 }  // namespace wireside::ip

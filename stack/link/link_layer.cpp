@@ -98,6 +98,7 @@ void LinkLayer::handle_arp(Instant now, ByteView payload) {
   const wire::ArpMessage& m = *message;
   const bool conflict = conflicts_.handle_arp(now, m);
   const bool is_request = m.operation == wire::ArpMessage::Operation::Request;
+  ++(is_request ? sink_.count.arp_requests_in : sink_.count.arp_replies_in);
   const bool gratuitous = m.sender_ip == m.target_ip;
   const bool for_us = !gratuitous && is_ours(m.target_ip);
   // A probe (RFC 5227) has no sender address yet, and nobody else can be the neighbour behind one of our addresses.
@@ -192,6 +193,8 @@ void LinkLayer::finish(FrameOut& frame, MacAddress destination) const {
 }
 
 void LinkLayer::build_arp(const QueuedArp& arp, FrameOut& out) const {
+  const bool request = arp.message.operation == wire::ArpMessage::Operation::Request;
+  ++(request ? sink_.count.arp_requests_out : sink_.count.arp_replies_out);
   wire::emit_arp(arp.message, {out.header.prepend(wire::arp_message_length), wire::arp_message_length});
   put_ethernet(out, arp.destination, config_.mac, wire::EtherType::Arp);
   if (config_.pad_to_minimum) pad_to_minimum(out);

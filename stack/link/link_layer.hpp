@@ -60,10 +60,12 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
+  /// Asks a neighbour for a sign of life (NeighbourCache::verify).
+  void verify(Instant now, Ipv4Address neighbour) { neighbours_.verify(now, neighbour); }
+  /// News about who answers (NeighbourCache::poll_advice).
+  [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice() { return neighbours_.poll_advice(); }
   /// The link is gone: forgets all neighbours and every frame that waits, and conflict detection.
   void clear();
-  /// An upper layer has had no answer through this neighbour for long.
-  void doubt(Instant now, Ipv4Address next_hop) { neighbours_.doubt(now, next_hop); }
   /// Announces each of our addresses, now and once more later (RFC 5227 section 2.3).
   void announce(Instant now);
   /// Probes and results of address conflict detection. Poll the results after handle_frame and handle_timeouts.

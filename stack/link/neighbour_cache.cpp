@@ -8,6 +8,7 @@ namespace {
 
 // Frames handed back that nobody has fetched yet; an owner that fetches them never comes near.
 constexpr std::size_t max_failed_frames = 1024;
+constexpr std::size_t max_advice = 1024;
 
 }  // namespace
 
@@ -92,16 +93,32 @@ void NeighbourCache::confirm(Instant now, Ipv4Address neighbour) {
   }
 }
 
-void NeighbourCache::doubt(Instant now, Ipv4Address neighbour) {
-  Entry* entry = lookup(neighbour);
-  if (entry != nullptr && entry->state == State::Reachable) enter(now, *entry, State::Stale);
-}
-
 void NeighbourCache::forget(Instant now, Ipv4Address neighbour) {
   Entry* entry = lookup(neighbour);
   if (entry == nullptr) return;
   fail_parked(now, *entry);
   remove(*entry);
+}
+
+void NeighbourCache::verify(Instant now, Ipv4Address neighbour) {
+  Entry* entry = lookup(neighbour);
+  const bool existed = entry != nullptr;
+  if (!existed) entry = create(now, neighbour, /*wanted=*/true);
+  if (entry == nullptr) return;
+  if (!existed || entry->state == State::Failed) return start_resolution(now, *entry, existed);
+  // Wanted, so that silence ends in FAILED rather than in oblivion.
+  entry->used_while_probing = true;
+  if (entry->state == State::Incomplete || entry->state == State::Probe) return;
+  entry->solicits_sent = 0;
+  enter(now, *entry, State::Probe);
+  solicit(now, *entry);
+}
+
+std::optional<ReachabilityAdvice> NeighbourCache::poll_advice() {
+  if (advice_.empty()) return std::nullopt;
+  const ReachabilityAdvice next = advice_.front();
+  advice_.pop_front();
+  return next;
 }
 
 void NeighbourCache::clear() {
@@ -111,6 +128,7 @@ void NeighbourCache::clear() {
   solicitations_.clear();
   resolved_.clear();
   failed_.clear();
+  advice_.clear();
 }
 
 std::optional<Solicitation> NeighbourCache::poll_solicitation() {
@@ -222,6 +240,10 @@ void NeighbourCache::enter(Instant now, Entry& entry, State to, bool existed) {
     case State::Probe:
       known_.push_back(entry);
       break;
+  }
+  if (to == State::Failed || (to == State::Reachable && from != State::Reachable)) {
+    if (advice_.size() >= max_advice) advice_.pop_front();
+    advice_.push_back({entry.address, to == State::Reachable});
   }
   sink_.emit(now, [&] { return observe::NeighbourChanged{entry.address, entry.mac, existed, from, to}; });
 }

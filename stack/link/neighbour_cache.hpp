@@ -41,6 +41,12 @@ struct ArpFacts {
   bool for_us = false;  ///< the target protocol address is one of ours, and the message is no gratuitous one
 };
 
+/// Whether a neighbour answers, for those who route through it.
+struct ReachabilityAdvice {
+  Ipv4Address address;
+  bool reachable = false;
+};
+
 class NeighbourCache {
  public:
   NeighbourCache(const NeighbourConfig& config, observe::Sink& sink);
@@ -58,11 +64,14 @@ class NeighbourCache {
 
   /// Forward progress seen by an upper layer: the neighbour is reachable (RFC 4861 section 7.3.1).
   void confirm(Instant now, Ipv4Address neighbour);
-  /// An upper layer doubts that the neighbour still forwards: it is verified at its next use (RFC 9293 section 3.8.3).
-  void doubt(Instant now, Ipv4Address neighbour);
   /// Forgets a neighbour; parked frames go to poll_failed().
   void forget(Instant now, Ipv4Address neighbour);
 
+  /// Asks whether a neighbour is still there, though no packet waits for it: by a unicast poll where its MAC address is
+  /// known (RFC 4861 section 7.3.3), else by broadcast. The answer, or its absence, comes from poll_advice().
+  void verify(Instant now, Ipv4Address neighbour);
+  /// A neighbour that became REACHABLE, or did not answer.
+  [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice();
   /// Forgets everything, the frames that wait included.
   void clear();
 
@@ -128,6 +137,7 @@ class NeighbourCache {
   std::deque<Solicitation> solicitations_;
   std::list<Resolved> resolved_;
   std::list<FrameOut> failed_;
+  std::deque<ReachabilityAdvice> advice_;
 };
 
 }  // namespace wireside::link

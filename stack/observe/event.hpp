@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/seq_num.hpp"
 #include "base/time.hpp"
+#include "observe/counters.hpp"
 #include "observe/vocabulary.hpp"
 
 namespace wireside::observe {
@@ -78,6 +79,14 @@ struct NeighbourChanged {
   NeighbourState from = NeighbourState::Failed;
   NeighbourState to = NeighbourState::Incomplete;
 };
+/// A gateway was given up, or is used again (RFC 1122 section 3.3.1.4).
+struct GatewayChanged {
+  Ipv4Address gateway;
+  bool usable = false;
+  GatewayAdvice why = GatewayAdvice::NoAnswer;
+  Ipv4Address instead;  ///< who takes its place; unspecified: nobody, so it stays in use
+};
+
 /// Address conflict detection has news about one of our addresses. `other`: who else uses it, zero where nobody does.
 struct AddressChanged {
   Ipv4Address address;
@@ -120,9 +129,9 @@ struct DhcpUnanswered {
   Duration next_in{};  ///< until the try after the one made now
 };
 
-using Event =
-    std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled, RtoChanged,
-                 NeighbourChanged, DnsProgress, AddressChanged, DhcpStateChanged, DhcpMessageSeen, DhcpUnanswered>;
+using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
+                           RtoChanged, NeighbourChanged, GatewayChanged, DnsProgress, AddressChanged, DhcpStateChanged,
+                           DhcpMessageSeen, DhcpUnanswered>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {
@@ -147,6 +156,9 @@ class Sink {
     ++drops_[static_cast<std::size_t>(reason)];
     emit(now, [&] { return Dropped{reason, connection}; });
   }
+  /// What the layers count besides drops.
+  Counters count;
+
   [[nodiscard]] std::uint64_t drops(DropReason r) const { return drops_[static_cast<std::size_t>(r)]; }
 
  private:

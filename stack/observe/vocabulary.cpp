@@ -65,6 +65,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::EchoReply, "echo reply"},
     {TxReason::IcmpError, "ICMP error"},
     {TxReason::UdpDatagram, "UDP datagram"},
+    {TxReason::Forwarded, "forwarded"},
     {TxReason::DhcpDiscover, "DHCPDISCOVER (option 53 = 1)"},
     {TxReason::DhcpRequest, "DHCPREQUEST (option 53 = 3)"},
     {TxReason::DhcpDecline, "DHCPDECLINE (option 53 = 4)"},
@@ -101,6 +102,8 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::NoRoute, "no route"},
     {DropReason::TooBig, "packet too big"},
     {DropReason::LoopbackOnWire, "loopback address on the wire"},
+    {DropReason::TtlExpired, "TTL expired"},
+    {DropReason::NotForwarded, "must not be forwarded"},
     {DropReason::IcmpMalformed, "malformed ICMP message"},
     {DropReason::IcmpBadChecksum, "bad ICMP checksum"},
     {DropReason::IcmpUnknownType, "unknown ICMP type"},
@@ -260,6 +263,12 @@ constexpr auto neighbour_states = std::to_array<Named<NeighbourState>>({
 });
 static_assert(covers(neighbour_states, NeighbourState::Failed));
 
+constexpr auto gateway_advice = std::to_array<Named<GatewayAdvice>>({
+    {GatewayAdvice::NoAnswer, "no answer to ARP"},
+    {GatewayAdvice::NoProgress, "TCP makes no progress"},
+    {GatewayAdvice::Alive, "alive"},
+});
+static_assert(covers(gateway_advice, GatewayAdvice::Alive));
 constexpr auto dns_steps = std::to_array<Named<DnsStep>>({
     {DnsStep::Asked, "asked"},
     {DnsStep::Answered, "answered"},
@@ -291,6 +300,7 @@ std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(DhcpState s) { return find(dhcp_states, s); }
 std::string_view to_string(DhcpCause c) { return find(dhcp_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
+std::string_view to_string(GatewayAdvice a) { return find(gateway_advice, a); }
 std::string_view to_string(DnsStep s) { return find(dns_steps, s); }
 std::string_view to_string(AddressNews n) { return find(address_news, n); }
 

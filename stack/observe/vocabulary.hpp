@@ -44,6 +44,7 @@ enum class TxReason : std::uint8_t {
   EchoReply,
   IcmpError,
   UdpDatagram,
+  Forwarded,
   DhcpDiscover,
   DhcpRequest,
   DhcpDecline,
@@ -81,6 +82,8 @@ enum class DropReason : std::uint8_t {
   NoRoute,
   TooBig,
   LoopbackOnWire,
+  TtlExpired,
+  NotForwarded,
   // ICMP
   IcmpMalformed,
   IcmpBadChecksum,
@@ -195,6 +198,13 @@ enum class WindowCause : std::uint8_t {
   Initial,
 };
 
+/// What a layer says of a gateway (RFC 1122 section 3.3.1.4).
+enum class GatewayAdvice : std::uint8_t {
+  NoAnswer,    ///< it does not answer ARP
+  NoProgress,  ///< TCP retransmits through it in vain
+  Alive,       ///< it answered, or TCP made progress through it
+};
+
 /// RFC 2131 figure 5, and what the text adds. Checking: the address was given and is tested for conflicts (RFC 5227).
 enum class DhcpState : std::uint8_t {
   Stopped,
@@ -256,6 +266,7 @@ enum class AddressNews : std::uint8_t {
 [[nodiscard]] std::string_view to_string(TimerKind k);
 [[nodiscard]] std::string_view to_string(WindowCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
+[[nodiscard]] std::string_view to_string(GatewayAdvice a);
 [[nodiscard]] std::string_view to_string(DnsStep s);
 [[nodiscard]] std::string_view to_string(AddressNews n);
 /// As the RFC writes it: "INIT-REBOOT".

@@ -1,12 +1,24 @@
 #include "tcp/connection.hpp"
 
 namespace wireside::tcp {
+namespace {
 
-bool Connection::transition(Instant now, StateCause cause, TcpState to, const observe::Sink& sink) {
+/// RFC 4022: tcpActiveOpens, tcpAttemptFails, tcpEstabResets.
+void count_transition(TcpState from, TcpState to, observe::Counters& count) {
+  if (to == TcpState::SynSent) ++count.tcp_active_opens;
+  if (to != TcpState::Closed) return;
+  if (from == TcpState::SynSent || from == TcpState::SynReceived) ++count.tcp_attempt_fails;
+  if (from == TcpState::Established || from == TcpState::CloseWait) ++count.tcp_estab_resets;
+}
+
+}  // namespace
+
+bool Connection::transition(Instant now, StateCause cause, TcpState to, observe::Sink& sink) {
   const TcpState from = state_;
   assert(is_edge(from, cause, to));
   if (!is_edge(from, cause, to)) return false;
   state_ = to;
+  count_transition(from, to, sink.count);
   sink.emit(now, [&] { return observe::StateChanged{id, tuple, from, to, cause}; });
   return true;
 }
@@ -42,6 +54,10 @@ ConnectionStatus Connection::status() const {
   s.receive_queued = rcv.queue.octets();
   s.out_of_order = rcv.reassembly.octets();
   s.receive_buffer = rcv.limit;
+  if (timers.earliest() != Instant::max()) {
+    s.timer = timers.next();
+    s.timer_due = timers.earliest();
+  }
   s.error = error ? error : soft_error;
   return s;
 }

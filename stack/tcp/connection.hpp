@@ -50,6 +50,9 @@ class TimerTable {
   [[nodiscard]] Instant due(TimerKind k) const { return due_[static_cast<std::size_t>(k)]; }
   [[nodiscard]] bool armed(TimerKind k) const { return due(k) != Instant::max(); }
   void set(TimerKind k, Instant t) { due_[static_cast<std::size_t>(k)] = t; }
+  [[nodiscard]] TimerKind next() const {
+    return static_cast<TimerKind>(std::min_element(due_.begin(), due_.end()) - due_.begin());
+  }
   [[nodiscard]] Instant earliest() const { return *std::min_element(due_.begin(), due_.end()); }
 
  private:
@@ -171,7 +174,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
 
   [[nodiscard]] TcpState state() const { return state_; }
   /// The only writer of the state. Refuses (false) an edge that is not in the table.
-  bool transition(Instant now, StateCause cause, TcpState to, const observe::Sink& sink);
+  bool transition(Instant now, StateCause cause, TcpState to, observe::Sink& sink);
 
   /// Sequence number behind the last octet the application gave.
   [[nodiscard]] SeqNum data_end() const { return data_start() + static_cast<std::uint32_t>(snd.queue.octets()); }

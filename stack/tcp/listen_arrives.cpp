@@ -32,6 +32,7 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
   if (l.accept_queue.size() >= l.backlog) return sink.drop(now, observe::DropReason::TcpListenBacklogFull);
   if (half_open.size() >= config.max_syn_queue) {
     sink.drop(now, observe::DropReason::TcpSynQueueFull);
+    ++sink.count.tcp_attempt_fails;
     drop_half_open(*half_open_order_.front());  // a flood must not lock newcomers out (RFC 4987 section 3.4)
   }
   const HalfOpenHandle record = half_open.emplace();
@@ -55,6 +56,7 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
       static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(l.options, h.negotiated.window_scaling), 65535));
   demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
   half_open_order_.push_back(h);
+  ++sink.count.tcp_passive_opens;
   sink.emit(now, [&] {
     return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
@@ -156,6 +158,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
 /// The application is not told.
 Step LayerState::back_to_listen(Instant now, HalfOpen& h, StateCause cause) {
   sink.emit(now, [&] { return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Listen, cause}; });
+  ++sink.count.tcp_attempt_fails;
   drop_half_open(h);
   return Step::Drop;
 }

@@ -93,6 +93,16 @@ std::vector<ConnectionStatus> TcpLayer::list() const {
     auto& s = add(t.id, t.tuple, TcpState::TimeWait);
     s.snd_nxt = t.snd_nxt;
     s.rcv_nxt = t.rcv_nxt;
+    s.timer = observe::TimerKind::TimeWait;
+    s.timer_due = t.expires_at;
+  });
+  return out;
+}
+
+std::vector<ListenerStatus> TcpLayer::list_listeners() const {
+  std::vector<ListenerStatus> out;
+  state_->listeners.for_each([&](ListenerHandle, const Listener& l) {
+    out.push_back({.local = l.local, .waiting = l.accept_queue.size(), .backlog = l.backlog});
   });
   return out;
 }

@@ -71,6 +71,7 @@ class TcpLayer {
   [[nodiscard]] bool is_readable(ConnectionHandle h) const;
   /// Every connection, half-open and TIME-WAIT record included, for listings.
   [[nodiscard]] std::vector<ConnectionStatus> list() const;
+  [[nodiscard]] std::vector<ListenerStatus> list_listeners() const;
   [[nodiscard]] bool port_in_use(Port port) const;
 
   // --- from the network ---
@@ -79,8 +80,8 @@ class TcpLayer {
   void segment_arrives(Instant now, const IncomingSegment& segment);
   /// Whether something of ours was newly acknowledged since the last call: the next hop is alive (RFC 4861 7.3.1).
   [[nodiscard]] bool take_forward_progress();
-  /// A peer whose connection reached R1 retransmissions: IP should look for another way there (RFC 9293 section 3.8.3,
-  /// MUST-20). Each is told once per series of timeouts.
+  /// A peer whose connection has had R1 retransmissions or more in vain: IP should look for another way there (RFC 9293
+  /// section 3.8.3, MUST-20 (b); RFC 1122 section 3.3.1.4). Told at the R1st retransmission and at each one after it.
   [[nodiscard]] std::optional<IpAddress> take_negative_advice();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.

@@ -114,6 +114,13 @@ struct TcpEvent {
   Error error = Error::WouldBlock;
 };
 
+/// A listener, for listings.
+struct ListenerStatus {
+  Endpoint local;
+  std::size_t waiting = 0;  ///< connections not yet accepted
+  std::size_t backlog = 1;
+};
+
 /// RFC names; a snapshot for status calls (TCP_INFO).
 struct ConnectionStatus {
   std::uint32_t id = 0;
@@ -133,6 +140,8 @@ struct ConnectionStatus {
   std::size_t receive_queued = 0;  ///< octets in order, not yet taken
   std::size_t out_of_order = 0;    ///< octets held beyond rcv_nxt
   std::size_t receive_buffer = 0;
+  std::optional<observe::TimerKind> timer;  ///< the one that is due next, at `timer_due`
+  Instant timer_due{};
   std::optional<Error> error;
 };
 

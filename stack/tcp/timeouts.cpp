@@ -73,7 +73,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   const Duration rto_before = snd.rtt.rto();
   const bool first = snd.retransmissions++ == 0;
-  if (snd.retransmissions == config.r1_retransmissions) advise_against_path(c);
+  if (snd.retransmissions >= config.r1_retransmissions) advise_against_path(c);
   snd.rtt.back_off();
   judge_probe(now, c, true);
   if (!opening) suspect_black_hole(now, c);
@@ -96,7 +96,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   set_timer(now, c, TimerKind::Retransmission, std::min(now + snd.rtt.rto(), snd.progress_at + give_up_after(c)));
 }
 
-/// R1 (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
+/// From R1 on (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
 /// acknowledgement takes back.
 void LayerState::advise_against_path(Connection& c) {
   if (!c.soft_error) c.soft_error = Error::TimedOut;
@@ -148,6 +148,7 @@ void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
     sink.emit(now, [&] {
       return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Closed, StateCause::SynTimeout};
     });
+    ++sink.count.tcp_attempt_fails;
     return drop_half_open(h);
   }
   ++h.retransmissions;

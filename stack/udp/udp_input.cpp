@@ -105,6 +105,7 @@ Delivery UdpLayer::enqueue(Instant now, UdpHandle h, Datagram datagram) {
   const BufferRef& block = datagram.payload.buffer();
   if (block && block->capacity() > 2 * n + 256) datagram.payload = pool_.copy(datagram.payload.view());
   s.received_octets += n;
+  if (s.service == Service::Udp) ++sink_.count.udp_in;
   s.received.push_back(std::move(datagram));
   note(h, s, true, false);
   return Delivery::Delivered;

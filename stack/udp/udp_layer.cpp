@@ -216,6 +216,20 @@ bool UdpLayer::is_writable(UdpHandle h) const {
   return s != nullptr && (s->error || s->send_shut || has_room(*s, 1));
 }
 
+std::vector<SocketStatus> UdpLayer::list() const {
+  std::vector<SocketStatus> all;
+  sockets_.for_each([&](UdpHandle, const Socket& s) {
+    if (s.local.port.is_unspecified()) return;
+    all.push_back({.service = s.service,
+                   .local = s.local,
+                   .peer = s.peer,
+                   .receive_queued = s.received_octets,
+                   .send_queued = s.outgoing_octets,
+                   .receive_buffer = s.options.receive_buffer});
+  });
+  return all;
+}
+
 std::optional<UdpEvent> UdpLayer::poll_event() {
   while (!events_.empty()) {
     const UdpHandle h = events_.front();

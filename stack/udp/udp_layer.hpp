@@ -53,6 +53,9 @@ class UdpLayer {
   [[nodiscard]] bool is_readable(UdpHandle h) const;
   [[nodiscard]] bool is_writable(UdpHandle h) const;
 
+  /// Every socket that has a port, for listings.
+  [[nodiscard]] std::vector<SocketStatus> list() const;
+
   // --- from the network ---
 
   /// Checks length and checksum (UDP-02, UDP-03) and queues the payload at the most specific socket (UDP-06).

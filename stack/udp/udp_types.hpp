@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/address.hpp"
 #include "base/result.hpp"
@@ -93,6 +94,15 @@ struct OutgoingDatagram {
   std::uint8_t tos = 0;
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
   std::uint16_t sequence = 0;  ///< Echo
+};
+
+/// A socket, for listings.
+struct SocketStatus {
+  Service service = Service::Udp;
+  Endpoint local;
+  std::optional<Endpoint> peer;
+  std::size_t receive_queued = 0, send_queued = 0;  ///< octets
+  std::size_t receive_buffer = 0;
 };
 
 /// What the network said of a datagram that was sent (IP_RECVERR).

@@ -32,6 +32,14 @@ void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uin
   store_be16(p + 10, internet_checksum(ip_header.first(ipv4_header_length(ip_header))));
 }
 
+void decrement_ttl(MutableByteView ip_header) {
+  std::uint8_t* p = ip_header.data();
+  assert(p[8] != 0);
+  const std::uint16_t before = load_be16(p + 8);  // TTL and protocol share a word
+  --p[8];
+  store_be16(p + 10, updated_checksum(load_be16(p + 10), before, load_be16(p + 8)));
+}
+
 FragmentFields fragment_fields(ByteView ip_header) {
   const std::uint16_t field = load_be16(ip_header.data() + 6);
   return {static_cast<std::uint16_t>((field & 0x1fffU) * 8U), (field & flag_more_fragments) != 0};

@@ -19,6 +19,10 @@ namespace wireside::wire {
 /// Sets total length, adds to the identification (modulo 2^16) and recomputes the header checksum.
 void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t identification_step);
 
+/// One hop less to live: decrements a TTL of at least 1 and updates the header checksum (RFC 1812 section 5.2.1.1,
+/// RFC 1624).
+void decrement_ttl(MutableByteView ip_header);
+
 /// Where a packet lies in the datagram it was cut from; unchecked.
 struct FragmentFields {
   std::uint16_t offset = 0;  ///< octets

@@ -102,5 +102,24 @@ RC_GTEST_PROP(Checksum, OverItsOwnFieldIsZero, (std::vector<std::uint8_t> data))
   RC_ASSERT(internet_checksum(data) == 0);
 }
 
+// RFC 1624: any word of any header may change.
+RC_GTEST_PROP(Checksum, AnUpdateIsWhatAFullSumGives, (std::vector<std::uint8_t> data, std::uint16_t after)) {
+  data.resize(data.size() + data.size() % 2 + 4);
+  store_be16(data.data(), 0);
+  const std::uint16_t before_all = internet_checksum(data);
+  const auto words = static_cast<std::size_t>(data.size() / 2);
+  const std::size_t at = 2 * *rc::gen::inRange<std::size_t>(1, words);
+  const std::uint16_t before = load_be16(data.data() + at);
+  store_be16(data.data() + at, after);
+  const std::uint16_t full = internet_checksum(data);
+  const std::uint16_t updated = updated_checksum(before_all, before, after);
+  // Over nothing but zeros the sum has two representations; no IP header is all zeros.
+  const bool all_zero = full == 0xffff || before_all == 0xffff;
+  RC_ASSERT(updated == full || (all_zero && (updated ^ full) == 0xffff));
+}
+
+// RFC 1624 section 4: the corner case that RFC 1141's equation gets wrong.
+TEST(Checksum, UpdateOfTheRfcsCornerCase) { EXPECT_EQ(updated_checksum(0xdd2f, 0x5555, 0x3285), 0x0000); }
+
 }  // namespace
 }  // namespace wireside

@@ -121,6 +121,16 @@ TEST_F(RedirectTest, TheNewGatewayMustBeANeighbour) {  // RFC 1122 IP-18
   EXPECT_EQ(hop(), gateway_ip);
 }
 
+TEST_F(RedirectTest, WhatNamesADeadGatewayIsForgotten) {  // RFC 1122 3.3.1.5
+  const Ipv4Address other_far{203, 0, 113, 8};
+  EXPECT_TRUE(cache.take({}, gateway_ip, far_ip, better));
+  EXPECT_TRUE(cache.take({}, gateway_ip, other_far, Ipv4Address{10, 0, 0, 8}));
+  cache.forget(better);
+  EXPECT_EQ(hop(), gateway_ip);
+  EXPECT_EQ(cache.next_hop(other_far), Ipv4Address(10, 0, 0, 8));
+  EXPECT_EQ(cache.next_deadline(), at(600s));
+}
+
 TEST_F(RedirectTest, ARedirectAgesAndTheCacheIsBounded) {
   for (std::uint8_t i = 1; i <= 9; ++i) {
     EXPECT_TRUE(cache.take(at(i * 1s), gateway_ip, Ipv4Address{203, 0, 113, i}, better));

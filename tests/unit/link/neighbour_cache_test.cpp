@@ -206,16 +206,30 @@ TEST_F(NeighbourCacheTest, ForwardProgressKeepsANeighbourReachableWithoutAReques
   EXPECT_EQ(cache().next_deadline(), at(229s));
 }
 
-TEST_F(NeighbourCacheTest, DoubtMakesTheNextUseVerifyTheNeighbour) {  // RFC 9293 MUST-20
+TEST_F(NeighbourCacheTest, VerifyingAsksTheNeighbourAtOnce) {  // RFC 9293 MUST-20, RFC 4861 7.3.3
   use(0s, peer_ip);
   answer(0s);
   ASSERT_EQ(state_of(peer_ip), State::Reachable);
-  cache().doubt(at(1s), peer_ip);
-  cache().doubt(at(1s), other_ip);
-  EXPECT_EQ(state_of(peer_ip), State::Stale);
-  EXPECT_TRUE(use(2s, peer_ip));
-  EXPECT_EQ(state_of(peer_ip), State::Delay);
-  EXPECT_FALSE(cache().find(other_ip));
+  while (cache().poll_advice()) continue;
+  cache().verify(at(1s), peer_ip);
+  EXPECT_EQ(state_of(peer_ip), State::Probe);
+  EXPECT_TRUE(use(1s, peer_ip)) << "packets go on meanwhile";
+  EXPECT_FALSE(cache().poll_advice());
+  run_until(16s);
+  EXPECT_EQ(state_of(peer_ip), State::Failed);
+  const auto advice = cache().poll_advice();
+  ASSERT_TRUE(advice);
+  EXPECT_EQ(advice->address, peer_ip);
+  EXPECT_FALSE(advice->reachable);
+}
+
+TEST_F(NeighbourCacheTest, VerifyingAnUnknownNeighbourResolvesIt) {  // RFC 1122 3.3.1.4
+  cache().verify(at(0s), peer_ip);
+  EXPECT_EQ(state_of(peer_ip), State::Incomplete);
+  answer(0s);
+  const auto advice = cache().poll_advice();
+  ASSERT_TRUE(advice);
+  EXPECT_TRUE(advice->reachable);
 }
 
 TEST_F(NeighbourCacheTest, ConfirmingAnUnresolvedNeighbourIsNoAddress) {

@@ -30,6 +30,7 @@ TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(TimerKind::Reserved2);
   expect_distinct_names(WindowCause::Initial);
   expect_distinct_names(NeighbourState::Failed);
+  expect_distinct_names(GatewayAdvice::Alive);
   expect_distinct_names(DnsStep::TimedOut);
   expect_distinct_names(AddressNews::Lost);
   expect_distinct_names(DhcpState::Informing);

@@ -103,7 +103,7 @@ TEST_F(StackDhcpTest, UnicastRepliesBeforeAnAddress) {
   in(frame(reply(DhcpMessageType::Ack, xid), stack.mac(), given));
   ASSERT_EQ(stack.config().ip.addresses.size(), 1U);
   EXPECT_EQ(stack.config().ip.addresses[0].to_string(), "10.0.0.57/24");
-  EXPECT_EQ(stack.config().ip.gateway, peer_address);
+  EXPECT_EQ(stack.routes().gateway(), peer_address);
 }
 
 // RFC 2131 DHCP-04: broadcast answers too.
@@ -144,7 +144,7 @@ TEST_F(StackDhcpTest, MtuAndClasslessRoutes) {
     m.classless_routes = {{{Ipv4Address{}, 0}, Ipv4Address{10, 0, 0, 3}}, {{Ipv4Address{172, 16, 0, 0}, 12}, {}}};
   });
   out();
-  EXPECT_EQ(stack.config().ip.gateway, (Ipv4Address{10, 0, 0, 3})) << "option 3 counts for nothing beside option 121";
+  EXPECT_EQ(stack.routes().gateway(), (Ipv4Address{10, 0, 0, 3})) << "option 3 counts for nothing beside option 121";
   const auto udp = *stack.sockets().open(SocketKind::Datagram);
   DatagramOptions whole;
   whole.mtu_discovery = PathMtuDiscovery::Do;
@@ -157,9 +157,25 @@ TEST_F(StackDhcpTest, MtuAndClasslessRoutes) {
   EXPECT_EQ(wire::parse_arp(ByteView{asked[0]}.subspan(14))->target_ip, (Ipv4Address{172, 16, 1, 1})) << "on the link";
   stack.stop_dhcp(now, false);
   EXPECT_TRUE(stack.config().ip.addresses.empty());
-  EXPECT_FALSE(stack.config().ip.gateway);
+  EXPECT_FALSE(stack.routes().gateway());
   EXPECT_EQ(stack.sockets().send_to(now, udp, data, {Ipv4Address{172, 16, 1, 1}, Port{9}}).error(),
             Error::AddressNotAvailable);
+}
+
+// RFC 2132 section 3.5: routers in the server's order, each a default route; a gone one gives way to the next.
+TEST_F(StackDhcpTest, SeveralRouters) {
+  const Ipv4Address second{10, 0, 0, 4};
+  bind([&](DhcpMessage& m) { m.routers = {peer_address, second}; });
+  const auto& routes = stack.routes().routes();
+  ASSERT_EQ(routes.size(), 2U);
+  EXPECT_EQ(routes[0].gateway, peer_address);
+  EXPECT_EQ(routes[0].origin, ip::RouteOrigin::Dhcp);
+  EXPECT_EQ(routes[1].gateway, second);
+  const ip::Route by_hand{.destination = {Ipv4Address{}, 0}, .gateway = Ipv4Address{10, 0, 0, 9}, .metric = 7};
+  ASSERT_TRUE(stack.add_route(by_hand));
+  stack.stop_dhcp(now, false);
+  ASSERT_EQ(stack.routes().routes().size(), 1U) << "only what the lease set goes";
+  EXPECT_EQ(stack.routes().routes()[0], by_hand);
 }
 
 // RFC 2131 DHCP-17: connections end with a clear error.

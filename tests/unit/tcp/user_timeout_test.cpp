@@ -116,7 +116,7 @@ TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
 }
 
 // RFC 9293 MUST-20: from R1 on, IP is advised to look for another way, and the application can see the trouble.
-TEST(TcpUserTimeout, ReachingR1GivesNegativeAdviceOnce) {
+TEST(TcpUserTimeout, FromR1OnThereIsNegativeAdvice) {
   TcpPeer t;
   t.establish();
   t.send(100);
@@ -128,6 +128,8 @@ TEST(TcpUserTimeout, ReachingR1GivesNegativeAdviceOnce) {
   EXPECT_EQ(t.layer().take_negative_advice(), t.tuple().remote.address);
   EXPECT_FALSE(t.layer().take_negative_advice().has_value());
   EXPECT_EQ(t.status().error, Error::TimedOut);  // SHLD-9: a soft error
+  t.out_within(10s, "P. 1+100");
+  EXPECT_TRUE(t.layer().take_negative_advice().has_value()) << "and again, as long as it lasts";
   t.no_event(EventKind::Failed);
   t.in(". 1 ack 101");
   EXPECT_FALSE(t.status().error.has_value());

@@ -1,0 +1,69 @@
+// The control socket: a running wireside shows its tables to `wireside ss` and the like. One JSON line asks, one
+// answers.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "router.hpp"
+#include "runtime.hpp"
+
+namespace wireside::apps {
+
+/// What a control socket tells about.
+struct ControlSubject {
+  std::string command;               ///< subcommand, such as "serve"
+  std::vector<Runtime*> interfaces;  ///< one, or those of a router
+  const Router* router = nullptr;
+};
+
+/// The answer to {"op": "hello" | "ss" | "neigh" | "route" | "addr" | "stats"}: {"ok":true,...} or
+/// {"ok":false,"message": SENTENCE}.
+[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
+
+/// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
+/// and /tmp/wireside-UID.
+[[nodiscard]] std::vector<std::string> control_folders();
+
+/// A listening control socket; removes its file at the end.
+class ControlServer {
+ public:
+  /// `path` empty: NAME.sock in the first folder that can be used, where NAME is the first TAP's; when another wireside
+  /// answers there, NAME.PID.sock. A socket nobody answers at is replaced. The error is a sentence.
+  [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, std::string> open(boost::asio::io_context& context,
+                                                                                       ControlSubject subject,
+                                                                                       const std::string& path);
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+  [[nodiscard]] const std::string& path() const;
+
+ private:
+  class Impl;
+  explicit ControlServer(std::shared_ptr<Impl> impl) : impl_{std::move(impl)} {}
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Sends one request to a control socket and waits for the answer, two seconds at most. The error is a sentence.
+[[nodiscard]] std::expected<boost::json::object, std::string> ask_control(const std::string& path,
+                                                                          const boost::json::object& request);
+
+/// A wireside that runs now.
+struct RunningWireside {
+  std::string path;
+  std::string command;
+  std::int64_t pid = 0;
+  std::vector<std::string> taps;
+};
+/// Those that answer in control_folders(), by path.
+[[nodiscard]] std::vector<RunningWireside> find_running();
+
+/// The control socket to ask: `path` if given, else that of the only wireside that runs, or the one with `tap`. The
+/// error is a sentence with a remedy that lists them when there are several.
+[[nodiscard]] std::expected<std::string, std::string> choose_control(const std::string& path, const std::string& tap);
+
+}  // namespace wireside::apps

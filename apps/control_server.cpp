@@ -1,0 +1,190 @@
+// The listening side of the control socket.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "control.hpp"
+
+namespace wireside::apps {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using boost::system::error_code;
+using Local = asio::local::stream_protocol;
+
+constexpr std::size_t max_request = 4096;
+constexpr std::size_t max_clients = 16;
+
+std::unexpected<std::string> failure(const std::string& path) {
+  return std::unexpected{fmt::format("{}: {}", path, std::strerror(errno))};
+}
+
+/// A folder of ours alone, made where it does not exist.
+bool usable_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) return false;
+  struct stat s {};
+  return ::lstat(path.c_str(), &s) == 0 && S_ISDIR(s.st_mode) && s.st_uid == ::geteuid() && (s.st_mode & 022U) == 0;
+}
+
+/// Whether somebody listens at a socket file.
+bool is_answered(const std::string& path) {
+  asio::io_context context;
+  Local::socket socket{context};
+  error_code ec;
+  socket.connect(Local::endpoint{path}, ec);
+  return !ec;
+}
+
+/// Binds with mode 0600 from the first moment, over a socket nobody answers at.
+std::expected<int, std::string> listen_at(const std::string& path) {
+  struct stat s {};
+  if (::lstat(path.c_str(), &s) == 0) {
+    if (!S_ISSOCK(s.st_mode)) return std::unexpected{fmt::format("{} exists and is no socket", path)};
+    if (is_answered(path)) return std::unexpected{fmt::format("another wireside answers at {}", path)};
+    if (::unlink(path.c_str()) < 0) return failure(path);
+  }
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return std::unexpected{fmt::format("{} is too long a path", path)};
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failure(path);
+  const mode_t before = ::umask(0177);
+  const bool listening = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                         ::listen(fd, static_cast<int>(max_clients)) == 0;
+  ::umask(before);
+  if (listening) return fd;
+  const auto failed = failure(path);
+  ::close(fd);
+  return failed;
+}
+
+}  // namespace
+
+std::vector<std::string> control_folders() {
+  std::vector<std::string> out;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime != nullptr && *runtime == '/') out.push_back(std::string{runtime} + "/wireside");
+  out.emplace_back("/run/wireside");
+  out.push_back(fmt::format("/tmp/wireside-{}", ::geteuid()));
+  return out;
+}
+
+class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(asio::io_context& context, ControlSubject subject, std::string path, int fd)
+      : acceptor_{context, Local{}, fd}, subject_{std::move(subject)}, path_{std::move(path)} {}
+
+  void accept() {
+    acceptor_.async_accept([self = weak_from_this()](error_code ec, Local::socket socket) {
+      const auto impl = self.lock();
+      if (!impl || ec == asio::error::operation_aborted) return;
+      if (!ec && impl->clients_ < max_clients) impl->serve(std::move(socket));
+      impl->accept();
+    });
+  }
+  void close() {
+    error_code ignored;
+    acceptor_.close(ignored);
+    ::unlink(path_.c_str());
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  struct Client {
+    explicit Client(Local::socket s) : socket{std::move(s)} {}
+    Local::socket socket;
+    std::string text;
+  };
+
+  void serve(Local::socket socket) {
+    auto client = std::make_shared<Client>(std::move(socket));
+    ++clients_;
+    read(client);
+  }
+
+  void read(const std::shared_ptr<Client>& client) {
+    asio::async_read_until(client->socket, asio::dynamic_buffer(client->text, max_request), '\n',
+                           [self = weak_from_this(), client](error_code ec, std::size_t octets) {
+                             const auto impl = self.lock();
+                             if (!impl) return;
+                             if (ec) {
+                               --impl->clients_;
+                               return;
+                             }
+                             const std::string line = client->text.substr(0, octets);
+                             client->text = impl->answer(line) + "\n";
+                             impl->write(client);
+                           });
+  }
+
+  void write(const std::shared_ptr<Client>& client) {
+    asio::async_write(client->socket, asio::buffer(client->text),
+                      [self = weak_from_this(), client](error_code ec, std::size_t) {
+                        const auto impl = self.lock();
+                        if (!impl) return;
+                        client->text.clear();
+                        if (!ec) return impl->read(client);
+                        --impl->clients_;
+                      });
+  }
+
+  [[nodiscard]] std::string answer(const std::string& line) const {
+    error_code ec;
+    const json::value request = json::parse(line, ec);
+    if (ec || !request.is_object()) {
+      return json::serialize(json::object{{"ok", false}, {"message", "the request is no JSON object"}});
+    }
+    return json::serialize(control_answer(subject_, request.get_object()));
+  }
+
+  Local::acceptor acceptor_;
+  ControlSubject subject_;
+  std::string path_;
+  std::size_t clients_ = 0;
+};
+
+std::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::open(asio::io_context& context,
+                                                                               ControlSubject subject,
+                                                                               const std::string& path) {
+  std::vector<std::string> paths;
+  if (!path.empty()) {
+    paths.push_back(path);
+  } else {
+    const std::string& tap = subject.interfaces.at(0)->device().name();
+    for (const std::string& folder : control_folders()) {
+      if (!usable_folder(folder)) continue;
+      paths.push_back(fmt::format("{}/{}.sock", folder, tap));
+      paths.push_back(fmt::format("{}/{}.{}.sock", folder, tap, ::getpid()));
+    }
+  }
+  std::string problem = "no folder for it: $XDG_RUNTIME_DIR, /run and /tmp cannot be written";
+  for (const std::string& candidate : paths) {
+    const auto fd = listen_at(candidate);
+    if (!fd) {
+      problem = fd.error();
+      continue;
+    }
+    auto impl = std::make_shared<Impl>(context, std::move(subject), candidate, *fd);
+    impl->accept();
+    return std::unique_ptr<ControlServer>{new ControlServer{std::move(impl)}};
+  }
+  return std::unexpected{problem};
+}
+
+ControlServer::~ControlServer() { impl_->close(); }
+const std::string& ControlServer::path() const { return impl_->path(); }
+
+}  // namespace wireside::apps

@@ -1,0 +1,167 @@
+#include "router.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "wire/header_edit.hpp"
+#include "wire/tcp.hpp"
+
+namespace wireside {
+namespace {
+
+constexpr auto unreachable = static_cast<std::uint8_t>(wire::IcmpType::DestinationUnreachable);
+
+wire::IcmpHeader unreachable_by(wire::UnreachableCode code, std::uint32_t rest = 0) {
+  return {unreachable, static_cast<std::uint8_t>(code), rest};
+}
+
+/// The largest packet on the wire that a packet, or one segment of a super-segment, makes.
+std::size_t wire_length(const ip::IncomingDatagram& d) {
+  if (d.gso_size == 0 || d.payload.size() < wire::tcp_min_header) return d.packet.size();
+  const std::size_t headers = d.packet.size() - d.payload.size() + wire::tcp_data_offset(d.payload.view());
+  return std::min(d.packet.size(), headers + d.gso_size);
+}
+
+}  // namespace
+
+std::size_t Router::add_interface(Stack& stack) {
+  interfaces_.push_back(&stack);
+  touched_.push_back(false);
+  addresses_.emplace_back();
+  follow_addresses();
+  return interfaces_.size() - 1;
+}
+
+void Router::follow_addresses() {
+  bool changed = false;
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    const auto& now = interfaces_[i]->routes().addresses();
+    if (addresses_[i] == now) continue;
+    addresses_[i] = now;
+    changed = true;
+  }
+  if (!changed) return;
+  table_.remove_if([](const ip::Route& r) { return r.origin == ip::RouteOrigin::Connected; });
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    for (const Ipv4Prefix& own : addresses_[i]) {
+      // Another interface with the same network has it already: the first one keeps it.
+      const Ipv4Prefix network{own.network(), own.length};
+      const auto same = [&](const ip::Route& r) { return r.on_link() && r.destination == network; };
+      if (std::ranges::any_of(table_.routes(), same)) continue;
+      std::ignore = table_.add(
+          {.destination = network, .origin = ip::RouteOrigin::Connected, .interface = static_cast<std::uint16_t>(i)});
+    }
+  }
+}
+
+Result<void> Router::add_route(ip::Route route) {
+  follow_addresses();
+  const auto connected = table_.find(route.gateway);
+  if (route.on_link() || connected.empty() || !connected.front().on_link()) return fail(Error::NetworkUnreachable);
+  route.interface = connected.front().interface;
+  if (auto added = table_.add(route); !added) return added;
+  interfaces_[route.interface]->watch_gateway(route.gateway);
+  return {};
+}
+
+void Router::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
+  table_.remove(destination, gateway);
+}
+
+void Router::pump(Instant now) {
+  follow_addresses();
+  TransitPacket packet;
+  // What one interface delivers may make another answer: go round until all are quiet, but not for ever.
+  constexpr unsigned max_rounds = 16;
+  bool moved = true;
+  for (unsigned i = 0; moved && i < max_rounds; ++i) {
+    moved = false;
+    for (std::size_t in = 0; in < interfaces_.size(); ++in) {
+      while (interfaces_[in]->poll_transit(packet)) {
+        route(now, in, std::move(packet));
+        moved = true;
+      }
+    }
+  }
+}
+
+std::optional<std::size_t> Router::owner_of(Ipv4Address address) const {
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    if (interfaces_[i]->routes().is_local(address)) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<Router::Way> Router::way_to(Ipv4Address destination) const {
+  const auto routes = table_.find(destination);
+  for (const ip::Route& r : routes) {
+    if (r.on_link()) return Way{r.interface, destination};
+    if (interfaces_[r.interface]->routes().is_usable(r.gateway)) return Way{r.interface, r.gateway};
+  }
+  if (routes.empty()) return std::nullopt;
+  return Way{routes.front().interface, routes.front().gateway};
+}
+
+void Router::route(Instant now, std::size_t in, TransitPacket&& packet) {
+  if (packet.kind == TransitPacket::Kind::Undeliverable) return undeliverable(now, packet);
+  const Ipv4Address destination = packet.datagram.header.destination;
+  if (const auto owner = owner_of(destination)) {
+    touched_[*owner] = true;
+    return interfaces_[*owner]->deliver(now, packet);
+  }
+  const auto way = way_to(destination);
+  if (!way) return icmp_error(now, in, unreachable_by(wire::UnreachableCode::Network), packet);
+  // RFC 2644: a directed broadcast is not forwarded.
+  if (interfaces_[way->interface]->routes().is_broadcast(destination)) {
+    return interfaces_[in]->refuse_transit(now, observe::DropReason::NotForwarded);
+  }
+  if (!fits(now, in, *way, packet)) return;
+  if (way->interface == in) redirect(now, *way, packet);
+  touched_[way->interface] = true;
+  interfaces_[way->interface]->forward(now, std::move(packet), way->next_hop);
+}
+
+/// RFC 1812 section 4.3.3.1: host unreachable, from the interface towards the source.
+void Router::undeliverable(Instant now, const TransitPacket& packet) {
+  const Ipv4Address source = packet.datagram.header.source;
+  if (owner_of(source)) return;  // our own sockets are told by their stack
+  if (const auto back = way_to(source)) {
+    icmp_error(now, back->interface, unreachable_by(wire::UnreachableCode::Host), packet);
+  }
+}
+
+/// RFC 1191 section 4: with DF, the sender is told the next hop's MTU.
+bool Router::fits(Instant now, std::size_t in, const Way& way, const TransitPacket& packet) {
+  const std::uint16_t mtu = interfaces_[way.interface]->config().link.mtu;
+  if (!packet.datagram.header.dont_fragment || wire_length(packet.datagram) <= mtu) return true;
+  interfaces_[in]->refuse_transit(now, observe::DropReason::TooBig);
+  icmp_error(now, in, unreachable_by(wire::UnreachableCode::FragmentationNeeded, mtu), packet);
+  return false;
+}
+
+/// RFC 1812 section 5.2.7.2: the sender could have taken the shorter way itself. For the host, not the network.
+void Router::redirect(Instant now, const Way& way, const TransitPacket& packet) {
+  const auto& h = packet.datagram.header;
+  constexpr std::uint8_t for_host = 1;
+  const ip::Routes& here = interfaces_[way.interface]->routes();
+  const bool neighbours = here.is_connected(h.source) && here.is_connected(way.next_hop);
+  if (packet.kind != TransitPacket::Kind::Received || !neighbours || h.source == way.next_hop) return;
+  if (!redirects_.take(now)) return;
+  icmp_error(now, way.interface, {static_cast<std::uint8_t>(wire::IcmpType::Redirect), for_host, way.next_hop.value()},
+             packet);
+}
+
+void Router::icmp_error(Instant now, std::size_t interface, const wire::IcmpHeader& error,
+                        const TransitPacket& packet) {
+  if (error.type == unreachable && error.code == static_cast<std::uint8_t>(wire::UnreachableCode::Network)) {
+    interfaces_[interface]->refuse_transit(now, observe::DropReason::NoRoute);
+  }
+  // What a stack of ours sent without a route is its own loss: the socket learns by a timeout, as on any host behind
+  // a router without a route.
+  if (packet.kind == TransitPacket::Kind::Own) return;
+  touched_[interface] = true;
+  interfaces_[interface]->icmp_error(now, error, packet.datagram);
+}
+
+}  // namespace wireside

@@ -1,0 +1,153 @@
+"""`wireside router` between two network namespaces, and the tables that `wireside ss` and the like show of it."""
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from e2e_support import sha256
+from wireside_lab import fresh_tap_name, run, wireside_binary
+
+LEFT, LEFT_ROUTER = "10.1.0.2", "10.1.0.1"
+RIGHT, RIGHT_ROUTER = "10.2.0.2", "10.2.0.1"
+
+
+class Side:
+    """A network namespace with one host, which holds the kernel's end of a TAP of the router."""
+
+    def __init__(self, address, router):
+        self.address, self.router = address, router
+        # The namespace lives as long as this process and needs no name.
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
+        self.tap = fresh_tap_name()
+        end = time.monotonic() + 5
+        here = os.readlink("/proc/self/ns/net")
+        while os.readlink(f"/proc/{self.holder.pid}/ns/net") == here and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def adopt(self):
+        """Takes the TAP over from our namespace; the router keeps its descriptor."""
+        run("ip", "link", "set", self.tap, "netns", str(self.holder.pid))
+        for name in ("all", "default"):
+            self.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1", check=False)
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "address", "add", f"{self.address}/24", "dev", self.tap)
+        self.run("ip", "link", "set", self.tap, "txqueuelen", "5000", "up")
+        self.run("ip", "route", "add", "default", "via", self.router)
+
+    def command(self, *command):
+        return ["nsenter", "-t", str(self.holder.pid), "-n", *command]
+
+    def run(self, *command, **options):
+        return run(*self.command(*command), **options)
+
+    def end(self):
+        self.holder.kill()
+        self.holder.wait()
+
+
+class Lab:
+    def __init__(self, tmp_path, options):
+        binary = wireside_binary()
+        self.left, self.right = Side(LEFT, LEFT_ROUTER), Side(RIGHT, RIGHT_ROUTER)
+        self.control = str(tmp_path / "control.sock")
+        self.errors = tempfile.TemporaryFile()
+        self.router = subprocess.Popen(
+            [binary, "router", "--tap", f"{self.left.tap},ip={LEFT_ROUTER}/24", "--tap",
+             f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--control", self.control, "--no-acd", *options],
+            stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        try:
+            for _ in range(2):
+                assert "routing for" in self.router.stdout.readline(), self.complaints()
+            self.left.adopt()
+            self.right.adopt()
+        except BaseException:
+            self.end()
+            raise
+
+    def complaints(self):
+        return os.pread(self.errors.fileno(), 1 << 20, 0).decode()
+
+    def ask(self, *arguments):
+        return run(wireside_binary(), *arguments, "--control", self.control).stdout
+
+    def end(self):
+        self.router.send_signal(signal.SIGINT)
+        try:
+            return self.router.wait(10)
+        finally:
+            if self.router.poll() is None:
+                self.router.kill()
+            self.left.end()
+            self.right.end()
+
+
+@pytest.fixture(params=[(), ("--no-offload",)], ids=["offload", "no-offload"])
+def lab(request, tmp_path):
+    lab = Lab(tmp_path, request.param)
+    yield lab
+    assert lab.end() == 0, lab.complaints()
+
+
+def test_a_ping_loses_one_hop(lab):
+    out = lab.left.run("ping", "-c", "3", "-i", "0.2", "-W", "2", RIGHT).stdout
+    assert out.count("ttl=63") == 3, out
+    assert lab.left.run("ping", "-c", "1", "-W", "2", RIGHT_ROUTER).stdout.count("ttl=64") == 1
+
+
+def test_ttl_1_is_answered_by_the_near_side(lab):
+    done = lab.left.run("ping", "-c", "1", "-W", "2", "-t", "1", RIGHT, check=False)
+    assert done.returncode == 1
+    assert re.search(rf"From {re.escape(LEFT_ROUTER)}.*Time to live exceeded", done.stdout), done.stdout
+
+
+def test_no_route_and_no_such_host(lab):
+    done = lab.left.run("ping", "-c", "1", "-W", "2", "192.0.2.1", check=False)
+    assert re.search(rf"From {re.escape(LEFT_ROUTER)}.*Net Unreachable", done.stdout), done.stdout
+    done = lab.left.run("ping", "-c", "1", "-W", "12", "10.2.0.99", check=False)
+    assert re.search(rf"From {re.escape(LEFT_ROUTER)}.*Host Unreachable", done.stdout), done.stdout
+
+
+def test_a_file_passes_unchanged_both_ways(lab, make_file, tmp_path):
+    source = make_file(32 << 20)
+    server = subprocess.Popen(lab.right.command("python3", "-m", "http.server", "8000", "--directory", str(source.parent)),
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 10
+        while lab.left.run("nc", "-z", "-w", "1", RIGHT, "8000", check=False).returncode != 0:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        got = tmp_path / "got.bin"
+        lab.left.run("curl", "-sS", "--max-time", "60", "-o", str(got), f"http://{RIGHT}:8000/{source.name}", timeout=90)
+        assert sha256(got) == sha256(source)
+    finally:
+        server.kill()
+        server.wait()
+    assert lab.ask("stats").count("IpForwDatagrams") == 2, "both interfaces forwarded"
+
+
+def test_its_tables(lab):
+    lab.left.run("ping", "-c", "1", "-W", "2", RIGHT)
+    routes = lab.ask("route")
+    assert f"10.1.0.0/24 dev {lab.left.tap}" in routes and f"10.2.0.0/24 dev {lab.right.tap}" in routes
+    assert re.search(rf"^{re.escape(RIGHT)} dev {lab.right.tap} lladdr \S+ \w+$", lab.ask("neigh"), re.M)
+    addresses = json.loads(lab.ask("addr", "-j"))
+    assert [a["addr_info"][0]["local"] for a in addresses] == [LEFT_ROUTER, RIGHT_ROUTER]
+    counters = json.loads(lab.ask("stats", "-j"))[0]["counters"]
+    assert counters["IpInReceives"] >= 1 and counters["IfInFrames"] >= 2
+
+
+def test_one_interface_is_no_router():
+    done = run(wireside_binary(), "router", "--tap", "x0,ip=10.0.0.1/24", check=False)
+    assert done.returncode == 2 and "two interfaces" in done.stderr and "try:" in done.stderr
+
+
+@pytest.mark.parametrize("tap", ["x0", "x0,ip=300.1.1.1/24", "x0,ip=10.0.0.1/24,speed=3", "x0,ip=10.0.0.1/24,mtu=1",
+                                 ",ip=10.0.0.1/24"])
+def test_wrong_interfaces_are_refused(tap):
+    done = run(wireside_binary(), "router", "--tap", tap, "--tap", "x1,ip=10.2.0.1/24", check=False)
+    assert done.returncode == 2 and "try:" in done.stderr, done.stderr
