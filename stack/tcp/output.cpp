@@ -33,6 +33,7 @@ bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out)
   if (path_mtu != nullptr && path_mtu->generation() != c.snd.path.generation) adopt_path(c);
   if (c.work.retransmit && build_retransmission(now, c, out)) return true;
   if (c.work.probe && build_probe(now, c, out)) return true;
+  if (c.work.tail_probe && build_tail_probe(now, c, out)) return true;
   if (build_data(now, c, out)) return true;
   if (c.work.keep_alive) return build_keep_alive(now, c, out);
   if (c.work.ack_now) return build_ack(now, c, out);
@@ -111,7 +112,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   if (!answers && config.timestamps) h.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), 0};
   c.work.syn = false;
   if (c.snd.snd_nxt == c.snd.iss) {
-    c.snd.snd_nxt = c.snd.rexmit_nxt = c.snd.iss + 1;
+    c.snd.snd_nxt = c.snd.iss + 1;
     c.snd.timing = true;
     c.snd.timed_end = c.snd.snd_nxt;
     c.snd.timed_at = now;
@@ -124,7 +125,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   return true;
 }
 
-/// One segment from snd_una on, for fast retransmit and partial ACKs.
+/// One segment from snd_una on, for fast retransmit and partial ACKs without SACK.
 bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegment& out) {
   c.work.retransmit = false;
   if (c.everything_acknowledged()) return false;
@@ -136,16 +137,17 @@ bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegmen
   plan.fin = c.fin_sent() && plan.seq + plan.octets == c.data_end();
   begin_segment(now, c, plan.seq, c.work.retransmit_reason, out);
   fill(c, plan, out);
-  ++c.snd.retransmitted_segments;
-  c.snd.timing = false;
+  const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
+  c.snd.board.sent(plan.seq, end, now, c.snd.rate.sent(now, false));
+  note_repeated(now, c, span_octets(plan.seq, end));
   c.snd.last_sent_at = now;
   acknowledgement_rode_along(now, c);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
   return true;
 }
 
-/// One octet (or the FIN) beyond a closed window (MUST-36). It stays in the rewound part of the sequence space, so that
-/// it goes out again with what follows when the window opens.
+/// One octet (or the FIN) beyond a closed window (MUST-36). It counts as lost at once, so that it goes out again with
+/// what follows when the window opens.
 bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   c.work.probe = false;
   SendPlan plan;
@@ -155,8 +157,9 @@ bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   if (plan.octets == 0 && !plan.fin) return false;
   begin_segment(now, c, plan.seq, TxReason::ZeroWindowProbe, out);
   fill(c, plan, out);
+  c.snd.board.sent(plan.seq, plan.seq + 1, now, c.snd.rate.sent(now, c.snd.board.empty()));
+  c.snd.board.mark_all_lost();
   if (c.everything_acknowledged()) c.snd.snd_nxt = plan.seq + 1;
-  c.snd.rexmit_nxt = plan.seq;
   c.snd.timing = false;
   c.snd.last_sent_at = now;
   acknowledgement_rode_along(now, c);
@@ -167,7 +170,8 @@ bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
   const auto plan = plan_data(now, c);
   if (!plan) return false;
   const bool repeats = plan->seq.before(c.snd.snd_nxt);
-  const auto reason = repeats ? TxReason::RtoRetransmit : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
+  const auto again = c.snd.recovery.fast() ? TxReason::FastRetransmit : TxReason::RtoRetransmit;
+  const auto reason = repeats ? again : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
   begin_segment(now, c, plan->seq, reason, out);
   fill(c, *plan, out);
   note_sent(now, c, *plan);
@@ -219,9 +223,7 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   Sender& snd = c.snd;
   const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
   if (plan.seq.before(snd.snd_nxt)) {
-    const std::uint32_t again = span_octets(plan.seq, earlier(end, snd.snd_nxt));
-    snd.retransmitted_segments += (again + snd.mss - 1) / snd.mss;
-    snd.timing = false;
+    note_repeated(now, c, span_octets(plan.seq, earlier(end, snd.snd_nxt)));
   } else if (!snd.timing) {
     snd.timing = true;
     snd.timed_end = end;
@@ -230,15 +232,17 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   if (c.everything_acknowledged()) snd.progress_at = now;
   if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
   if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
+  snd.board.sent(plan.seq, end, now, snd.rate.sent(now, snd.board.empty()));
+  if (snd.recovery.fast()) snd.recovery.prr.sent(span_octets(plan.seq, end));
   if (end.after(snd.snd_nxt)) {
     snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
     snd.snd_nxt = end;
   }
-  snd.rexmit_nxt = end;
   snd.last_sent_at = now;
   c.work.sws_override = false;
   cancel_timer(now, c, TimerKind::SenderSws);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
+  if (!c.timers.armed(TimerKind::TailLossProbe)) schedule_tail_probe(now, c);
   acknowledgement_rode_along(now, c);
 }
 

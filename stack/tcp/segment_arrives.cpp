@@ -171,7 +171,6 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
   }
   const bool syn_was_lost = c.snd.retransmissions > 0;
   c.snd.snd_una = s.header.ack;
-  c.snd.rexmit_nxt = later(c.snd.rexmit_nxt, s.header.ack);
   c.work.syn = false;
   cancel_timer(now, c, TimerKind::Retransmission);
   c.snd.snd_wnd = f.window;
