@@ -23,9 +23,10 @@ class Routes {
   static constexpr std::size_t max_addresses = 64;
   static constexpr std::size_t max_routes = RouteTable::max_routes;
 
-  /// Adds one of our addresses and its connected network. The first is the preferred source.
+  /// Adds one of our addresses and its connected network, at `position` among the others or else behind them. The first
+  /// is the preferred source.
   /// Errors: AddressInUse, InvalidArgument (not a unicast host address, prefix longer than 32), NoBuffers.
-  [[nodiscard]] Result<void> add_address(Ipv4Prefix address);
+  [[nodiscard]] Result<void> add_address(Ipv4Prefix address, std::size_t position = max_addresses);
   /// Error: AddressNotAvailable.
   [[nodiscard]] Result<void> remove_address(Ipv4Address address);
   [[nodiscard]] const std::vector<Ipv4Prefix>& addresses() const { return addresses_; }
