@@ -29,8 +29,8 @@ class TwoGateways : public ::testing::Test {
  protected:
   static Config config() {
     Config c = test_config();
-    c.ip.routes.push_back({.destination = {}, .gateway = peer_address, .metric = 1});
-    c.ip.routes.push_back({.destination = {}, .gateway = second_gateway, .metric = 2});
+    c.ip.routes.push_back({.destination = {Ipv4Address{}, 0}, .gateway = peer_address, .metric = 1});
+    c.ip.routes.push_back({.destination = {Ipv4Address{}, 0}, .gateway = second_gateway, .metric = 2});
     return c;
   }
   TwoGateways() { host.stack.attach(&log); }

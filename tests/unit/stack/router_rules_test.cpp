@@ -20,7 +20,7 @@ Octets echo_request(const Host& left, Ipv4Address to, std::uint8_t ttl) {
   return left.ethernet(left.stack.mac(), 0x0800, octets);
 }
 
-TEST_F(RouterTest, WhatIsForItselfMayComeWithItsLastHop) {  // RFC 1812 5.3.1: traceroute to the far address
+TEST_F(RouterTest, WhatIsForItselfMayComeWithItsLastHop) {  // RFC 1812 RTR-01, 5.3.1: traceroute to the far address
   in(echo_request(left, right_router, 1));
   drain(right.stack);
   pump();
@@ -30,7 +30,7 @@ TEST_F(RouterTest, WhatIsForItselfMayComeWithItsLastHop) {  // RFC 1812 5.3.1: t
   EXPECT_EQ(dissect(frames[0]).ip.source, right_router);
 }
 
-TEST_F(RouterTest, SourcesThatCannotBeAreNotForwarded) {  // RFC 1812 5.3.7
+TEST_F(RouterTest, SourcesThatCannotBeAreNotForwarded) {  // RFC 1812 RTR-02, 5.3.7
   for (const Ipv4Address source : {right_router, Ipv4Address{10, 2, 0, 255}, Ipv4Address{10, 2, 0, 0}}) {
     auto header = to_right();
     header.source = source;
@@ -41,7 +41,7 @@ TEST_F(RouterTest, SourcesThatCannotBeAreNotForwarded) {  // RFC 1812 5.3.7
   EXPECT_EQ(left_drops(DropReason::IpBadSource), 3U);
 }
 
-TEST_F(RouterTest, OldBroadcastsAreNotForwarded) {  // RFC 1812 5.3.5.3: host part zero
+TEST_F(RouterTest, OldBroadcastsAreNotForwarded) {  // RFC 1812 RTR-02, 5.3.5.3: host part zero
   auto header = to_right();
   header.destination = Ipv4Address{10, 2, 0, 0};
   send(header);
@@ -49,7 +49,7 @@ TEST_F(RouterTest, OldBroadcastsAreNotForwarded) {  // RFC 1812 5.3.5.3: host pa
   EXPECT_EQ(left_drops(DropReason::NotForwarded), 1U);
 }
 
-TEST_F(RouterTest, ARedirectIsOnlyForHostsOnTheNextHopsNetwork) {  // RFC 1812 5.2.7.2 (2)
+TEST_F(RouterTest, ARedirectIsOnlyForHostsOnTheNextHopsNetwork) {  // RFC 1812 RTR-04, 5.2.7.2 (2)
   ASSERT_TRUE(left.stack.add_address(left.now, {Ipv4Address{10, 7, 0, 1}, 24}));
   pump();
   drain(left.stack);
@@ -91,14 +91,14 @@ class RouterOptions : public RouterTest {
   Octets packet_;
 };
 
-TEST_F(RouterOptions, RecordRouteGetsTheAddressOfTheWayOut) {  // RFC 1812 5.2.4.2
+TEST_F(RouterOptions, RecordRouteGetsTheAddressOfTheWayOut) {  // RFC 1812 RTR-06, 5.2.4.2
   send_with({7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   EXPECT_EQ(options_of_forwarded(), (Octets{7, 11, 8, 10, 2, 0, 1, 0, 0, 0, 0, 0}));
   send_with({7, 7, 8, 1, 2, 3, 4, 0});
   EXPECT_EQ(options_of_forwarded(), (Octets{7, 7, 8, 1, 2, 3, 4, 0})) << "full: passed on as it is";
 }
 
-TEST_F(RouterOptions, TimestampsAreEntered) {  // RFC 1812 5.2.4.3, RFC 791
+TEST_F(RouterOptions, TimestampsAreEntered) {  // RFC 1812 RTR-06, 5.2.4.3, RFC 791
   send_with({68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0});
   const auto with_address = options_of_forwarded();
   ASSERT_EQ(with_address.size(), 12U);
@@ -127,7 +127,7 @@ TEST_F(RouterOptions, WhatCannotBeEnteredIsAParameterProblem) {  // RFC 791, RFC
   EXPECT_EQ(left_drops(DropReason::IpBadOption), 3U);
 }
 
-TEST_F(RouterOptions, SourceRoutesAreRefused) {  // RFC 7126 4.3.5; RFC 1812 5.2.4.1: source route failed
+TEST_F(RouterOptions, SourceRoutesAreRefused) {  // RFC 1812 RTR-06, 5.2.4.1; RFC 7126 4.3.5: source route failed
   for (const std::uint8_t kind : {std::uint8_t{131}, std::uint8_t{137}}) {
     send_with({kind, 7, 4, 10, 2, 0, 77, 0});
     EXPECT_TRUE(drain(right.stack).empty());
@@ -139,7 +139,7 @@ TEST_F(RouterOptions, SourceRoutesAreRefused) {  // RFC 7126 4.3.5; RFC 1812 5.2
   EXPECT_EQ(left_drops(DropReason::IpSourceRoute), 2U);
 }
 
-TEST_F(RouterOptions, OthersPassUnchanged) {  // RFC 1812 4.2.2.1
+TEST_F(RouterOptions, OthersPassUnchanged) {  // RFC 1812 RTR-06, 4.2.2.1
   send_with({148, 4, 0, 0});
   EXPECT_EQ(options_of_forwarded(), (Octets{148, 4, 0, 0}));
 }

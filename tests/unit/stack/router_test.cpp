@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint8_t time_exceeded = 11, unreachable = 3, redirect = 5;
 
-TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 5.2.1, 5.3.1; RFC 1624
+TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01, 5.2.1, 5.3.1; RFC 1624
   send(to_right());
   const auto frames = drain(right.stack);
   ASSERT_EQ(frames.size(), 1U);
@@ -23,7 +23,7 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 5.2.1,
   EXPECT_TRUE(drain(left.stack).empty());
 }
 
-TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 5.3.1: time exceeded, code 0
+TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 RTR-01, RTR-05: code 0
   for (const std::uint8_t ttl : {std::uint8_t{1}, std::uint8_t{0}}) {
     auto header = to_right();
     header.ttl = ttl;
@@ -44,7 +44,7 @@ TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 5.3.1: 
   EXPECT_EQ(left_drops(observe::DropReason::TtlExpired), 2U);
 }
 
-TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 4.3.2.8
+TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 RTR-05, 4.3.2.8
   auto header = to_right();
   header.ttl = 1;
   std::size_t answers = 0;
@@ -56,7 +56,7 @@ TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 4.3.2.8
   EXPECT_LT(answers, 100U);
 }
 
-TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 4.3.3.1
+TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 RTR-03, 4.3.3.1
   auto header = to_right();
   header.destination = Ipv4Address{192, 0, 2, 1};
   send(header);
@@ -67,7 +67,7 @@ TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 4.3.3.1
   EXPECT_EQ(left_drops(observe::DropReason::NoRoute), 1U);
 }
 
-TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 4.3.3.1, 5.2.7.1
+TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 RTR-03, 4.3.3.1, 5.2.7.1
   auto header = to_right();
   header.destination = Ipv4Address{10, 2, 0, 77};
   send(header);
@@ -88,7 +88,7 @@ TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 4.3.3.1, 5.
   EXPECT_TRUE(told);
 }
 
-TEST_F(RouterTest, WhatMustNotBeForwardedIsNot) {  // RFC 1812 5.3.4, 5.3.5, 5.3.7; RFC 2644; RFC 3927 2.7
+TEST_F(RouterTest, WhatMustNotBeForwardedIsNot) {  // RFC 1812 RTR-02, 5.3.4, 5.3.5, 5.3.7; RFC 2644; RFC 3927 2.7
   using Header = wire::Ipv4Header;
   const auto refused = [&](auto change) {
     Header header = to_right();
@@ -153,7 +153,7 @@ TEST_F(RouterTest, ConnectedNetworksFollowTheAddresses) {
   EXPECT_EQ(dissect(drain(left.stack).at(0)).icmp().type, unreachable);
 }
 
-TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 5.2.7.2: redirect for the host, and the packet goes on
+TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 RTR-04, 5.2.7.2: redirect for the host, and the packet goes on
   const Ipv4Address other_gateway{10, 0, 0, 33};
   resolve(left.stack, right_mac, other_gateway, our_address);
   ASSERT_TRUE(router.add_route({.destination = {Ipv4Address{198, 51, 100, 0}, 24}, .gateway = other_gateway}));
@@ -200,7 +200,7 @@ class NarrowRouterTest : public RouterTest {
   NarrowRouterTest() : RouterTest{600} {}
 };
 
-TEST_F(NarrowRouterTest, TooLargeWithDontFragmentTellsTheMtu) {  // RFC 1191 4, RFC 1812 4.2.2.7
+TEST_F(NarrowRouterTest, TooLargeWithDontFragmentTellsTheMtu) {  // RFC 1812 RTR-03, 4.2.2.7; RFC 1191 4
   auto header = to_right();
   header.dont_fragment = true;
   send(header, 1000);
