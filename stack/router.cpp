@@ -128,8 +128,8 @@ void Router::route(Instant now, std::size_t in, TransitPacket&& packet) {
   interfaces_[way->interface]->forward(now, std::move(packet), way->next_hop);
 }
 
-/// An address of ours, or a broadcast address, cannot have sent it (RFC 1812 section 5.3.7). What else cannot be a source
-/// the interface has refused.
+/// An address of ours, or a broadcast address, cannot have sent it (RFC 1812 section 5.3.7). What else cannot be a
+/// source the interface has refused.
 bool Router::is_martian_source(Ipv4Address source) const { return owner_of(source) || is_broadcast(source); }
 
 /// RFC 2644: directed broadcasts are not forwarded, nor are those of old with a host part of zero (RFC 1812 section

@@ -12,8 +12,8 @@
 
 namespace wireside {
 
-/// Takes from each stack what is not for it, decides where it goes, and hands it to the stack of that interface. Packets
-/// with a source route are refused (RFC 7126 section 4.3.5).
+/// Takes from each stack what is not for it, decides where it goes, and hands it to the stack of that interface.
+/// Packets with a source route are refused (RFC 7126 section 4.3.5).
 class Router {
  public:
   /// Redirects sent per second at most, over all hosts (RFC 1812 section 4.3.2.8).

@@ -151,7 +151,7 @@ void StackState::advise_against(Instant now, Ipv4Address neighbour, ip::GatewayA
 void StackState::take_advice(Instant now) {
   while (const auto advice = link.poll_advice()) {
     if (advice->reachable) {
-      ip.routes().positive_advice(now, advice->address, sink);
+      ip.routes().answered(now, advice->address, sink);
     } else {
       advise_against(now, advice->address, ip::GatewayAdvice::NoAnswer);
     }

@@ -184,7 +184,7 @@ class StackState {
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;
   FrameOut unresolved_;
-  std::vector<Ipv4Prefix> tentative_;  ///< not ours before probing for them has ended (RFC 5227)
+  std::vector<Ipv4Prefix> tentative_;      ///< not ours before probing for them has ended (RFC 5227)
   std::vector<Ipv4Address> wanted_order_;  ///< in which addresses were given
   std::deque<link::ConflictResult> address_events_;
   bool gone_ = false;

@@ -136,4 +136,9 @@ void Routes::positive_advice(Instant now, Ipv4Address neighbour, const observe::
   sink.emit(now, [&] { return observe::GatewayChanged{neighbour, true, GatewayAdvice::Alive, {}}; });
 }
 
+void Routes::answered(Instant now, Ipv4Address neighbour, const observe::Sink& sink) {
+  if (!health_.answered(neighbour)) return;
+  sink.emit(now, [&] { return observe::GatewayChanged{neighbour, true, GatewayAdvice::Alive, {}}; });
+}
+
 }  // namespace wireside::ip

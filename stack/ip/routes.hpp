@@ -68,6 +68,8 @@ class Routes {
   /// Advice about a neighbour; one that is no gateway of a route is ignored.
   void negative_advice(Instant now, Ipv4Address neighbour, GatewayAdvice advice, const observe::Sink& sink);
   void positive_advice(Instant now, Ipv4Address neighbour, const observe::Sink& sink);
+  /// It answers ARP.
+  void answered(Instant now, Ipv4Address neighbour, const observe::Sink& sink);
   /// Takes advice about a gateway of a router's table, too.
   void watch(Ipv4Address gateway) { watched_.push_back(gateway); }
   [[nodiscard]] bool is_usable(Ipv4Address gateway) const { return health_.usable(gateway); }

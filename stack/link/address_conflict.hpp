@@ -76,8 +76,8 @@ class AddressConflict {
   struct Entry {
     Ipv4Address address;
     Phase phase = Phase::Probing;
-    bool in_use = false;   ///< always in phase Used
-    unsigned sent = 0;  ///< probes, or announcements
+    bool in_use = false;  ///< always in phase Used
+    unsigned sent = 0;    ///< probes, or announcements
     Instant due = Instant::max();
     std::optional<Instant> defended{};
   };

@@ -149,7 +149,8 @@ struct OutputWork {
   bool sws_override = false;  ///< send what fits, however small
   bool ack_now = false;
   TxReason ack_reason = TxReason::Ack;
-  /// Owed before that one, oldest first: duplicate ACKs of the same RCV.NXT, which senders count (RFC 5681 section 4.2).
+  /// Owed before that one, oldest first: duplicate ACKs of the same RCV.NXT, which senders count (RFC 5681
+  /// section 4.2).
   std::vector<OwedAck> owed_acks;
 };
 

@@ -1,5 +1,5 @@
-// Options of an IPv4 header that hosts and routers on the way write into (RFC 791 section 3.1, RFC 1122 section 3.2.1.8,
-// RFC 1812 section 5.2.4).
+// Options of an IPv4 header that hosts and routers on the way write into (RFC 791 section 3.1, RFC 1122
+// section 3.2.1.8, RFC 1812 section 5.2.4).
 #pragma once
 
 #include <array>
@@ -44,8 +44,8 @@ RecordedHop record_hop(MutableByteView options, const Ipv4Hop& hop);
 
 /// Options of the answer to an echo request with `request` options (RFC 1122 section 3.2.2.6).
 struct EchoReplyOptions {
-  Ipv4Options options;    ///< record route and timestamp with our entry, a source route turned round; empty: none of them
-  Ipv4Address first_hop;  ///< where the answer goes: the last router of a source route, else the source
+  Ipv4Options options;  ///< record route and timestamp with our entry, a source route turned round; empty: none of them
+  Ipv4Address first_hop;                  ///< where the answer goes: the last router of a source route, else the source
   std::optional<std::size_t> problem_at;  ///< as in RecordedHop
 };
 /// A source route in `request` must be completed. `source`: who asks.

@@ -74,8 +74,8 @@ TEST_F(EchoOptions, WhatCannotBeEnteredIsAParameterProblem) {  // RFC 791, RFC 1
 }
 
 TEST_F(EchoOptions, ALargeAnswerWithOptionsIsCut) {  // RFC 791: the option in the first fragment only
-  receive(make_packet(header_to_us(wire::IpProtocol::Icmp), make_icmp(8, 0, 7, Octets(3000, 1)),
-                      {7, 7, 4, 0, 0, 0, 0, 0}));
+  receive(
+      make_packet(header_to_us(wire::IpProtocol::Icmp), make_icmp(8, 0, 7, Octets(3000, 1)), {7, 7, 4, 0, 0, 0, 0, 0}));
   FrameOut out;
   ASSERT_TRUE(ip->poll(Instant{}, out, next_hop));
   EXPECT_EQ(out.fragment_limit, 1500);

@@ -326,8 +326,8 @@ TEST_F(StackDhcpProbeTest, AnAddressLostLaterIsDeclinedToo) {
   EXPECT_TRUE(stack.config().ip.addresses.empty());
 }
 
-// RFC 2131 section 3.7, RFC 5227 section 2.1: after the link was down the lease is asked for (INIT-REBOOT) and the address
-// probed for, while connections go on.
+// RFC 2131 section 3.7, RFC 5227 section 2.1: after the link was down the lease is asked for (INIT-REBOOT) and the
+// address probed for, while connections go on.
 TEST_F(StackDhcpProbeTest, ALinkThatComesBackVerifiesTheLeaseAndKeepsConnections) {
   acknowledged();
   out();

@@ -89,6 +89,20 @@ TEST_F(TwoGateways, TcpWithoutProgressLeadsToAnotherGateway) {
   EXPECT_NE(std::ranges::find(used, second_mac), used.end());
 }
 
+TEST_F(TwoGateways, AfterItsRestAGatewayThatAnswersIsTriedAgain) {  // RFC 1122 section 3.3.1.4
+  auto& sockets = host.stack.sockets();
+  const auto h = sockets.open(SocketKind::Stream).value();
+  std::ignore = sockets.connect(host.now, h, {far_host, Port{80}});
+  while (log.gateways.empty() && host.now < Instant::from_ns(200'000'000'000)) run(1s);
+  ASSERT_EQ(log.gateways.size(), 1U);
+  sockets.abort(host.now, h);
+  run(20s);
+  EXPECT_EQ(log.gateways.size(), 1U) << "an answer to ARP alone brings it not back";
+  run(20s);
+  ASSERT_EQ(log.gateways.size(), 2U);
+  EXPECT_TRUE(log.gateways[1].usable);
+}
+
 TEST_F(TwoGateways, AGatewayOnWhichOtherThingsProgressIsKept) {  // RFC 1122 section 3.3.1.4
   auto& sockets = host.stack.sockets();
   const auto h = sockets.open(SocketKind::Stream).value();

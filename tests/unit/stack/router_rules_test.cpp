@@ -14,8 +14,7 @@ Octets echo_request(const Host& left, Ipv4Address to, std::uint8_t ttl) {
   wire::emit_icmp({.type = 8, .code = 0, .rest = 0x00010001}, echo);
   store_be16(echo.data() + 2, internet_checksum(echo));
   Octets octets(wire::ipv4_min_header);
-  wire::emit_ipv4(
-      {.total_length = 36, .ttl = ttl, .protocol = 1, .source = peer_address, .destination = to}, octets);
+  wire::emit_ipv4({.total_length = 36, .ttl = ttl, .protocol = 1, .source = peer_address, .destination = to}, octets);
   octets.insert(octets.end(), echo.begin(), echo.end());
   return left.ethernet(left.stack.mac(), 0x0800, octets);
 }
