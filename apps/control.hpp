@@ -26,7 +26,7 @@ struct ControlSubject {
 [[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
-/// and /tmp/wireside-UID.
+/// and /tmp/wireside-UID; or $WIRESIDE_RUNTIME_DIR alone where it is set.
 [[nodiscard]] std::vector<std::string> control_folders();
 
 /// A listening control socket; removes its file at the end.

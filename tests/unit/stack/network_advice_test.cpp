@@ -95,7 +95,9 @@ TEST_F(TwoGateways, AfterItsRestAGatewayThatAnswersIsTriedAgain) {  // RFC 1122 
   std::ignore = sockets.connect(host.now, h, {far_host, Port{80}});
   while (log.gateways.empty() && host.now < Instant::from_ns(200'000'000'000)) run(1s);
   ASSERT_EQ(log.gateways.size(), 1U);
-  sockets.abort(host.now, h);
+  ASSERT_TRUE(sockets.abort(host.now, h));
+  const auto udp = sockets.open(SocketKind::Datagram).value();  // traffic that would go there
+  ASSERT_TRUE(sockets.send_to(host.now, udp, octets_of("x"), {far_host, Port{9}}));
   run(20s);
   EXPECT_EQ(log.gateways.size(), 1U) << "an answer to ARP alone brings it not back";
   run(20s);
