@@ -56,7 +56,7 @@ class GatewayHealth {
     Ipv4Address gateway{};
     unsigned no_progress = 0;
     bool given_up = false;
-    bool rests = false;  ///< an answer to ARP does not end it
+    bool rests = false;           ///< an answer to ARP does not end it
     mutable bool wanted = false;  ///< traffic would have gone there since it was asked for
     Instant retry_at = Instant::max();
   };
