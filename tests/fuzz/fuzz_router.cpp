@@ -95,10 +95,11 @@ class Driver {
 
   void raw_frame(std::size_t to) {
     raw_ = true;
-    const std::size_t n = std::min<std::size_t>(octet(), input_.size());
+    const std::uint16_t type = (octet() & 1U) != 0 ? 0x0806 : 0x0800;
+    const std::uint8_t length = octet();
+    const std::size_t n = std::min<std::size_t>(length, input_.size());
     Octets frame(wire::ethernet_header_length);
-    wire::emit_ethernet(
-        {stack(to).mac(), host_mac, (octet() & 1U) != 0 ? std::uint16_t{0x0806} : std::uint16_t{0x0800}}, frame);
+    wire::emit_ethernet({stack(to).mac(), host_mac, type}, frame);
     frame.insert(frame.end(), input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(n));
     input_ = input_.subspan(n);
     deliver(to, frame);
@@ -173,7 +174,7 @@ class Driver {
           sent(i, frame);
         }
       }
-      router_.pump(now_);
+      router_.pump(now_, [&](std::size_t) { moved = true; });
     }
   }
 
@@ -237,7 +238,7 @@ class Driver {
   }
 
   void finish() {
-    silent_ = true;
+    silent_ = false;  // a dead gateway would be asked for ever
     for (int steps = 0;; ++steps) {
       require(steps < 20000, "a router that gets nothing comes to rest");
       std::optional<Instant> next;
