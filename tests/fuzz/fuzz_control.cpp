@@ -24,9 +24,7 @@ void request(std::string_view line) {
 void answer(std::string_view line) {
   const auto fields = parse_control_answer(line);
   if (!fields) return;
-  const std::string written = boost::json::serialize(*fields);
-  require(written.find('\n') == std::string::npos, "an answer is one line");
-  require(parse_control_answer(written).has_value(), "a written answer is one");
+  require(boost::json::serialize(*fields).find('\n') == std::string::npos, "an answer is one line");
   for (std::uint8_t i = 0; i < control_questions; ++i) {
     const auto question = static_cast<ControlQuestion>(i);
     const auto lines = control_table(*fields, question);
