@@ -114,7 +114,7 @@ class Watch:
 
     def __init__(self, server, transfer, binary):
         self.server, self.transfer, self.binary = server, transfer, binary
-        self.control = pathlib.Path(os.environ["XDG_RUNTIME_DIR"], "wireside", f"{server.tap}.sock")
+        self.control = pathlib.Path(os.environ["WIRESIDE_RUNTIME_DIR"], f"{server.tap}.sock")
         self.neighbours = self.parked = 0
 
     def ask(self, what):
@@ -250,7 +250,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="wireside-bench-", dir=scratch_place()) as name:
         folder = pathlib.Path(name)
         (folder / "www").mkdir()
-        os.environ["XDG_RUNTIME_DIR"] = name  # its control socket is nobody else's
+        os.environ["WIRESIDE_RUNTIME_DIR"] = name  # its control socket is nobody else's
         results, transfer, problems = measure(args, folder)
     if args.json:
         print(json.dumps({"bound": BOUND, "copies": transfer.copies, "wrong": transfer.wrong, "floods": results}))

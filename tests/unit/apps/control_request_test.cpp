@@ -32,7 +32,7 @@ TEST(ControlRequest, NamesAreThoseOfTheSubcommands) {
 
 RC_GTEST_PROP(ControlRequest, ReadsWhatItWrites, ()) {
   const ControlQuestion question = any_question();
-  RC_ASSERT(parse_control_request(control_request(question)) == question);
+  RC_ASSERT((parse_control_request(control_request(question)) == question));
 }
 
 TEST(ControlRequest, FieldsOfALaterVersionAreIgnored) {
@@ -63,8 +63,8 @@ RC_GTEST_PROP(ControlAnswer, ReadsWhatItWrites, ()) {
   RC_ASSERT(line.find('\n') == std::string::npos);
   const auto read = parse_control_answer(line);
   RC_ASSERT(read.has_value());
-  RC_ASSERT(*read == answer);
-  RC_ASSERT(control_table(*read, question) == table);
+  RC_ASSERT((*read == answer));
+  RC_ASSERT((control_table(*read, question) == table));
 }
 
 TEST(ControlAnswer, ATableIsAnArrayOfObjects) {
