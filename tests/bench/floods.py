@@ -112,15 +112,14 @@ def send(frames, tap, rate, sent, stop):
 class Watch:
     """Samples, once a second, of what must stay bounded and what must go on."""
 
-    def __init__(self, server, transfer, binary):
-        self.server, self.transfer, self.binary = server, transfer, binary
-        self.control = pathlib.Path(os.environ["WIRESIDE_RUNTIME_DIR"], f"{server.tap}.sock")
+    def __init__(self, server, transfer, binary, control):
+        self.server, self.transfer, self.binary, self.control = server, transfer, binary, control
         self.neighbours = self.parked = 0
 
     def ask(self, what):
         for attempt in range(5):  # it gives up after two seconds, which a busy machine may need
             try:
-                return json.loads(tool(self.binary, what, "--control", str(self.control), "-j", timeout=30))
+                return json.loads(tool(self.binary, what, "--control", self.control, "-j", timeout=30))
             except Failure as problem:
                 if attempt == 4 or self.server.process.poll() is not None:
                     raise problem
@@ -222,10 +221,11 @@ def measure(args, folder):
     path = folder / "www/big"
     path.write_bytes(os.urandom(FILE_MIB * MIB))
     results, problems = [], []
-    with Wireside(args.wireside, folder, "wireside", prefix=PREFIX) as server:
+    control = str(folder / "control.sock")
+    with Wireside(args.wireside, folder, "wireside", "--control", control, prefix=PREFIX) as server:
         transfer = Transfer(path, args.goodput)
         try:
-            watch = Watch(server, transfer, args.wireside)
+            watch = Watch(server, transfer, args.wireside, control)
             watch.go_on(min(3, args.calm), "start")
             target = scene(server, watch)
             for name in args.flood or FLOODS:
@@ -250,7 +250,6 @@ def main():
     with tempfile.TemporaryDirectory(prefix="wireside-bench-", dir=scratch_place()) as name:
         folder = pathlib.Path(name)
         (folder / "www").mkdir()
-        os.environ["WIRESIDE_RUNTIME_DIR"] = name  # its control socket is nobody else's
         results, transfer, problems = measure(args, folder)
     if args.json:
         print(json.dumps({"bound": BOUND, "copies": transfer.copies, "wrong": transfer.wrong, "floods": results}))

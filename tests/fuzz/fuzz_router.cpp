@@ -238,7 +238,7 @@ class Driver {
   }
 
   void finish() {
-    silent_ = false;  // a dead gateway would be asked for ever
+    silent_ = false;  // what waits for a neighbour leaves
     for (int steps = 0;; ++steps) {
       require(steps < 20000, "a router that gets nothing comes to rest");
       std::optional<Instant> next;
