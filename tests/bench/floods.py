@@ -66,7 +66,7 @@ class Transfer:
         self.expected, self.length = digest(path), path.stat().st_size
         self.octets, self.copies, self.wrong = 0, 0, 0
         # The query makes the names differ, so that one curl asks as often as it takes.
-        self.curl = subprocess.Popen(["curl", "-sS", "--limit-rate", f"{limit}M", f"http://{ADDRESS}/big?[1-1000000]"],
+        self.curl = subprocess.Popen(["curl", "-sS", "--limit-rate", str(int(limit * MIB)), f"http://{ADDRESS}/big?[1-1000000]"],
                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
