@@ -27,37 +27,36 @@ struct TableOptions {
 
 using Format = std::function<std::string(const json::array&, const TableOptions&)>;
 
-int show(const std::string& op, const TableOptions& options, const Format& format) {
+int show(ControlQuestion question, const TableOptions& options, const Format& format) {
   const auto path = choose_control(options.control_path, options.tap);
   if (!path) {
     complain(path.error());
     return exit_failure;
   }
-  auto answer = ask_control(*path, {{"op", op}});
+  const auto answer = ask_control(*path, question);
   if (!answer) {
     complain(answer.error());
     return exit_failure;
   }
-  const json::value* lines = answer->if_contains(op);
-  if (lines == nullptr || !lines->is_array()) {
-    complain(fmt::format("{}: the answer has no \"{}\"", *path, op));
+  auto lines = control_table(*answer, question);
+  if (!lines) {
+    complain(fmt::format("{}: {}", *path, lines.error()));
     return exit_failure;
   }
-  json::array selected = lines->get_array();
-  if (op == "ss") selected = select_sockets(selected, options.ss);
-  const std::string text = options.as_json ? json::serialize(selected) + "\n" : format(selected, options);
+  if (question == ControlQuestion::Ss) *lines = select_sockets(*lines, options.ss);
+  const std::string text = options.as_json ? json::serialize(*lines) + "\n" : format(*lines, options);
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? exit_ok : exit_failure;
 }
 
-CLI::App* add_table(CLI::App& app, Action& chosen, const char* op, const char* what,
+CLI::App* add_table(CLI::App& app, Action& chosen, ControlQuestion question, const char* what,
                     const std::shared_ptr<TableOptions>& options, Format format) {
-  CLI::App* command = app.add_subcommand(op, what);
+  CLI::App* command = app.add_subcommand(std::string{to_string(question)}, what);
   command->add_option("--tap", options->tap, "the wireside with this TAP (default: the only one that runs)")
       ->type_name("NAME");
   command->add_option("--control", options->control_path, "its control socket")->type_name("PATH");
   command->add_flag("-j,--json", options->as_json, "print JSON");
-  command->callback([options, &chosen, op, format = std::move(format)] {
-    chosen = [options, op, format] { return show(op, *options, format); };
+  command->callback([options, &chosen, question, format = std::move(format)] {
+    chosen = [options, question, format] { return show(question, *options, format); };
   });
   return command;
 }
@@ -67,7 +66,7 @@ CLI::App* add_table(CLI::App& app, Action& chosen, const char* op, const char* w
 void register_tables(CLI::App& app, Action& chosen) {
   const auto make = [] { return std::make_shared<TableOptions>(); };
   auto ss = make();
-  CLI::App* command = add_table(app, chosen, "ss", "sockets of a running wireside", ss,
+  CLI::App* command = add_table(app, chosen, ControlQuestion::Ss, "sockets of a running wireside", ss,
                                 [](const auto& lines, const auto& o) { return format_sockets(lines, o.ss); });
   command->add_flag("-t,--tcp", ss->ss.tcp, "TCP sockets");
   command->add_flag("-u,--udp", ss->ss.udp, "UDP sockets");
@@ -77,14 +76,14 @@ void register_tables(CLI::App& app, Action& chosen) {
   command->add_flag("-i,--info", ss->ss.info, "what TCP knows of the connection");
   command->add_flag("-o,--options", ss->ss.timers, "the next timer");
   command->add_flag("-m,--memory", ss->ss.memory, "queues and buffers");
-  add_table(app, chosen, "neigh", "neighbour cache (ARP) of a running wireside", make(),
+  add_table(app, chosen, ControlQuestion::Neigh, "neighbour cache (ARP) of a running wireside", make(),
             [](const auto& lines, const auto&) { return format_neighbours(lines); });
-  add_table(app, chosen, "route", "routes of a running wireside", make(),
+  add_table(app, chosen, ControlQuestion::Route, "routes of a running wireside", make(),
             [](const auto& lines, const auto&) { return format_routes(lines); });
-  add_table(app, chosen, "addr", "addresses of a running wireside", make(),
+  add_table(app, chosen, ControlQuestion::Addr, "addresses of a running wireside", make(),
             [](const auto& lines, const auto&) { return format_addresses(lines); });
   auto stats = make();
-  command = add_table(app, chosen, "stats", "counters of a running wireside", stats,
+  command = add_table(app, chosen, ControlQuestion::Stats, "counters of a running wireside", stats,
                       [](const auto& lines, const auto& o) { return format_statistics(lines, o.zeros); });
   command->add_flag("-z,--zeros", stats->zeros, "counters that are zero, too");
 }

@@ -8,7 +8,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -143,12 +142,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::string answer(const std::string& line) const {
-    error_code ec;
-    const json::value request = json::parse(line, ec);
-    if (ec || !request.is_object()) {
-      return json::serialize(json::object{{"ok", false}, {"message", "the request is no JSON object"}});
-    }
-    return json::serialize(control_answer(subject_, request.get_object()));
+    const auto question = parse_control_request(line);
+    return json::serialize(question ? control_answer(subject_, *question) : control_refusal(question.error()));
   }
 
   Local::acceptor acceptor_;

@@ -29,7 +29,8 @@ double number(const json::object& o, std::string_view name) {
 }
 
 std::uint64_t count(const json::object& o, std::string_view name) {
-  return static_cast<std::uint64_t>(std::llround(std::max(0.0, number(o, name))));
+  constexpr double most = 9e18;  // what a signed 64-bit number holds
+  return static_cast<std::uint64_t>(std::llround(std::clamp(number(o, name), 0.0, most)));
 }
 
 const json::object* inner(const json::object& o, std::string_view name) {
@@ -161,7 +162,8 @@ std::string format_addresses(const json::array& lines) {
     const json::value* addresses = line.if_contains("addr_info");
     if (addresses == nullptr || !addresses->is_array()) continue;
     for (const auto& a : addresses->get_array()) {
-      const json::object& address = a.as_object();
+      if (!a.is_object()) continue;
+      const json::object& address = a.get_object();
       out += fmt::format("    inet {}/{}", text(address, "local"), count(address, "prefixlen"));
       if (const auto brd = text(address, "broadcast"); !brd.empty()) out += " brd " + brd;
       if (flag(address, "dynamic")) out += " dynamic";

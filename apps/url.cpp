@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "name_lookup.hpp"
+#include "host_problem.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
