@@ -187,8 +187,8 @@ class tcp_acceptor : public basic_socket {
   /// Signature: void(error_code, tcp_socket).
   template <class Token = boost::asio::default_completion_token_t<executor_type>>
   auto async_accept(Token&& token = Token()) {
-    return start<void(error_code, tcp_socket)>(detail::SocketCore::Direction::Read,
-                                               detail::AcceptAction{*core_}, token);
+    return start<void(error_code, tcp_socket)>(detail::SocketCore::Direction::Read, detail::AcceptAction{*core_},
+                                               token);
   }
 };
 
