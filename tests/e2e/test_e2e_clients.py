@@ -218,7 +218,7 @@ def test_an_unknown_subcommand_or_option_is_named():
 
 
 def test_numbers_are_shown_as_numbers():
-    assert "[1 - 255]=64" in wireside_says("ping", "--help").stdout
+    assert "--ttl N:INT in [1 - 255] " in wireside_says("ping", "--help").stdout
     assert "not in range 1 to 4294967295" in wireside_says("ping", "-c", "0", HOST).stderr
     assert "not in range 0 to 2147483647" in wireside_says("ping", "--tap-fd", "-1", HOST).stderr
 
