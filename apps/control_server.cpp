@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
@@ -82,6 +83,24 @@ std::vector<std::string> control_folders() {
   return out;
 }
 
+std::vector<std::string> searched_folders() {
+  std::vector<std::string> out = control_folders();
+  const auto add = [&](std::string folder) {
+    if (std::ranges::find(out, folder) == out.end()) out.push_back(std::move(folder));
+  };
+  const auto add_user = [&](const std::string& uid) {
+    add("/run/user/" + uid + "/wireside");
+    add("/tmp/wireside-" + uid);
+  };
+  add_user(std::to_string(::geteuid()));
+  const char* behind_sudo = std::getenv("SUDO_UID");
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (::geteuid() == 0 && behind_sudo != nullptr && std::ranges::all_of(std::string_view{behind_sudo}, is_digit)) {
+    add_user(behind_sudo);
+  }
+  return out;
+}
+
 class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::io_context& context, ControlSubject subject, std::string path, int fd)
@@ -106,7 +125,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   struct Client {
     explicit Client(Local::socket s) : socket{std::move(s)} {}
     Local::socket socket;
-    std::string text;
+    std::string text;   // read, not answered
+    std::string reply;  // being written
   };
 
   void serve(Local::socket socket) {
@@ -120,22 +140,32 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
                            [self = weak_from_this(), client](error_code ec, std::size_t octets) {
                              const auto impl = self.lock();
                              if (!impl) return;
+                             if (ec == asio::error::not_found) return impl->refuse_long_line(client);
                              if (ec) {
                                --impl->clients_;
                                return;
                              }
-                             const std::string line = client->text.substr(0, octets);
-                             client->text = impl->answer(line) + "\n";
+                             client->reply = impl->answer(client->text.substr(0, octets)) + "\n";
+                             client->text.erase(0, octets);  // what came behind it is the next request
                              impl->write(client);
                            });
   }
 
+  /// What follows cannot be told from the rest of the line: the connection ends behind the answer.
+  void refuse_long_line(const std::shared_ptr<Client>& client) {
+    const json::object refusal{{"ok", false}, {"message", fmt::format("a request has {} octets at most", max_request)}};
+    client->reply = json::serialize(refusal) + "\n";
+    asio::async_write(client->socket, asio::buffer(client->reply),
+                      [self = weak_from_this(), client](error_code, std::size_t) {
+                        if (const auto impl = self.lock()) --impl->clients_;
+                      });
+  }
+
   void write(const std::shared_ptr<Client>& client) {
-    asio::async_write(client->socket, asio::buffer(client->text),
+    asio::async_write(client->socket, asio::buffer(client->reply),
                       [self = weak_from_this(), client](error_code ec, std::size_t) {
                         const auto impl = self.lock();
                         if (!impl) return;
-                        client->text.clear();
                         if (!ec) return impl->read(client);
                         --impl->clients_;
                       });
