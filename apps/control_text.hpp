@@ -16,7 +16,7 @@ struct SsOptions {
   bool info = false, timers = false, memory = false;
   bool no_header = false;
   bool processes = false;
-  std::string process;  ///< shown with `processes`: users:(("wireside",pid=1))
+  std::string process{};  ///< shown with `processes`: users:(("wireside",pid=1))
 };
 
 /// The lines of an "ss" answer that the options ask for.

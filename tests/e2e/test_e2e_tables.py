@@ -150,7 +150,7 @@ def control(path, octets):
         try:
             while block := s.recv(65536):
                 got += block
-        except TimeoutError:
+        except (TimeoutError, ConnectionResetError):  # what was not read of a request that is too long
             pass
     return [json.loads(line) for line in got.splitlines()]
 
