@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 
 #include "control.hpp"
 
@@ -70,6 +72,17 @@ std::expected<int, std::string> listen_at(const std::string& path) {
   const auto failed = failure(path);
   ::close(fd);
   return failed;
+}
+
+/// Removes what processes that were killed left behind. A socket that was made just now may not listen yet.
+void sweep(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator{folder, ignored}) {
+    struct stat s {};
+    if (file.path().extension() != ".sock" || ::lstat(file.path().c_str(), &s) < 0 || !S_ISSOCK(s.st_mode)) continue;
+    constexpr std::time_t settled = 60;
+    if (std::time(nullptr) - s.st_mtime > settled && !is_answered(file.path())) ::unlink(file.path().c_str());
+  }
 }
 
 }  // namespace
@@ -196,6 +209,7 @@ std::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::open(a
     const std::string& tap = subject.interfaces.at(0)->device().name();
     for (const std::string& folder : control_folders()) {
       if (!usable_folder(folder)) continue;
+      sweep(folder);
       paths.push_back(fmt::format("{}/{}.sock", folder, tap));
       paths.push_back(fmt::format("{}/{}.{}.sock", folder, tap, ::getpid()));
     }

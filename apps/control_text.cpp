@@ -62,8 +62,14 @@ std::string short_state(const std::string& state) {
 }
 
 std::string timer_of(const json::object& line) {
-  const std::string name = text(line, "timer");
+  std::string name = text(line, "timer");
   if (name.empty()) return {};
+  for (const auto& [ours, theirs] : {std::pair{"retransmission", "on"},
+                                     {"keep-alive", "keepalive"},
+                                     {"TIME-WAIT", "timewait"},
+                                     {"zero-window probe", "persist"}}) {
+    if (name == ours) name = theirs;
+  }
   const auto* info = inner(line, "info");
   return fmt::format(" timer:({},{:.0f}ms,{})", name, number(line, "timer_ms"),
                      info != nullptr ? count(*info, "retransmissions") : 0);
@@ -75,12 +81,17 @@ std::string info_of(const json::object& line) {
   std::string out;
   if (flag(*i, "timestamps")) out += " ts";
   if (flag(*i, "sack")) out += " sack";
-  out += fmt::format(" wscale:{},{} rto:{:.0f} rtt:{:.3f}/{:.3f} mss:{} cwnd:{} ssthresh:{}", count(*i, "snd_wscale"),
-                     count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"),
-                     count(*i, "mss"), count(*i, "cwnd"), count(*i, "ssthresh"));
+  // As ss has them, windows of congestion control are counted in segments.
+  const std::uint64_t mss = std::max<std::uint64_t>(1, count(*i, "mss"));
+  const std::uint64_t ssthresh = count(*i, "ssthresh");
+  out += fmt::format(" wscale:{},{} rto:{:.0f} rtt:{:.3f}/{:.3f} mss:{} cwnd:{}", count(*i, "snd_wscale"),
+                     count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"), mss,
+                     count(*i, "cwnd") / mss);
+  if (ssthresh < UINT32_MAX) out += fmt::format(" ssthresh:{}", ssthresh / mss);
   out += fmt::format(" bytes_sent:{} bytes_received:{} snd_wnd:{} rcv_wnd:{} unacked:{} retrans:{}/{}",
                      count(*i, "octets_sent"), count(*i, "octets_received"), count(*i, "snd_wnd"), count(*i, "rcv_wnd"),
-                     count(*i, "flight"), count(*i, "retransmissions"), count(*i, "total_retransmitted"));
+                     (count(*i, "flight") + mss - 1) / mss, count(*i, "retransmissions"),
+                     count(*i, "total_retransmitted"));
   return out;
 }
 

@@ -39,6 +39,14 @@ TEST(ControlText, SocketsWithoutTheHeader) {
             "ESTAB       3        0               10.0.0.2:80    10.0.0.1:40000\n");
 }
 
+TEST(ControlText, CongestionWindowsAreCountedInSegments) {
+  const auto one = lines(R"([{"netid":"tcp","state":"ESTABLISHED","local":"10.0.0.2:80","peer":"10.0.0.1:4","info":{
+    "mss":1000,"cwnd":10500,"ssthresh":4294967295,"flight":1500,"octets_sent":7,"rto_ms":200,"srtt_ms":1.5}}])");
+  const auto text = format_sockets(one, {.tcp = true, .info = true});
+  EXPECT_NE(text.find(" mss:1000 cwnd:10 bytes_sent:7 "), std::string::npos) << text;
+  EXPECT_NE(text.find(" unacked:2 "), std::string::npos) << text;
+}
+
 TEST(ControlText, Routes) {
   EXPECT_EQ(format_routes(lines(R"([
     {"dst":"default","gateway":"10.0.0.1","dev":"tap0","protocol":"dhcp","prefsrc":"10.0.0.2","metric":10},

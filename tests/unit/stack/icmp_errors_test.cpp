@@ -305,7 +305,9 @@ TEST_F(IcmpErrors, AStreamsErrorQueueToo) {  // RFC 1122 4.2.3.9, RFC 9293 MUST-
 TEST_F(IcmpErrors, AStreamsErrorQueueIsBounded) {
   connect_tcp();
   auto& sockets = host.stack.sockets();
-  ASSERT_TRUE(sockets.set_stream_options(host.now, connection, {.report_errors = true}));
+  tcp::ConnectionOptions options;
+  options.report_errors = true;
+  ASSERT_TRUE(sockets.set_stream_options(host.now, connection, options));
   ASSERT_TRUE(sockets.send(host.now, connection, Octets(100, 7)));
   const auto sent = host.out();
   for (int i = 0; i < 1000; ++i) host.in(host.icmp({11, 0, 0}, quote_of(sent.at(0))));
@@ -317,7 +319,9 @@ TEST_F(IcmpErrors, AStreamsErrorQueueIsBounded) {
 TEST_F(IcmpErrors, TheReportOfAFailedAttemptIsKept) {  // RFC 9293 SHLD-26
   auto& sockets = host.stack.sockets();
   const auto h = sockets.open(SocketKind::Stream).value();
-  ASSERT_TRUE(sockets.set_stream_options(host.now, h, {.report_errors = true}));
+  tcp::ConnectionOptions options;
+  options.report_errors = true;
+  ASSERT_TRUE(sockets.set_stream_options(host.now, h, options));
   EXPECT_EQ(sockets.connect(host.now, h, {peer_address, Port{80}}).error(), Error::InProgress);
   const auto sent = host.out_resolving();
   host.in(host.icmp({3, 3, 0}, quote_of(sent.at(0))));
