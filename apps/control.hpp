@@ -26,7 +26,7 @@ struct ControlSubject {
 [[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
-/// and /tmp/wireside-UID.
+/// and /tmp/wireside-UID; or $WIRESIDE_RUNTIME_DIR alone where it is set.
 [[nodiscard]] std::vector<std::string> control_folders();
 /// Where a running wireside may have put its socket: control_folders(), and those that another environment of the same
 /// user leads to; for root, those of the user behind sudo, too.

@@ -88,6 +88,7 @@ void sweep(const std::string& folder) {
 }  // namespace
 
 std::vector<std::string> control_folders() {
+  if (const char* only = std::getenv("WIRESIDE_RUNTIME_DIR"); only != nullptr && *only == '/') return {only};
   std::vector<std::string> out;
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr && *runtime == '/') out.push_back(std::string{runtime} + "/wireside");

@@ -74,6 +74,50 @@ def run(command, timeout, env=None):
                 pass
 
 
+class BuildAhead:
+    """Builds in the background what later stages need, while tests that mostly wait for timers run.
+
+    It yields the processor to them. The later stage builds again, which finds everything done or shows the errors.
+    """
+
+    def __init__(self, builds):
+        commands = [command for preset, targets in builds for command in (configure(preset), build(preset, targets))]
+        script = "; ".join(" ".join(command) for command in commands)
+        with open(os.path.join(RESULTS, "build-ahead.log"), "wb") as log:
+            self.process = subprocess.Popen(["sh", "-c", script], cwd=TOP, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True, preexec_fn=self.yield_to_others)
+
+    @staticmethod
+    def yield_to_others():
+        os.nice(19)
+        try:
+            with open("/proc/self/autogroup", "w") as file:  # with autogroups, nice counts only inside a session
+                file.write("19")
+        except OSError:
+            pass
+
+    def finish(self):
+        try:
+            self.process.wait(timeout=1800)
+        except subprocess.TimeoutExpired:
+            self.stop()
+
+    def stop(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def configure(preset):
+    return ["cmake", "--preset", preset, "-DWIRESIDE_BUILD_TESTS=ON", "--log-level=WARNING"]
+
+
+def build(preset, targets):
+    return ["cmake", "--build", "--preset", preset, "--target", *targets, "--", "-k", "0"]
+
+
 class Stages:
     """The stages, in the order in which they run: methods named stage_*."""
 
@@ -82,13 +126,21 @@ class Stages:
         self.quick = quick
         self.chosen = set(chosen)
         self.built = {}
+        self.ahead = None
 
-    def build(self, preset, targets, configure=()):
+    def build_ahead(self):
+        """Begins with the builds of the chosen later stages; once."""
+        later = [(preset, targets) for stage, preset, targets in LATER_BUILDS if stage in self.chosen]
+        if later and not self.ahead:
+            self.ahead = BuildAhead(later)
+
+    def build(self, preset, targets):
         """Configures and builds once; one test case per set of targets."""
+        if self.ahead and preset in (ahead for _, ahead, _ in LATER_BUILDS):
+            self.ahead.finish()
         key = (preset, tuple(targets))
         if key not in self.built:
-            good = (run(["cmake", "--preset", preset, "-DWIRESIDE_BUILD_TESTS=ON", "--log-level=WARNING", *configure], 300)
-                    and run(["cmake", "--build", "--preset", preset, "--target", *targets, "--", "-k", "0"], 1800))
+            good = run(configure(preset), 300) and run(build(preset, targets), 1800)
             self.tally.record(f"build {preset}: {' '.join(targets)}", good)
             self.built[key] = good
         return self.built[key]
@@ -110,6 +162,7 @@ class Stages:
         if not os.path.isdir(os.path.join(TOP, folder)):
             self.tally.record(f"{folder} is missing", False)
             return
+        self.build_ahead()
         report = os.path.join(RESULTS, folder.replace("/", "-") + ".xml")
         good = run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider",
                     f"--junitxml={report}", folder],
@@ -192,6 +245,9 @@ class Stages:
         self.tally.record("docs/conformance.md", run(command, 60))
 
 
+# Stages after the end-to-end tests, and what they build.
+LATER_BUILDS = (("asan", "asan", ["wireside_unit_tests"]), ("clang", "fuzz", ["wireside_stack"]),
+                ("fuzz", "fuzz", ["wireside_fuzzers"]))
 PROOFS = {"unit", "sim", "conformance", "e2e"}
 QUICK = PROOFS | {"layers", "format", "build", "page"}
 
@@ -241,6 +297,9 @@ def main():
             times[name] = time.monotonic() - start
     except KeyboardInterrupt:
         tally.record("interrupted", False)
+    finally:
+        if runner.ahead:
+            runner.ahead.stop()
     summary(tally, times)
     return 1 if tally.failures else 0
 

@@ -125,7 +125,7 @@ std::optional<Router::Way> Router::way_to(Ipv4Address destination) const {
   const auto routes = table_.find(destination);
   for (const ip::Route& r : routes) {
     if (r.on_link()) return Way{r.interface, destination};
-    if (interfaces_[r.interface]->routes().is_usable(r.gateway)) return Way{r.interface, r.gateway};
+    if (interfaces_[r.interface]->routes().choose_gateway(r.gateway)) return Way{r.interface, r.gateway};
   }
   if (routes.empty()) return std::nullopt;
   return Way{routes.front().interface, routes.front().gateway};

@@ -33,13 +33,16 @@ void GatewayHealth::forget(Ipv4Address gateway) {
 
 Instant GatewayHealth::next_deadline() const {
   Instant next = Instant::max();
-  for (const Entry& e : entries_) next = std::min(next, e.retry_at);
+  for (const Entry& e : entries_) {
+    if (e.wanted) next = std::min(next, e.retry_at);
+  }
   return next;
 }
 
 std::optional<Ipv4Address> GatewayHealth::poll_retry(Instant now) {
   for (Entry& e : entries_) {
-    if (e.retry_at > now) continue;
+    if (!e.wanted || e.retry_at > now) continue;
+    e.wanted = false;
     e.retry_at = now + rest;
     return e.gateway;
   }

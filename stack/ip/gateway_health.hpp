@@ -15,7 +15,7 @@ using observe::GatewayAdvice;
 
 /// Remembers the gateways something bad was heard of. One that does not answer ARP is given up at once; one through
 /// which TCP makes no progress after several retransmissions in a row, without progress of anything else between. What
-/// is given up rests, is then asked for by ARP, and is used again when it answers.
+/// is given up rests; when traffic would go to it again it is asked for by ARP, and used again when it answers.
 class GatewayHealth {
  public:
   static constexpr unsigned no_progress_limit = 3;
@@ -33,10 +33,19 @@ class GatewayHealth {
     const Entry* entry = find(gateway);
     return entry == nullptr || !entry->given_up;
   }
+  /// The same, on behalf of a packet that would go there: only then is it worth while to ask for a gateway again.
+  [[nodiscard]] bool choose(Ipv4Address gateway) const {
+    if (entries_.empty()) [[likely]]
+      return true;
+    const Entry* entry = find(gateway);
+    if (entry != nullptr) entry->wanted = true;
+    return entry == nullptr || !entry->given_up;
+  }
   [[nodiscard]] bool all_well() const { return entries_.empty(); }
 
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
-  /// A gateway whose rest is over: ask the neighbour for a sign of life. It rests again until something is heard.
+  /// A gateway whose rest is over and that traffic would use: ask the neighbour for a sign of life. It rests again
+  /// until something is heard.
   [[nodiscard]] std::optional<Ipv4Address> poll_retry(Instant now);
 
  private:
@@ -44,6 +53,7 @@ class GatewayHealth {
     Ipv4Address gateway{};
     unsigned no_progress = 0;
     bool given_up = false;
+    mutable bool wanted = false;  ///< traffic would have gone there since it was asked for
     Instant retry_at = Instant::max();
   };
   [[nodiscard]] const Entry* find(Ipv4Address gateway) const;

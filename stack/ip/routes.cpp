@@ -72,11 +72,12 @@ const Ipv4Prefix* Routes::connected(Ipv4Address address) const {
   return best;
 }
 
-const Route* Routes::route_to(Ipv4Address destination) const {
+const Route* Routes::route_to(Ipv4Address destination, Purpose purpose) const {
   const auto candidates = table_.find(destination);
   if (candidates.empty()) return nullptr;
   for (const Route& route : candidates) {
-    if (route.on_link() || health_.usable(route.gateway)) return &route;
+    if (route.on_link()) return &route;
+    if (purpose == Purpose::Traffic ? health_.choose(route.gateway) : health_.usable(route.gateway)) return &route;
   }
   return &candidates.front();
 }
@@ -119,7 +120,7 @@ bool Routes::is_gateway(Ipv4Address address) const {
 Ipv4Address Routes::stand_in_for(Ipv4Address gateway) const {
   for (const Route& r : table_.routes()) {
     if (r.gateway != gateway) continue;
-    const Route* now_used = route_to(r.destination.address);
+    const Route* now_used = route_to(r.destination.address, Purpose::Look);
     if (now_used != nullptr && now_used->gateway != gateway) return now_used->gateway;
   }
   return {};

@@ -70,12 +70,15 @@ class Routes {
   /// Takes advice about a gateway of a router's table, too.
   void watch(Ipv4Address gateway) { watched_.push_back(gateway); }
   [[nodiscard]] bool is_usable(Ipv4Address gateway) const { return health_.usable(gateway); }
+  /// The same for a packet of a router: a gateway that was given up is asked for again on its behalf.
+  [[nodiscard]] bool choose_gateway(Ipv4Address gateway) const { return health_.choose(gateway); }
   [[nodiscard]] Instant next_deadline() const { return health_.next_deadline(); }
   [[nodiscard]] std::optional<Ipv4Address> poll_retry(Instant now) { return health_.poll_retry(now); }
 
  private:
   [[nodiscard]] const Ipv4Prefix* connected(Ipv4Address address) const;
-  [[nodiscard]] const Route* route_to(Ipv4Address destination) const;
+  enum class Purpose { Traffic, Look };
+  [[nodiscard]] const Route* route_to(Ipv4Address destination, Purpose purpose = Purpose::Traffic) const;
   [[nodiscard]] bool is_gateway(Ipv4Address address) const;
   [[nodiscard]] Ipv4Address stand_in_for(Ipv4Address gateway) const;
 

@@ -68,15 +68,17 @@ class Wireside:
     def __enter__(self):
         self.tap = make_tap(address=f"{HOST}/24")
         self.process = subprocess.Popen([*self.command, "--tap", self.tap], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.PIPE, text=True)
         tool("curl", "-s", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-m", "10", "-o", "/dev/null",
              f"http://{ADDRESS}/")
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        complaints = self.process.communicate(timeout=30)[1]
         remove_tap(self.tap)
+        if self.process.returncode != 0:  # a sanitizer's report, too
+            raise Failure(f"{self.name} ended with {self.process.returncode}: {complaints[-2000:]}")
 
     def memory(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

@@ -27,6 +27,14 @@ def namespace():
 
 
 @pytest.fixture(autouse=True)
+def sockets(tmp_path, monkeypatch):
+    """The folder of this test's control sockets, which are not those of other tests or users."""
+    folder = tmp_path / "run"
+    monkeypatch.setenv("WIRESIDE_RUNTIME_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def no_other_routes():
     """Each test's TAP is the only one with the addresses."""
     yield

@@ -15,13 +15,6 @@ from wireside_lab import run, wireside_binary
 
 
 @pytest.fixture
-def sockets(tmp_path, monkeypatch):
-    """Control sockets of this test are not those of other tests or users."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path / "wireside"
-
-
-@pytest.fixture
 def server(sockets, wireside, tmp_path):
     folder = tmp_path / "www"
     folder.mkdir()

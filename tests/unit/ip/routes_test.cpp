@@ -136,13 +136,25 @@ TEST_F(DeadGatewayTest, WithAllGivenUpTheBestStays) {
 TEST_F(DeadGatewayTest, ItIsAskedAgainAfterItsRest) {
   EXPECT_EQ(routes.next_deadline(), Instant::max());
   negative(first_gateway, GatewayAdvice::NoAnswer);
+  EXPECT_EQ(routes.next_hop(far_host), second_gateway);
   EXPECT_EQ(routes.next_deadline(), now + GatewayHealth::rest);
   EXPECT_EQ(routes.poll_retry(now), std::nullopt);
   now += GatewayHealth::rest;
   EXPECT_EQ(routes.poll_retry(now), first_gateway);
   EXPECT_EQ(routes.poll_retry(now), std::nullopt);
-  EXPECT_EQ(routes.next_deadline(), now + GatewayHealth::rest);
   EXPECT_EQ(routes.next_hop(far_host), second_gateway) << "until it answers";
+  EXPECT_EQ(routes.next_deadline(), now + GatewayHealth::rest);
+}
+
+TEST_F(DeadGatewayTest, NobodyAsksForAGatewayThatNothingWouldUse) {
+  negative(first_gateway, GatewayAdvice::NoAnswer);
+  EXPECT_EQ(routes.next_deadline(), Instant::max());
+  now += 10 * GatewayHealth::rest;
+  EXPECT_EQ(routes.poll_retry(now), std::nullopt);
+  EXPECT_FALSE(routes.is_usable(first_gateway)) << "a table that shows it is no traffic";
+  EXPECT_EQ(routes.next_deadline(), Instant::max());
+  EXPECT_EQ(routes.next_hop(far_host), second_gateway);
+  EXPECT_EQ(routes.poll_retry(now), first_gateway);
 }
 
 TEST_F(DeadGatewayTest, ANeighbourThatIsNoGatewayDoesNotMatter) {
