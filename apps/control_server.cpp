@@ -74,6 +74,12 @@ std::expected<int, std::string> listen_at(const std::string& path) {
   return failed;
 }
 
+/// Of the environment; nullptr where it is not set.
+const char* only_folder() {
+  const char* folder = std::getenv("WIRESIDE_RUNTIME_DIR");
+  return folder != nullptr && *folder == '/' ? folder : nullptr;
+}
+
 /// Removes what processes that were killed left behind. A socket that was made just now may not listen yet.
 void sweep(const std::string& folder) {
   std::error_code ignored;
@@ -88,7 +94,7 @@ void sweep(const std::string& folder) {
 }  // namespace
 
 std::vector<std::string> control_folders() {
-  if (const char* only = std::getenv("WIRESIDE_RUNTIME_DIR"); only != nullptr && *only == '/') return {only};
+  if (const char* only = only_folder()) return {only};
   std::vector<std::string> out;
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr && *runtime == '/') out.push_back(std::string{runtime} + "/wireside");
@@ -99,6 +105,7 @@ std::vector<std::string> control_folders() {
 
 std::vector<std::string> searched_folders() {
   std::vector<std::string> out = control_folders();
+  if (only_folder() != nullptr) return out;
   const auto add = [&](std::string folder) {
     if (std::ranges::find(out, folder) == out.end()) out.push_back(std::move(folder));
   };

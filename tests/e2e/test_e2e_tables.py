@@ -119,7 +119,7 @@ def test_two_at_once_must_be_told_apart(server, sockets, tap, wireside, tmp_path
 
 
 def test_it_is_found_from_a_shell_without_the_folders_name(tap, wireside, tmp_path, monkeypatch):
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.delenv("WIRESIDE_RUNTIME_DIR")
     folder = f"/run/user/{os.geteuid()}"
     made = not os.path.isdir(folder)
     os.makedirs(folder, mode=0o700, exist_ok=True)
