@@ -42,6 +42,7 @@ constexpr Named<Connection> connection_names[] = {
 
 constexpr Named<DatagramOptions> datagram_names[] = {
     {"ttl", &DatagramOptions::ttl},
+    {"multicast_ttl", &DatagramOptions::multicast_ttl},
     {"tos", &DatagramOptions::tos},
     {"broadcast", &DatagramOptions::broadcast},
     {"mtu_discovery", &DatagramOptions::mtu_discovery},

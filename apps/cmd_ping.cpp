@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "asio_sockets.hpp"
@@ -37,7 +38,7 @@ struct PingOptions {
   double interval = 1.0;
   double wait = 1.0;
   std::uint16_t size = 56;
-  std::uint8_t ttl = 64;
+  std::optional<std::uint8_t> ttl;
   double deadline = 0;  ///< seconds; 0 = none
   std::string discovery = "dont";
   bool quiet = false;
@@ -96,7 +97,7 @@ class Ping {
   net::error_code prepare() {
     if (const auto ec = socket_.connect({destination_, Port{}})) return ec;
     DatagramOptions datagram;
-    datagram.ttl = options_.ttl;
+    if (options_.ttl) datagram.ttl = datagram.multicast_ttl = *options_.ttl;
     datagram.report_errors = true;
     datagram.mtu_discovery = discovery_named(options_.discovery);
     return socket_.set_options(datagram);
@@ -242,10 +243,9 @@ void register_ping(CLI::App& app, Action& chosen) {
       ->type_name("OCTETS")
       ->check(CLI::Range(0, 65507))
       ->capture_default_str();
-  command->add_option("-t,--ttl", options->ttl, "time to live of the requests")
+  command->add_option("-t,--ttl", options->ttl, "time to live of the requests (default 64, to a multicast group 1)")
       ->type_name("N")
-      ->check(CLI::Range(1, 255))
-      ->capture_default_str();
+      ->check(CLI::Range(1, 255));
   command
       ->add_option("-M,--pmtudisc", options->discovery,
                    "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")

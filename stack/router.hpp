@@ -12,8 +12,8 @@
 
 namespace wireside {
 
-/// Takes from each stack what is not for it, decides where it goes, and hands it to the stack of that interface. Source
-/// routes, record route and time stamps of packets in transit are left as they are.
+/// Takes from each stack what is not for it, decides where it goes, and hands it to the stack of that interface.
+/// Packets with a source route are refused (RFC 7126 section 4.3.5).
 class Router {
  public:
   /// Redirects sent per second at most, over all hosts (RFC 1812 section 4.3.2.8).
@@ -53,7 +53,9 @@ class Router {
   void follow_addresses();
   void follow_leases();
   void route(Instant now, std::size_t in, TransitPacket&& packet);
-  void undeliverable(Instant now, const TransitPacket& packet);
+  void undeliverable(Instant now, std::size_t out, const TransitPacket& packet);
+  [[nodiscard]] bool is_martian_source(Ipv4Address source) const;
+  [[nodiscard]] bool is_broadcast(Ipv4Address destination) const;
   [[nodiscard]] bool fits(Instant now, std::size_t in, const Way& way, const TransitPacket& packet);
   void redirect(Instant now, const Way& way, const TransitPacket& packet);
   void icmp_error(Instant now, std::size_t interface, const wire::IcmpHeader& error, const TransitPacket& packet);

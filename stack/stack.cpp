@@ -184,7 +184,7 @@ void Stack::watch_gateway(Ipv4Address gateway) { state_->ip.routes().watch(gatew
 const ip::Routes& Stack::routes() const { return state_->ip.routes(); }
 
 void Stack::announce(Instant now) { state_->announce(now); }
-void Stack::link_down() { state_->link.conflicts().link_down(); }
+void Stack::link_down() { state_->link_down(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
 std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.list_listeners(); }

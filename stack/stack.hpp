@@ -86,7 +86,9 @@ class Stack {
   /// What happened since, oldest first; never CheckAddress. Old news is dropped when nobody asks.
   [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
 
-  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP.
+  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP. After link_down()
+  /// addresses in use stay in use while they are probed for again (RFC 5227 section 2.1; where check_before_use is set)
+  /// and a lease is asked for again (INIT-REBOOT, RFC 2131 section 3.7).
   void announce(Instant now);
   /// The link carries nothing until announce() is called again: probing waits, as silence would prove nothing.
   void link_down();

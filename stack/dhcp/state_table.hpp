@@ -48,6 +48,18 @@ inline constexpr auto state_edges = [] {
       StateEdge{Rebooting, C::RequestUnanswered, Init, "3.2 step 3, no lease left"},
       StateEdge{Renewing, C::AckReceived, Bound, "4.4.5"},
       StateEdge{Rebinding, C::AckReceived, Bound, "4.4.5"},
+      // The link was down: the lease is asked for anew while its address stays in use (3.7).
+      StateEdge{Bound, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Renewing, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Rebinding, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Rebooting, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Checking, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Selecting, C::LinkReturned, Init, "3.7, nothing is held: at once instead of at the next try"},
+      StateEdge{Requesting, C::LinkReturned, Init, "3.7"},
+      StateEdge{Rebooting, C::LeaseExpired, Init, "4.4.5, with the address in use"},
+      StateEdge{Rebooting, C::AddressConflict, Init, "RFC 5227, 2.4"},
+      StateEdge{Rebooting, C::Released, Stopped, "4.4.6, with the address in use"},
+      StateEdge{Checking, C::Released, Stopped, "4.4.6, with the address in use"},
       StateEdge{Renewing, C::NakReceived, Init, "4.4.5"},
       StateEdge{Rebinding, C::NakReceived, Init, "4.4.5"},
 #define WIRESIDE_HOLDS(state)                                                                                    \
@@ -84,7 +96,7 @@ constexpr std::optional<DhcpState> next_state(DhcpState from, DhcpCause cause) {
   return std::nullopt;
 }
 
-/// The client may use its address.
+/// The client may use its address. In REBOOTING and CHECKING it may if it could before (Client::holds_address).
 constexpr bool holds_address(DhcpState s) {
   return s == DhcpState::Bound || s == DhcpState::Renewing || s == DhcpState::Rebinding;
 }

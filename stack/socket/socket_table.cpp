@@ -195,6 +195,7 @@ Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
   const auto o = state_->udp.options(s->datagram);
   if (!o) return fail(o.error());
   return DatagramOptions{.ttl = o->ttl,
+                         .multicast_ttl = o->multicast_ttl,
                          .tos = o->tos,
                          .broadcast = s->broadcast,
                          .mtu_discovery = o->mtu_discovery,
@@ -208,6 +209,7 @@ Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOpt
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
   const udp::UdpOptions o{.ttl = options.ttl,
+                          .multicast_ttl = options.multicast_ttl,
                           .tos = options.tos,
                           .mtu_discovery = options.mtu_discovery,
                           .report_errors = options.report_errors,

@@ -55,6 +55,7 @@ using udp::PathMtuDiscovery;
 /// Options of datagram and echo sockets.
 struct DatagramOptions {
   std::uint8_t ttl = 64;
+  std::uint8_t multicast_ttl = 1;  ///< of what goes to a multicast group (RFC 1112 section 6.1)
   std::uint8_t tos = 0;
   bool broadcast = false;  ///< permission to send to broadcast addresses
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;

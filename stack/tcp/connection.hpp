@@ -132,6 +132,13 @@ struct Receiver {
   [[nodiscard]] std::uint32_t rcv_wnd() const { return span_octets(rcv_nxt, rcv_adv); }
 };
 
+/// An ACK that is owed for a segment before the latest one: what it would have said at once.
+struct OwedAck {
+  TxReason reason = TxReason::OutOfOrder;
+  std::uint8_t sack_count = 0;
+  std::array<wire::SackBlock, 4> sack{};
+};
+
 /// What the next poll should send besides data.
 struct OutputWork {
   bool syn = false;         ///< SYN or SYN-ACK
@@ -142,7 +149,9 @@ struct OutputWork {
   bool sws_override = false;  ///< send what fits, however small
   bool ack_now = false;
   TxReason ack_reason = TxReason::Ack;
-  unsigned duplicate_acks = 0;  ///< further ACKs owed for out-of-order segments (peers without SACK count them)
+  /// Owed before that one, oldest first: duplicate ACKs of the same RCV.NXT, which senders count (RFC 5681
+  /// section 4.2).
+  std::vector<OwedAck> owed_acks;
 };
 
 class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>, public DeadlineNode {

@@ -70,6 +70,7 @@ struct TcpConfig {
   Duration fin_wait_2_timeout = std::chrono::seconds{60};  ///< after close() (not shutdown) only
   std::size_t max_syn_queue = 1024;                        ///< half-open connections over all listeners
   std::size_t max_time_wait = 65536;
+  /// Opened or accepted; beyond, connect() fails with NoBuffers and a listener drops SYNs.
   std::size_t max_connections = std::size_t{1} << 20;
   std::size_t max_reassembly_slices = 1024;  ///< out-of-order pieces held per connection
   std::uint16_t ephemeral_first = 49152;     ///< RFC 6056 section 3.2

@@ -66,7 +66,7 @@ void LayerState::close_listener(Instant now, ListenerHandle h) {
     HalfOpen& record = *half_open.find(handle);
     ControlSegment r = control_from(now, record, TxReason::ResetListenerClosed);
     r.header.flags.rst = true;
-    send_control(r);
+    send_control(now, r);
     drop_half_open(record);
   }
   const auto waiting = std::move(l->accept_queue);

@@ -33,6 +33,7 @@ enum class PathMtuDiscovery : std::uint8_t {
 
 struct UdpOptions {
   std::uint8_t ttl = 64;
+  std::uint8_t multicast_ttl = 1;  ///< to multicast groups (RFC 1112 section 6.1)
   std::uint8_t tos = 0;
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
   bool report_errors = false;               ///< keep what the network said of what was sent, for take_error_report

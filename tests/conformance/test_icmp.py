@@ -1,12 +1,13 @@
 """ICMP (RFC 792, RFC 1122 section 3.2.2) and its errors as sockets see them (RFC 5927)."""
 import time
+from socket import inet_aton
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
 from scapy.layers.l2 import Ether
 
 from wireside_dut import DutError
-from wireside_wire import BROADCAST, DUT_IP, PEER_IP, pattern
+from wireside_wire import BROADCAST, DUT_IP, PEER_IP, internet_checksum, pattern
 
 
 def is_icmp(frame):
@@ -25,6 +26,16 @@ def test_echo_returns_identifier_sequence_and_octets(wire, size):
     assert (reply[ICMP].type, reply[ICMP].code, reply[ICMP].id, reply[ICMP].seq) == (0, 0, 0xbeef, 513)
     assert bytes(reply[ICMP].payload)[:size] == pattern(size)
     assert (reply[IP].src, reply[IP].dst, reply[IP].len) == (DUT_IP, PEER_IP, 28 + size)
+
+
+@pytest.mark.requirement("ICMP-17")
+def test_record_route_comes_back_with_the_device_in_it(wire):
+    wire.send(wire.packet(options=[IPOption_RR(length=11, pointer=4, routers=["0.0.0.0", "0.0.0.0"])]) / ICMP(type=8))
+    reply = wire.expect(is_icmp)
+    assert reply[ICMP].type == 0
+    assert bytes(reply[IP])[20:31] == b"\x07\x0b\x08" + inet_aton(DUT_IP) + bytes(4)
+    header = bytes(reply[IP])[:reply[IP].ihl * 4]
+    assert internet_checksum(header) == 0
 
 
 @pytest.mark.requirement("ICMP-01")

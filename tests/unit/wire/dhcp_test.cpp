@@ -179,7 +179,7 @@ DhcpMessage any_message() {
   m.siaddr = arbitrary::ipv4_address();
   m.giaddr = arbitrary::ipv4_address();
   m.chaddr = arbitrary::mac();
-  if (any<bool>()) m.type = static_cast<DhcpMessageType>(*rc::gen::inRange(1, 9));
+  if (any<bool>()) m.type = static_cast<DhcpMessageType>(*rc::gen::inRange(1, 10));
   m.requested_address = maybe_address();
   m.server_id = maybe_address();
   m.lease_seconds = maybe<std::uint32_t>();
