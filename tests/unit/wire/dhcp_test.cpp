@@ -102,7 +102,7 @@ TEST(Dhcp, MalformedMessages) {
            "350102 3604 0a0000",  // runs past the end
            "35020202 ff",         // message type of two octets
            "350100 ff",
-           "350109 ff",                  // unknown message type
+           "35010a ff",                  // unknown message type
            "3500 ff",                    // no octet at all
            "350102 3603 0a0000 ff",      // server identifier of three
            "350102 3305 0000000e10 ff",  // lease time of five
