@@ -68,13 +68,13 @@ asio::awaitable<void> until_cancelled() {
 asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surroundings around) {
   HttpServer server{around.runtime(), std::move(root), options.http()};
   if (const auto ec = server.listen()) {
-    complain(fmt::format("port {}: {}", options.port, ec.message()));
+    complain(fmt::format("port {}: {}\n  try: another --port", options.port, ec.message()));
     co_return exit_failure;
   }
   TaskGroup tasks{co_await asio::this_coro::executor};
   if (!options.no_small_services) {
     if (const auto started = start_small_services(around.runtime(), tasks); !started) {
-      complain(started.error());
+      complain(started.error() + "\n  try: another --port, or --no-small-services");
       co_return exit_failure;
     }
   }

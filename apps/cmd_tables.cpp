@@ -37,7 +37,7 @@ using Format = std::function<std::string(const json::array&, const TableOptions&
 
 /// One subcommand.
 struct Table {
-  const char* op;
+  ControlQuestion question;
   const char* what;
   Select select;
   Format format;
@@ -70,28 +70,27 @@ void take_words(const std::string& op, TableOptions& options) {
 }
 
 int show(const Table& table, const TableOptions& options) {
-  const std::string op = table.op;
   const auto path = choose_control(options.control_path, options.tap);
   if (!path) {
     complain(path.error());
     return exit_failure;
   }
-  auto answer = ask_control(*path, {{"op", op}});
+  const auto answer = ask_control(*path, table.question);
   if (!answer) {
     complain(answer.error());
     return exit_failure;
   }
-  const json::value* lines = answer->if_contains(op);
-  if (lines == nullptr || !lines->is_array()) {
-    complain(fmt::format("{}: the answer has no \"{}\"", *path, op));
+  auto lines = control_table(*answer, table.question);
+  if (!lines) {
+    complain(fmt::format("{}: {}", *path, lines.error()));
     return exit_failure;
   }
   TableOptions told = options;
   if (const json::value* pid = answer->if_contains("pid"); pid != nullptr && pid->is_int64()) {
     told.ss.process = fmt::format("users:((\"wireside\",pid={}))", pid->get_int64());
   }
-  const json::array selected = table.select(lines->get_array(), told);
-  if (op == "addr" && selected.empty()) {
+  const json::array selected = table.select(*lines, told);
+  if (table.question == ControlQuestion::Addr && selected.empty()) {
     complain(fmt::format("this wireside has no interface {}\n  try: wireside addr", options.dev));
     return exit_failure;
   }
@@ -100,7 +99,7 @@ int show(const Table& table, const TableOptions& options) {
 }
 
 CLI::App* add_table(CLI::App& app, Action& chosen, const Table& table, const std::shared_ptr<TableOptions>& options) {
-  CLI::App* command = app.add_subcommand(table.op, table.what);
+  CLI::App* command = app.add_subcommand(std::string{to_string(table.question)}, table.what);
   command->add_option("--tap", options->tap, "the wireside with this TAP (default: the only one that runs)")
       ->type_name("NAME");
   command->add_option("--control", options->control_path, "its control socket")->type_name("PATH");
@@ -118,7 +117,7 @@ void add_ip_table(CLI::App& app, Action& chosen, const Table& table, const std::
   command->add_option("words", options->words, "[show] [dev NAME], as behind `ip`")->type_name("WORD");
   command->callback([options, &chosen, table] {
     chosen = [options, table] {
-      take_words(table.op, *options);
+      take_words(std::string{to_string(table.question)}, *options);
       return show(table, *options);
     };
   });
@@ -127,7 +126,7 @@ void add_ip_table(CLI::App& app, Action& chosen, const Table& table, const std::
 json::array of_interface(const json::array& lines, const TableOptions& o) { return select_interface(lines, o.dev); }
 
 void register_ss(CLI::App& app, Action& chosen) {
-  const Table table{"ss", "sockets of a running wireside",
+  const Table table{ControlQuestion::Ss, "sockets of a running wireside",
                     [](const json::array& lines, const TableOptions& o) { return select_sockets(lines, o.ss); },
                     [](const json::array& lines, const TableOptions& o) { return format_sockets(lines, o.ss); }};
   auto options = std::make_shared<TableOptions>();
@@ -146,7 +145,7 @@ void register_ss(CLI::App& app, Action& chosen) {
 }
 
 void register_stats(CLI::App& app, Action& chosen) {
-  const Table table{"stats", "counters of a running wireside",
+  const Table table{ControlQuestion::Stats, "counters of a running wireside",
                     [](const json::array& lines, const TableOptions& o) { return select_counters(lines, o.words); },
                     [](const json::array& lines, const TableOptions& o) { return format_statistics(lines, o.zeros); }};
   auto options = std::make_shared<TableOptions>();
@@ -163,24 +162,24 @@ void register_stats(CLI::App& app, Action& chosen) {
 void register_tables(CLI::App& app, Action& chosen) {
   register_ss(app, chosen);
   add_ip_table(app, chosen,
-               {"neigh", "neighbour cache (ARP) of a running wireside", of_interface,
+               {ControlQuestion::Neigh, "neighbour cache (ARP) of a running wireside", of_interface,
                 [](const json::array& lines, const TableOptions&) { return format_neighbours(lines); }},
                {"neighbour", "neighbor"});
   add_ip_table(app, chosen,
-               {"route", "routes of a running wireside",
+               {ControlQuestion::Route, "routes of a running wireside",
                 [](const json::array& lines, const TableOptions& o) {
                   return o.cached ? select_cached(of_interface(lines, o)) : of_interface(lines, o);
                 },
                 [](const json::array& lines, const TableOptions&) { return format_routes(lines); }},
                {});
   add_ip_table(app, chosen,
-               {"addr", "addresses of a running wireside", of_interface,
+               {ControlQuestion::Addr, "addresses of a running wireside", of_interface,
                 [](const json::array& lines, const TableOptions&) { return format_addresses(lines); }},
                {"address"});
   register_stats(app, chosen);
   auto options = std::make_shared<TableOptions>();
   add_table(app, chosen,
-            {"dns", "DNS servers, cache and counters of a running wireside", of_interface,
+            {ControlQuestion::Dns, "DNS servers, cache and counters of a running wireside", of_interface,
              [](const json::array& lines, const TableOptions&) { return format_names(lines); }},
             options);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <random>
 
@@ -263,7 +264,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
                    ->group(group);
   subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, std::numeric_limits<int>::max()))
       ->excludes(name)
       ->group(group);
   add_network_options(subcommand, out);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "control_request.hpp"
 #include "router.hpp"
 #include "runtime.hpp"
 
@@ -21,9 +22,8 @@ struct ControlSubject {
   const Router* router = nullptr;
 };
 
-/// The answer to {"op": "hello" | "ss" | "neigh" | "route" | "addr" | "stats" | "dns"}: {"ok":true,...} or
-/// {"ok":false,"message": SENTENCE} (docs/control.md).
-[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
+/// {"ok":true,"command":...,"pid":...} and the table that was asked for, by the question's name (docs/control.md).
+[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, ControlQuestion question);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
 /// and /tmp/wireside-UID; or $WIRESIDE_RUNTIME_DIR alone where it is set.
@@ -53,7 +53,7 @@ class ControlServer {
 
 /// Sends one request to a control socket and waits for the answer, two seconds at most. The error is a sentence.
 [[nodiscard]] std::expected<boost::json::object, std::string> ask_control(const std::string& path,
-                                                                          const boost::json::object& request);
+                                                                          ControlQuestion question);
 
 /// A wireside that runs now.
 struct RunningWireside {

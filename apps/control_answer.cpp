@@ -245,40 +245,41 @@ json::object statistics_of(const std::string& dev, const Stack& stack) {
   return {{"dev", dev}, {"counters", std::move(counters)}, {"drops", std::move(drops)}};
 }
 
-json::object refusal(std::string_view message) { return {{"ok", false}, {"message", message}}; }
-
 }  // namespace
 
-json::object control_answer(const ControlSubject& subject, const json::object& request) {
-  const json::value* op = request.if_contains("op");
-  if (op == nullptr || !op->is_string()) return refusal("the request has no \"op\"");
-  const std::string_view what{op->get_string().data(), op->get_string().size()};
+json::object control_answer(const ControlSubject& subject, ControlQuestion question) {
   json::array lines;
-  if (what == "route" && subject.router != nullptr) add_router_routes(subject, lines);
+  if (question == ControlQuestion::Route && subject.router != nullptr) add_router_routes(subject, lines);
   for (Runtime* runtime : subject.interfaces) {
     const std::string& dev = runtime->device().name();
     const Stack& stack = runtime->stack();
-    if (what == "hello") {
-      lines.emplace_back(dev);
-    } else if (what == "ss") {
-      add_connections(*runtime, stack, lines);
-      add_datagram_sockets(dev, stack, lines);
-    } else if (what == "neigh") {
-      add_neighbours(dev, stack, lines);
-    } else if (what == "route") {
-      if (subject.router == nullptr) add_routes(dev, stack.routes(), lines);
-      add_learnt_routes(*runtime, stack, lines);
-    } else if (what == "addr") {
-      lines.push_back(address_of(*runtime, stack));
-    } else if (what == "stats") {
-      lines.push_back(statistics_of(dev, stack));
-    } else if (what == "dns") {
-      lines.push_back(names_of(*runtime));
-    } else {
-      return refusal("unknown \"op\": hello, ss, neigh, route, addr, stats and dns are known");
+    switch (question) {
+      case ControlQuestion::Hello:
+        lines.emplace_back(dev);
+        break;
+      case ControlQuestion::Ss:
+        add_connections(*runtime, stack, lines);
+        add_datagram_sockets(dev, stack, lines);
+        break;
+      case ControlQuestion::Neigh:
+        add_neighbours(dev, stack, lines);
+        break;
+      case ControlQuestion::Route:
+        if (subject.router == nullptr) add_routes(dev, stack.routes(), lines);
+        add_learnt_routes(*runtime, stack, lines);
+        break;
+      case ControlQuestion::Addr:
+        lines.push_back(address_of(*runtime, stack));
+        break;
+      case ControlQuestion::Stats:
+        lines.push_back(statistics_of(dev, stack));
+        break;
+      case ControlQuestion::Dns:
+        lines.push_back(names_of(*runtime));
+        break;
     }
   }
-  return {{"ok", true}, {"command", subject.command}, {"pid", ::getpid()}, {what, std::move(lines)}};
+  return {{"ok", true}, {"command", subject.command}, {"pid", ::getpid()}, {to_string(question), std::move(lines)}};
 }
 
 }  // namespace wireside::apps

@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -112,22 +110,16 @@ std::string list_of(const std::vector<RunningWireside>& all) {
 
 }  // namespace
 
-std::expected<json::object, std::string> ask_control(const std::string& path, const json::object& request) {
+std::expected<json::object, std::string> ask_control(const std::string& path, ControlQuestion question) {
   const Connection connection;
   std::string text;
-  if (!connection.connect(path) || !connection.send(json::serialize(request) + "\n") ||
+  if (!connection.connect(path) || !connection.send(control_request(question) + "\n") ||
       !connection.receive_line(text)) {
     return failure(path);
   }
-  boost::system::error_code ec;
-  json::value answer = json::parse(text, ec);
-  if (ec || !answer.is_object()) return std::unexpected{fmt::format("{}: the answer is no JSON object", path)};
-  json::object& fields = answer.get_object();
-  const json::value* ok = fields.if_contains("ok");
-  if (ok != nullptr && ok->is_bool() && ok->get_bool()) return std::move(fields);
-  const json::value* message = fields.if_contains("message");
-  const bool told = message != nullptr && message->is_string();
-  return std::unexpected{fmt::format("{}: {}", path, told ? message->get_string().c_str() : "it refuses")};
+  auto answer = parse_control_answer(text);
+  if (!answer) return std::unexpected{fmt::format("{}: {}", path, answer.error())};
+  return answer;
 }
 
 std::vector<RunningWireside> find_running() {
@@ -136,7 +128,7 @@ std::vector<RunningWireside> find_running() {
     std::error_code ec;
     for (const auto& file : std::filesystem::directory_iterator{folder, ec}) {
       if (file.path().extension() != ".sock") continue;
-      const auto answer = ask_control(file.path(), {{"op", "hello"}});
+      const auto answer = ask_control(file.path(), ControlQuestion::Hello);
       if (!answer) continue;
       RunningWireside w;
       w.path = file.path();

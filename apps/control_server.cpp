@@ -9,7 +9,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -174,8 +173,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
 
   /// What follows cannot be told from the rest of the line: the connection ends behind the answer.
   void refuse_long_line(const std::shared_ptr<Client>& client) {
-    const json::object refusal{{"ok", false}, {"message", fmt::format("a request has {} octets at most", max_request)}};
-    client->reply = json::serialize(refusal) + "\n";
+    const std::string why = fmt::format("a request has {} octets at most", max_request);
+    client->reply = json::serialize(control_refusal(why)) + "\n";
     asio::async_write(client->socket, asio::buffer(client->reply),
                       [self = weak_from_this(), client](error_code, std::size_t) {
                         if (const auto impl = self.lock()) --impl->clients_;
@@ -193,12 +192,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::string answer(const std::string& line) const {
-    error_code ec;
-    const json::value request = json::parse(line, ec);
-    if (ec || !request.is_object()) {
-      return json::serialize(json::object{{"ok", false}, {"message", "the request is no JSON object"}});
-    }
-    return json::serialize(control_answer(subject_, request.get_object()));
+    const auto question = parse_control_request(line);
+    return json::serialize(question ? control_answer(subject_, *question) : control_refusal(question.error()));
   }
 
   Local::acceptor acceptor_;

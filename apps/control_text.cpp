@@ -30,7 +30,8 @@ double number(const json::object& o, std::string_view name) {
 }
 
 std::uint64_t count(const json::object& o, std::string_view name) {
-  return static_cast<std::uint64_t>(std::llround(std::max(0.0, number(o, name))));
+  constexpr double most = 9e18;  // what a signed 64-bit number holds
+  return static_cast<std::uint64_t>(std::llround(std::clamp(number(o, name), 0.0, most)));
 }
 
 const json::object* inner(const json::object& o, std::string_view name) {

@@ -8,6 +8,8 @@
 
 namespace wireside::apps {
 
+// Each takes the table of an answer (control_table): an array of objects.
+
 /// Which sockets `wireside ss` shows, and how much of each.
 struct SsOptions {
   bool tcp = false, udp = false;  ///< neither: both, and echo sockets

@@ -27,6 +27,7 @@ bool RedirectCache::take(Instant now, Ipv4Address from, Ipv4Address destination,
   if (!config_.accept || routes_.classify(destination) != AddressKind::Unicast) return false;
   const auto current = next_hop(destination);
   if (!current || *current != from || gateway == from) return false;
+  if (destination == from) return false;  // a neighbour itself: no gateway leads to it
   if (routes_.classify(gateway) != AddressKind::Unicast) return false;
   const auto& own = routes_.addresses();
   const bool same_network =

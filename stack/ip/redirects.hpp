@@ -31,8 +31,8 @@ class RedirectCache {
 
   /// First hop to a unicast destination: as redirected, else as routed. Error: NetworkUnreachable.
   [[nodiscard]] Result<Ipv4Address> next_hop(Ipv4Address destination) const;
-  /// A redirect about a packet of ours. Taken, as a route to that one host, only when it comes from the current first
-  /// hop and names another neighbour on the same network (IP-18). False when it is ignored.
+  /// A redirect about a packet of ours. Taken, as a route to that one host, only when it comes from the current
+  /// first-hop gateway and names another neighbour on the same network (IP-18). False when it is ignored.
   bool take(Instant now, Ipv4Address from, Ipv4Address destination, Ipv4Address gateway);
   /// Forgets what names this gateway: it does not work.
   void forget(Ipv4Address gateway);

@@ -109,7 +109,7 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::IcmpBadChecksum, "bad ICMP checksum"},
     {DropReason::IcmpUnknownType, "unknown ICMP type"},
     {DropReason::IcmpRateLimited, "ICMP error rate limited"},
-    {DropReason::IcmpSuppressed, "ICMP error not allowed here"},
+    {DropReason::IcmpSuppressed, "ICMP not wanted here"},
     {DropReason::IcmpNotCredible, "ICMP message about what we did not send"},
     {DropReason::UdpMalformed, "malformed UDP header"},
     {DropReason::UdpBadChecksum, "bad UDP checksum"},
