@@ -37,6 +37,7 @@ constexpr Named<Connection> connection_names[] = {
     {"linger_ms", &Connection::linger},
     {"max_segment", &Connection::max_segment},
     {"quick_ack", &Connection::quick_ack},
+    {"report_errors", &Connection::report_errors},
 };
 
 constexpr Named<DatagramOptions> datagram_names[] = {

@@ -89,10 +89,7 @@ class Ping {
     socket_.close();
     fmt::print("\n{}", statistics_.summary(options_.destination, took));
     std::fflush(stdout);
-    while (tasks_.size() > 0) {
-      timer_.expires_after(std::chrono::milliseconds{1});
-      co_await timer_.async_wait(asio::use_awaitable);
-    }
+    (void)co_await tasks_.join();
     co_return statistics_.received() > 0 ? exit_ok : exit_failure;
   }
 

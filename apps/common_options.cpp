@@ -219,7 +219,7 @@ static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
 }
 
-static void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
+void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand
       .add_flag("--no-acd", out.no_acd,
                 "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")

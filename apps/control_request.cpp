@@ -13,7 +13,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::string_view, control_questions> names{"hello", "ss", "neigh", "route", "addr", "stats"};
+constexpr std::array<std::string_view, control_questions> names{"hello", "ss",    "neigh", "route",
+                                                                "addr",  "stats", "dns"};
 
 }  // namespace
 
@@ -36,7 +37,7 @@ std::expected<ControlQuestion, std::string> parse_control_request(std::string_vi
   const json::value* op = request.get_object().if_contains("op");
   if (op == nullptr || !op->is_string()) return std::unexpected{"the request has no \"op\""};
   if (const auto question = control_question(op->get_string())) return *question;
-  return std::unexpected{"unknown \"op\": hello, ss, neigh, route, addr and stats are known"};
+  return std::unexpected{"unknown \"op\": hello, ss, neigh, route, addr, stats and dns are known"};
 }
 
 json::object control_refusal(std::string_view message) { return {{"ok", false}, {"message", message}}; }

@@ -10,8 +10,8 @@
 
 namespace wireside::apps {
 
-enum class ControlQuestion : std::uint8_t { Hello, Ss, Neigh, Route, Addr, Stats };
-inline constexpr std::uint8_t control_questions = 6;
+enum class ControlQuestion : std::uint8_t { Hello, Ss, Neigh, Route, Addr, Stats, Dns };
+inline constexpr std::uint8_t control_questions = 7;
 
 /// "ss": the "op" of a request, the subcommand that asks it, and the field that holds the answer.
 [[nodiscard]] std::string_view to_string(ControlQuestion question);

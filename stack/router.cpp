@@ -1,6 +1,7 @@
 #include "router.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +30,7 @@ std::size_t Router::add_interface(Stack& stack) {
   interfaces_.push_back(&stack);
   touched_.push_back(false);
   addresses_.emplace_back();
+  leased_.emplace_back();
   follow_addresses();
   return interfaces_.size() - 1;
 }
@@ -55,6 +57,31 @@ void Router::follow_addresses() {
   }
 }
 
+/// A DHCP server's gateway is one for the whole router.
+void Router::follow_leases() {
+  const auto is_leased = [](const ip::Route& r) { return r.origin == ip::RouteOrigin::Dhcp; };
+  bool changed = false;
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    auto leased = interfaces_[i]->routes().routes() | std::views::filter(is_leased);
+    if (std::ranges::equal(leased_[i], leased)) continue;
+    leased_[i].assign(leased.begin(), leased.end());
+    changed = true;
+  }
+  if (!changed) return;
+  table_.remove_if(is_leased);
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    for (ip::Route route : leased_[i]) {
+      // One set by hand to the same destination through the same gateway stays.
+      const auto same = [&](const ip::Route& r) {
+        return r.destination == route.destination && r.gateway == route.gateway;
+      };
+      if (std::ranges::any_of(table_.routes(), same)) continue;
+      route.interface = static_cast<std::uint16_t>(i);
+      std::ignore = table_.add(route);
+    }
+  }
+}
+
 Result<void> Router::add_route(ip::Route route) {
   follow_addresses();
   const auto connected = table_.find(route.gateway);
@@ -71,6 +98,7 @@ void Router::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gat
 
 void Router::pump(Instant now) {
   follow_addresses();
+  follow_leases();
   TransitPacket packet;
   // What one interface delivers may make another answer: go round until all are quiet, but not for ever.
   constexpr unsigned max_rounds = 16;

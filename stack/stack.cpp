@@ -191,6 +191,10 @@ std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.l
 std::vector<udp::SocketStatus> Stack::datagram_sockets() const { return state_->udp.list(); }
 std::vector<link::NeighbourInfo> Stack::neighbours() const { return state_->link.neighbours().list(); }
 
+std::vector<ip::RedirectInfo> Stack::redirects() const { return state_->ip.redirects().list(); }
+std::vector<ip::PathMtuInfo> Stack::path_mtus() const { return state_->ip.path_mtus().list(); }
+std::vector<Ipv4Prefix> Stack::tentative_addresses() const { return state_->tentative_addresses(); }
+
 Statistics Stack::statistics() const {
   Statistics all{.count = state_->sink.count};
   for (std::size_t i = 0; i < all.drops.size(); ++i) all.drops[i] = state_->sink.drops(observe::DropReason(i));

@@ -84,6 +84,7 @@ class StackState {
   void announce(Instant now);
   void link_down();
   [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
+  [[nodiscard]] const std::vector<Ipv4Prefix>& tentative_addresses() const { return tentative_; }
 
   // stack_input.cpp
   void handle_frame(Instant now, const Packet& frame);
@@ -124,7 +125,7 @@ class StackState {
   [[nodiscard]] bool fragmentation_needed(Instant now, const ip::IcmpErrorReport& report);
   void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
   /// Tells the transport protocol of `report.tuple` that the network cannot do it. `seq`: TCP, where it is known.
-  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const udp::ErrorReport& report,
+  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const ErrorReport& report,
                        bool hard);
 
   // stack_dhcp.cpp

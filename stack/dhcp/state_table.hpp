@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "observe/state_graph.hpp"
 #include "observe/vocabulary.hpp"
 
 namespace wireside::dhcp {
@@ -85,16 +86,7 @@ inline constexpr auto state_edges = [] {
   };
 }();
 
-/// One (state, cause) leads to one state.
-constexpr bool state_table_is_deterministic() {
-  for (std::size_t i = 0; i < state_edges.size(); ++i) {
-    for (std::size_t j = i + 1; j < state_edges.size(); ++j) {
-      if (state_edges[i].from == state_edges[j].from && state_edges[i].cause == state_edges[j].cause) return false;
-    }
-  }
-  return true;
-}
-static_assert(state_table_is_deterministic());
+static_assert(observe::is_deterministic(state_edges));
 
 /// Where `cause` leads; nullopt when the table has no such edge.
 constexpr std::optional<DhcpState> next_state(DhcpState from, DhcpCause cause) {
@@ -110,6 +102,6 @@ constexpr bool holds_address(DhcpState s) {
 }
 
 /// The table as a Graphviz digraph.
-[[nodiscard]] std::string state_table_dot();
+[[nodiscard]] inline std::string state_table_dot() { return observe::state_graph("dhcp", state_edges); }
 
 }  // namespace wireside::dhcp

@@ -48,6 +48,13 @@ void RedirectCache::forget(Ipv4Address gateway) {
   std::erase_if(entries_, [&](const auto& e) { return e.second.gateway == gateway; });
 }
 
+std::vector<RedirectInfo> RedirectCache::list() const {
+  std::vector<RedirectInfo> out;
+  for (const auto& [destination, e] : entries_) out.push_back({destination, e.gateway, e.expires});
+  std::ranges::sort(out, {}, &RedirectInfo::destination);
+  return out;
+}
+
 Instant RedirectCache::next_deadline() const {
   const Entry* oldest = by_age_.front();
   return oldest == nullptr ? Instant::max() : oldest->expires;

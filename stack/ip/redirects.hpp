@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/address.hpp"
 #include "base/intrusive_list.hpp"
@@ -13,6 +14,13 @@
 #include "ip/routes.hpp"
 
 namespace wireside::ip {
+
+/// An entry, for listings.
+struct RedirectInfo {
+  Ipv4Address destination;
+  Ipv4Address gateway;
+  Instant expires;
+};
 
 class RedirectCache {
  public:
@@ -34,6 +42,8 @@ class RedirectCache {
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
   void handle_timeouts(Instant now);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// By destination.
+  [[nodiscard]] std::vector<RedirectInfo> list() const;
 
  private:
   struct AgeTag;

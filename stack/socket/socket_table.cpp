@@ -173,8 +173,8 @@ Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const 
 Result<ErrorReport> SocketTable::take_error_report(SocketHandle h) {
   const Socket* s = state_->sockets.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
-  if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
-  auto report = state_->udp.take_error_report(s->datagram);
+  auto report = s->kind == SocketKind::Stream ? state_->tcp.take_error_report(s->connection)
+                                              : state_->udp.take_error_report(s->datagram);
   if (!report) return fail(Error::WouldBlock);
   return std::move(*report);
 }

@@ -28,6 +28,7 @@ struct SocketEvent {
   bool connected = false;  ///< active open finished well
   bool failed = false;     ///< the socket ended with `error`
   bool closed = false;     ///< orderly end of both directions
+  bool reported = false;   ///< a stream has a new entry for take_error_report
   Error error = Error::WouldBlock;
 };
 
@@ -49,7 +50,6 @@ struct ReceivedDatagram {
   std::uint16_t echo_sequence = 0;  ///< Echo sockets
 };
 
-using udp::ErrorReport;
 using udp::PathMtuDiscovery;
 
 /// Options of datagram and echo sockets.

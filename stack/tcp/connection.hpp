@@ -180,7 +180,8 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   Instant challenge_window;
   std::optional<Error> error;
   std::optional<Error> soft_error;
-  std::uint8_t pending_events = 0;  ///< bit per TcpEvent::Kind
+  std::vector<ErrorReport> reports;  ///< oldest first
+  std::uint8_t pending_events = 0;   ///< bit per TcpEvent::Kind
 
   [[nodiscard]] TcpState state() const { return state_; }
   /// The only writer of the state. Refuses (false) an edge that is not in the table.

@@ -66,7 +66,7 @@ class LayerState {
   void close(Instant now, ConnectionHandle h);
   void abort(Instant now, ConnectionHandle h);
   Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
-  void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+  void network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard);
   void fail_address(Instant now, IpAddress address, Error error);
   void fail_all(Instant now, Error error);
 

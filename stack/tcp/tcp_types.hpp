@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "observe/vocabulary.hpp"
 #include "packet/buffer.hpp"
+#include "packet/error_report.hpp"
 #include "wire/tcp.hpp"
 
 namespace wireside::tcp {
@@ -34,6 +35,7 @@ struct ConnectionOptions {
   std::optional<Duration> linger;                  ///< close(): 0 = abort with RST; nullopt = orderly in the background
   std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
   bool quick_ack = false;                          ///< acknowledge every segment at once
+  bool report_errors = false;                      ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -108,6 +110,7 @@ struct TcpEvent {
     Writable,     ///< room in the send buffer again
     Failed,       ///< the connection ended with `error`
     Closed,       ///< everything sent was acknowledged and both directions are closed
+    Reported,     ///< take_error_report() has something new
   };
   Kind kind = Kind::Readable;
   ConnectionHandle connection;  ///< invalid for AcceptReady

@@ -104,6 +104,15 @@ class Socket:
         answer["data"] = bytes.fromhex(answer["hex"])
         return answer
 
+    def recverr(self, timeout_ms=1000):
+        """The oldest entry of the error queue (set the option report_errors first); None when there is none."""
+        try:
+            return self.call("recverr", timeout_ms=timeout_ms)
+        except DutError as refused:
+            if refused.error != "EAGAIN":
+                raise
+            return None
+
     def shutdown(self, how="send"):
         self.call("shutdown", how=how)
 

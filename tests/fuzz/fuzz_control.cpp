@@ -35,6 +35,10 @@ void answer(std::string_view line) {
     require(format_routes(*lines).empty() == lines->empty(), "a line each");
     require(format_addresses(*lines).empty() == lines->empty(), "a line each");
     require(format_statistics(*lines, true).empty() == lines->empty(), "a line each");
+    require(format_names(*lines).empty() == lines->empty(), "a line each");
+    require(select_cached(*lines).size() <= lines->size(), "a part of them");
+    require(select_interface(*lines, "").size() == lines->size(), "all of them");
+    require(select_counters(*lines, {"Tcp*"}).size() == lines->size(), "fewer counters, as many interfaces");
   }
 }
 

@@ -23,6 +23,36 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01
   EXPECT_TRUE(drain(left.stack).empty());
 }
 
+TEST_F(RouterTest, ALeasedGatewayServesAllInterfaces) {
+  auto header = to_right();
+  header.destination = Ipv4Address{192, 0, 2, 1};
+  const ip::Route leased{.destination = {Ipv4Address{}, 0}, .gateway = right_host, .origin = ip::RouteOrigin::Dhcp};
+  ASSERT_TRUE(right.stack.add_route(leased));
+  send(header);
+  const auto frames = drain(right.stack);
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(dissect(frames[0]).ethernet.destination, right_mac);
+  ASSERT_EQ(router.table().find(header.destination).size(), 1U);
+  EXPECT_EQ(router.table().find(header.destination).front().interface, 1);
+  pump();
+  right.stack.remove_route({Ipv4Address{}, 0});  // the lease has ended
+  send(header);
+  EXPECT_EQ(left_drops(observe::DropReason::NoRoute), 1U);
+  EXPECT_TRUE(router.table().find(header.destination).empty());
+}
+
+TEST_F(RouterTest, ARouteSetByHandStaysBesideALeasedOne) {
+  const Ipv4Prefix anywhere{Ipv4Address{}, 0};
+  ASSERT_TRUE(router.add_route({.destination = anywhere, .gateway = right_host}));
+  ASSERT_TRUE(right.stack.add_route({.destination = anywhere, .gateway = right_host, .origin = ip::RouteOrigin::Dhcp}));
+  pump();
+  right.stack.remove_route(anywhere);
+  pump();
+  const auto routes = router.table().find(Ipv4Address{192, 0, 2, 1});
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes.front().origin, ip::RouteOrigin::Static);
+}
+
 TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 RTR-01, RTR-05: code 0
   for (const std::uint8_t ttl : {std::uint8_t{1}, std::uint8_t{0}}) {
     auto header = to_right();
