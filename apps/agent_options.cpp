@@ -146,15 +146,13 @@ requires(std::is_unsigned_v<Integer> &&
   return std::nullopt;
 }
 
-double milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
 json::value as_json(bool field) { return field; }
 json::value as_json(PathMtuDiscovery field) {
   return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
 }
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
-  return field ? json::value(milliseconds(*field)) : json::value(nullptr);
+  return field ? milliseconds(*field) : json::value(nullptr);
 }
 template <class Integer>
 requires(std::is_unsigned_v<Integer> && !std::is_same_v<Integer, bool>) json::value as_json(Integer field) {
