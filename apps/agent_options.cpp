@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <variant>
 
+#include "agent_json.hpp"
+
 namespace wireside::agent {
 namespace {
 
