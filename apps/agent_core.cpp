@@ -26,13 +26,12 @@ void Agent::add_session(const std::shared_ptr<Session>& session) { sessions_.ins
 
 void Agent::input_ended(const std::shared_ptr<Session>& session) {
   ended_.insert(session);
-  for (auto& [number, socket] : sockets_) {
-    for (const auto& pending : socket->pending) {
-      if (!pending->done && pending->session.lock() == session && !pending->timeout) {
-        give_up(*pending, "ECANCELED", "the input ended, and this operation has no timeout");
-      }
+  for_each_pending([&](const std::shared_ptr<Pending>& pending, AgentSocket*) {
+    if (!pending->done && pending->session.lock() == session && !pending->timeout) {
+      give_up(*pending, "ECANCELED", "the input ended, and this operation has no timeout");
     }
-  }
+  });
+  forget_finished_lookups();
   if (!has_pending(*session) && idle_) idle_(session);
 }
 
@@ -44,11 +43,11 @@ void Agent::remove_session(const std::shared_ptr<Session>& session) {
 }
 
 bool Agent::has_pending(const Session& session) const {
-  return std::ranges::any_of(sockets_, [&](const auto& entry) {
-    return std::ranges::any_of(entry.second->pending, [&](const auto& pending) {
-      return !pending->done && pending->session.lock().get() == &session;
-    });
+  bool any = false;
+  for_each_pending([&](const std::shared_ptr<Pending>& pending, AgentSocket*) {
+    any = any || (!pending->done && pending->session.lock().get() == &session);
   });
+  return any;
 }
 
 void Agent::handle_line(const std::shared_ptr<Session>& session, std::string_view line) {
@@ -163,7 +162,7 @@ std::optional<Agent::Answer> Agent::begin(const Call& call, AgentSocket& socket,
 }
 
 void Agent::retry(AgentSocket& socket) {
-  std::array<bool, 4> busy{};
+  std::array<bool, 5> busy{};
   for (auto at = socket.pending.begin(); at != socket.pending.end();) {
     const auto pending = *at;
     bool& lane_busy = busy[static_cast<std::size_t>(pending->lane)];
@@ -212,6 +211,7 @@ void Agent::give_up(Pending& pending, std::string_view error, std::string messag
 }
 
 void Agent::abort_all() {
+  lookups_.clear();
   while (!sockets_.empty()) {
     AgentSocket& socket = *sockets_.begin()->second;
     const SocketHandle handle = socket.handle;

@@ -16,6 +16,7 @@
 
 #include "agent_json.hpp"
 #include "agent_session.hpp"
+#include "asio_resolver.hpp"
 #include "observer_list.hpp"
 #include "runtime.hpp"
 
@@ -24,7 +25,7 @@ namespace wireside::agent {
 class Agent;
 
 /// Operations of one lane of a socket are done in the order in which they were asked for.
-enum class Lane : std::uint8_t { Receive, Send, Connect, Wait };
+enum class Lane : std::uint8_t { Receive, Send, Connect, Error, Wait };
 
 /// An operation that waits for a socket. `attempt` gives the answer, or nullopt to be tried again at the next event.
 struct Pending {
@@ -36,6 +37,7 @@ struct Pending {
   std::function<boost::json::object()> progress;
   std::optional<Duration> timeout;
   std::unique_ptr<boost::asio::steady_timer> timer;
+  std::unique_ptr<net::resolver> resolver;  ///< of an operation that waits for a name instead of a socket
   bool done = false;
 };
 
@@ -129,12 +131,23 @@ class Agent : private observe::Observer {
   std::optional<Answer> receive(const Call& call);
   std::optional<Answer> receive_from(const Call& call);
   std::optional<Answer> wait(const Call& call);
+  std::optional<Answer> receive_error(const Call& call);
+  // agent_names.cpp
+  std::optional<Answer> resolve(const Call& call);
+  void forget_finished_lookups();
 
   AgentSocket& socket_of(const Request& request);
   AgentSocket& adopt(SocketHandle handle, SocketKind kind);
   void forget(AgentSocket& socket);
   Answer endpoints(const AgentSocket& socket) const;
 
+  template <class Visit>
+  void for_each_pending(Visit&& visit) const {
+    for (const auto& [number, socket] : sockets_) {
+      for (const auto& pending : socket->pending) visit(pending, socket.get());
+    }
+    for (const auto& pending : lookups_) visit(pending, nullptr);
+  }
   std::optional<Answer> begin(const Call& call, AgentSocket& socket, Lane lane, Pending pending);
   void retry(AgentSocket& socket);
   bool step(AgentSocket& socket, Pending& pending);
@@ -147,6 +160,7 @@ class Agent : private observe::Observer {
   bool observing_ = false;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, std::unique_ptr<AgentSocket>> sockets_;
+  std::list<std::shared_ptr<Pending>> lookups_;
   std::set<std::shared_ptr<Session>> sessions_;
   std::set<std::shared_ptr<Session>> ended_;
   std::function<void()> quit_;

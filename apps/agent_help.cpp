@@ -21,13 +21,17 @@ OPERATIONS (fields in [] may be left out)
   sendto socket address port OCTETS
   recvfrom socket [max as timeout_ms]
                                    gives also "from", "to", "ttl", "tos", "full_length"
+  recverr socket [timeout_ms]      an ICMP error about what was sent (set the option report_errors first): gives "errno",
+                                   "type", "code", "offender" (who sent it), "local", "peer", "mtu"
+  resolve name [timeout_ms]        host name to "addresses", asked of the servers of --dns
   shutdown socket [how]            how: send (default), receive, both
   close socket, abort socket       orderly end; reset
   set_option socket name value, get_option socket [name]
   status socket                    all of the connection by the RFC's names
   list                             sockets, and every connection of the stack
   wait socket for [timeout_ms]     for: readable, writable, connected, closed
-  events [on kinds frames]         kinds: received sent drop state timer window rtt rto neighbour address
+  events [on kinds frames]         kinds: received sent drop state timer window rtt rto neighbour gateway dns
+                                   address dhcp_state dhcp_message dhcp_unanswered
   counters, config                 drops by reason, buffers in use; settings
   cancel target                    gives up the operation with that id (its error is ECANCELED)
   quit                             resets every connection and ends

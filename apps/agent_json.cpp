@@ -14,6 +14,12 @@ namespace json = boost::json;
 Refusal refusal(Error error, json::object details) {
   return {std::string{errno_name(error)}, std::string{describe(error)}, std::move(details)};
 }
+json::value milliseconds(Duration d) {
+  const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(d);
+  if (whole == d) return static_cast<std::int64_t>(whole.count());
+  return std::chrono::duration<double, std::milli>(d).count();
+}
+
 Refusal invalid(std::string message) { return {"EINVAL", std::move(message), {}}; }
 
 namespace {

@@ -29,6 +29,9 @@ struct Refusal {
 [[nodiscard]] Refusal refusal(Error error, boost::json::object details = {});
 [[nodiscard]] Refusal invalid(std::string message);
 
+/// Milliseconds: an integer where the duration is whole ones.
+[[nodiscard]] boost::json::value milliseconds(Duration d);
+
 /// One request with typed access to its fields. Accessors throw Refusal (EINVAL) that names the field.
 class Request {
  public:

@@ -20,6 +20,8 @@ const std::vector<Agent::Operation>& Agent::operations() {
       {"recv", "socket max exactly until_eof as timeout_ms", &Agent::receive},
       {"sendto", "socket address port data hex zeros pattern offset", &Agent::send_to},
       {"recvfrom", "socket max as timeout_ms", &Agent::receive_from},
+      {"recverr", "socket timeout_ms", &Agent::receive_error},
+      {"resolve", "name timeout_ms", &Agent::resolve},
       {"shutdown", "socket how", &Agent::shutdown},
       {"close", "socket", &Agent::close},
       {"abort", "socket", &Agent::abort},
@@ -216,12 +218,15 @@ std::optional<Agent::Answer> Agent::config(const Call&) {
   const Config& c = runtime_.stack().config();
   json::array addresses;
   for (const auto& prefix : c.ip.addresses) addresses.emplace_back(prefix.to_string());
+  json::array servers;
+  for (const auto& server : runtime_.names().resolver().servers()) servers.emplace_back(server.to_string());
   const auto gateway = runtime_.stack().routes().gateway();
   return Answer{{"mac", runtime_.stack().mac().to_string()},
                 {"mtu", c.link.mtu},
                 {"tso", c.link.tso},
                 {"checksum_offload", c.link.tx_checksum_offload},
                 {"addresses", std::move(addresses)},
+                {"dns_servers", std::move(servers)},
                 {"gateway", gateway ? json::value(gateway->to_string()) : json::value(nullptr)},
                 {"ttl", c.ip.default_ttl},
                 {"tcp", all_named(c.tcp)}};
@@ -237,7 +242,9 @@ std::optional<Agent::Answer> Agent::events(const Call& call) {
       const std::string name = kind.is_string() ? std::string{kind.get_string().c_str()} : std::string{};
       if (!is_event_kind(name)) {
         throw invalid(
-            "\"kinds\" may hold received, sent, drop, state, timer, window, rtt, rto, neighbour, dns and address");
+            "\"kinds\" may hold received, sent, drop, state, timer, window, rtt, rto, neighbour, gateway, dns, "
+            "address, "
+            "dhcp_state, dhcp_message and dhcp_unanswered");
       }
       selection.kinds.insert(name);
     }
@@ -252,14 +259,13 @@ std::optional<Agent::Answer> Agent::cancel(const Call& call) {
   if (target == nullptr) throw invalid("the field \"target\" is missing: the id of the operation to cancel");
   std::uint64_t cancelled = 0;
   std::vector<AgentSocket*> touched;
-  for (auto& [number, socket] : sockets_) {
-    for (const auto& pending : socket->pending) {
-      if (pending->done || pending->session.lock() != call.session || pending->id != *target) continue;
-      give_up(*pending, "ECANCELED", "cancelled");
-      ++cancelled;
-      touched.push_back(socket.get());
-    }
-  }
+  for_each_pending([&](const std::shared_ptr<Pending>& pending, AgentSocket* socket) {
+    if (pending->done || pending->session.lock() != call.session || pending->id != *target) return;
+    give_up(*pending, "ECANCELED", "cancelled");
+    ++cancelled;
+    if (socket != nullptr) touched.push_back(socket);
+  });
+  forget_finished_lookups();
   for (AgentSocket* socket : touched) retry(*socket);
   return Answer{{"cancelled", cancelled}};
 }

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <variant>
 
+#include "agent_json.hpp"
+
 namespace wireside::agent {
 namespace {
 
@@ -37,10 +39,12 @@ constexpr Named<Connection> connection_names[] = {
     {"linger_ms", &Connection::linger},
     {"max_segment", &Connection::max_segment},
     {"quick_ack", &Connection::quick_ack},
+    {"report_errors", &Connection::report_errors},
 };
 
 constexpr Named<DatagramOptions> datagram_names[] = {
     {"ttl", &DatagramOptions::ttl},
+    {"multicast_ttl", &DatagramOptions::multicast_ttl},
     {"tos", &DatagramOptions::tos},
     {"broadcast", &DatagramOptions::broadcast},
     {"mtu_discovery", &DatagramOptions::mtu_discovery},
@@ -144,15 +148,13 @@ requires(std::is_unsigned_v<Integer> &&
   return std::nullopt;
 }
 
-double milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
 json::value as_json(bool field) { return field; }
 json::value as_json(PathMtuDiscovery field) {
   return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
 }
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
-  return field ? json::value(milliseconds(*field)) : json::value(nullptr);
+  return field ? milliseconds(*field) : json::value(nullptr);
 }
 template <class Integer>
 requires(std::is_unsigned_v<Integer> && !std::is_same_v<Integer, bool>) json::value as_json(Integer field) {

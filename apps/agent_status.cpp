@@ -9,8 +9,6 @@ namespace {
 
 namespace json = boost::json;
 
-double ms(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
 struct Describe {
   json::object& line;
   bool frames;
@@ -49,7 +47,7 @@ struct Describe {
     line["connection"] = e.connection;
     line["timer"] = to_string(e.timer);
     line["what"] = whats[static_cast<std::size_t>(e.what)];
-    if (e.what == observe::TimerChanged::What::Set) line["in_ms"] = ms(e.in);
+    if (e.what == observe::TimerChanged::What::Set) line["in_ms"] = milliseconds(e.in);
   }
   void operator()(const observe::WindowChanged& e) const {
     line["connection"] = e.connection;
@@ -61,15 +59,15 @@ struct Describe {
   }
   void operator()(const observe::RttSampled& e) const {
     line["connection"] = e.connection;
-    line["sample_ms"] = ms(e.sample);
-    line["srtt_ms"] = ms(e.srtt);
-    line["rttvar_ms"] = ms(e.rttvar);
-    line["rto_ms"] = ms(e.rto);
+    line["sample_ms"] = milliseconds(e.sample);
+    line["srtt_ms"] = milliseconds(e.srtt);
+    line["rttvar_ms"] = milliseconds(e.rttvar);
+    line["rto_ms"] = milliseconds(e.rto);
   }
   void operator()(const observe::RtoChanged& e) const {
     line["connection"] = e.connection;
-    line["rto_before_ms"] = ms(e.rto_before);
-    line["rto_ms"] = ms(e.rto);
+    line["rto_before_ms"] = milliseconds(e.rto_before);
+    line["rto_ms"] = milliseconds(e.rto);
   }
   void operator()(const observe::NeighbourChanged& e) const {
     line["address"] = e.address.to_string();
@@ -89,7 +87,7 @@ struct Describe {
     line["server"] = e.server.to_string();
     line["id"] = e.id;
     line["over_tcp"] = e.over_tcp;
-    line["after_ms"] = ms(e.after);
+    line["after_ms"] = milliseconds(e.after);
   }
   void operator()(const observe::AddressChanged& e) const {
     line["address"] = e.address.to_string();
@@ -114,7 +112,7 @@ struct Describe {
   void operator()(const observe::DhcpUnanswered& e) const {
     line["name"] = e.name;
     line["tries"] = e.tries;
-    line["next_in_ms"] = ms(e.next_in);
+    line["next_in_ms"] = milliseconds(e.next_in);
   }
 };
 
@@ -147,9 +145,9 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   o["cwnd"] = s.cwnd;
   o["ssthresh"] = s.ssthresh;
   o["flight"] = s.flight;
-  o["srtt_ms"] = ms(s.srtt);
-  o["rttvar_ms"] = ms(s.rttvar);
-  o["rto_ms"] = ms(s.rto);
+  o["srtt_ms"] = milliseconds(s.srtt);
+  o["rttvar_ms"] = milliseconds(s.rttvar);
+  o["rto_ms"] = milliseconds(s.rto);
   o["retransmissions"] = s.retransmissions;
   o["total_retransmitted"] = s.total_retransmitted;
   o["octets_sent"] = s.octets_sent;

@@ -1,9 +1,10 @@
-// Operations that may wait: accept, connect, send, recv, recvfrom, wait.
+// Operations that may wait: accept, connect, send, recv, recvfrom, recverr, wait.
 #include <array>
 #include <memory>
 #include <vector>
 
 #include "agent_core.hpp"
+#include "icmp_text.hpp"
 
 namespace wireside::agent {
 
@@ -145,6 +146,32 @@ std::optional<Agent::Answer> Agent::receive_from(const Call& call) {
     return answer;
   };
   return begin(call, socket, Lane::Receive, std::move(pending));
+}
+
+std::optional<Agent::Answer> Agent::receive_error(const Call& call) {
+  AgentSocket& socket = socket_of(call.request);
+  Pending pending;
+  pending.attempt = [this, &socket]() -> std::optional<Answer> {
+    const auto report = runtime_.sockets().take_error_report(socket.handle);
+    if (!report && report.error() == Error::WouldBlock) return std::nullopt;
+    if (!report) throw refusal(report.error());
+    Answer answer{{"errno", errno_name(report->error)},
+                  {"origin", report->local ? "local" : "icmp"},
+                  {"type", report->icmp_type},
+                  {"code", report->icmp_code},
+                  {"text", apps::icmp_error_text(*report)},
+                  {"offender", report->reporter.to_string()},
+                  {"local", report->tuple.local.to_string()},
+                  {"peer", report->tuple.remote.to_string()},
+                  {"mtu", report->mtu}};
+    if (!report->local) {
+      answer["ttl"] = report->quoted_ttl;
+      answer["quote"] = to_hex(report->quote.view());
+    }
+    if (socket.kind == SocketKind::Echo) answer["echo_sequence"] = report->sequence;
+    return answer;
+  };
+  return begin(call, socket, Lane::Error, std::move(pending));
 }
 
 std::optional<Agent::Answer> Agent::wait(const Call& call) {

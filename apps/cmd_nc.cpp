@@ -105,19 +105,15 @@ class Nc {
     co_return status;
   }
 
-  /// Both directions of a connection. A client ends when both have ended; a server when the peer's has.
+  /// Both directions of a connection, until both have ended. A server does not wait for standard input any longer when
+  /// the peer's direction has ended: it sends only what is at hand.
   asio::awaitable<int> join(net::tcp_socket& socket) {
     net::error_code sent;
     net::error_code received;
+    no_more_waiting_for_input_ = false;
     touch();
-    if (options_.listen) {
-      const auto done = co_await ((send(socket, true) || receive(socket)) || idle());
-      if (done.index() == 0) sent = std::get<0>(done);
-      if (done.index() == 1) received = std::get<1>(done);
-    } else {
-      const auto done = co_await ((send(socket, false) && receive(socket)) || idle());
-      if (const auto* both = std::get_if<0>(&done)) std::tie(sent, received) = *both;
-    }
+    const auto done = co_await ((send(socket) && receive(socket)) || idle());
+    if (const auto* both = std::get_if<0>(&done)) std::tie(sent, received) = *both;
     const Endpoint peer = socket.remote_endpoint();
     socket.close();
     if (sent) co_return failed(peer, sent);
@@ -125,13 +121,13 @@ class Nc {
     co_return exit_ok;
   }
 
-  /// Standard input to the peer, and its end as a half-close. `linger`: then waits for ever, since the other direction
-  /// decides.
-  Outcome send(net::tcp_socket& socket, bool linger) {
+  /// Standard input to the peer, and its end as a half-close.
+  Outcome send(net::tcp_socket& socket) {
     std::vector<char> block(block_octets);
-    while (!input_ended_) {
+    while (!input_ended_ && (!no_more_waiting_for_input_ || input_.is_readable())) {
       const auto [ec, octets] = co_await input_.descriptor().async_read_some(asio::buffer(block), tuple_token);
-      if (ec == asio::error::operation_aborted) co_return net::error_code{};
+      if (ec == asio::error::operation_aborted && !no_more_waiting_for_input_) co_return net::error_code{};
+      if (ec == asio::error::operation_aborted) break;
       if (ec) {
         input_ended_ = true;
         break;
@@ -141,11 +137,33 @@ class Nc {
       if (send_error) co_return send_error;
     }
     (void)socket.shutdown(asio::socket_base::shutdown_send);
-    if (linger) co_await forever();
-    co_return net::error_code{};
+    co_return co_await delivered(socket);
   }
 
+  /// Waits until the peer has acknowledged everything: nobody would send it again once this process has ended.
+  Outcome delivered(net::tcp_socket& socket) {
+    asio::steady_timer moment{around_.runtime().context()};
+    while (true) {
+      const auto status = socket.status();
+      if (!status || status->send_queued == 0) co_return net::error_code{};
+      if (status->error) co_return net::to_error_code(*status->error);
+      moment.expires_after(std::chrono::milliseconds{10});
+      if (const auto [ec] = co_await moment.async_wait(tuple_token); ec) co_return net::error_code{};
+    }
+  }
+
+  /// The peer's octets to standard output; what ends this direction tells send() too.
   Outcome receive(net::tcp_socket& socket) {
+    const net::error_code ended = co_await receive_until_end(socket);
+    if (ended || options_.listen) {
+      no_more_waiting_for_input_ = true;
+      net::error_code ignored;
+      input_.descriptor().cancel(ignored);
+    }
+    co_return ended;
+  }
+
+  Outcome receive_until_end(net::tcp_socket& socket) {
     SliceList slices;
     while (true) {
       const auto [ec, octets] = co_await socket.async_receive_slices(slices, turn_octets, tuple_token);
@@ -233,6 +251,7 @@ class Nc {
   std::chrono::steady_clock::time_point last_;
   std::optional<Endpoint> peer_;
   bool input_ended_ = false;
+  bool no_more_waiting_for_input_ = false;
 };
 
 asio::awaitable<int> nc(const NcOptions& options, Surroundings around) {

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "asio_sockets.hpp"
@@ -37,7 +38,7 @@ struct PingOptions {
   double interval = 1.0;
   double wait = 1.0;
   std::uint16_t size = 56;
-  std::uint8_t ttl = 64;
+  std::optional<unsigned> ttl;
   double deadline = 0;  ///< seconds; 0 = none
   std::string discovery = "dont";
   bool quiet = false;
@@ -61,7 +62,7 @@ class Ping {
 
   asio::awaitable<int> run() {
     if (const auto ec = prepare()) {
-      complain(fmt::format("ping: {}", ec.message()));
+      complain(fmt::format("ping: {}: {}{}", options_.destination, ec.message(), remedy(ec)));
       co_return exit_failure;
     }
     fmt::print("PING {} ({}) {}({}) bytes of data.\n", options_.destination, destination_.to_string(), options_.size,
@@ -88,18 +89,22 @@ class Ping {
     socket_.close();
     fmt::print("\n{}", statistics_.summary(options_.destination, took));
     std::fflush(stdout);
-    while (tasks_.size() > 0) {
-      timer_.expires_after(std::chrono::milliseconds{1});
-      co_await timer_.async_wait(asio::use_awaitable);
-    }
+    (void)co_await tasks_.join();
     co_return statistics_.received() > 0 ? exit_ok : exit_failure;
   }
 
  private:
+  static const char* remedy(net::error_code ec) {
+    if (ec == asio::error::network_unreachable) return "\n  try: --gateway ADDRESS, or a --route that leads there";
+    if (ec == asio::error::access_denied) return "\n  try: the address of a single host; this is a broadcast address";
+    return "";
+  }
+
   net::error_code prepare() {
+    if (destination_.is_unspecified()) return asio::error::invalid_argument;
     if (const auto ec = socket_.connect({destination_, Port{}})) return ec;
     DatagramOptions datagram;
-    datagram.ttl = options_.ttl;
+    if (options_.ttl) datagram.ttl = datagram.multicast_ttl = static_cast<std::uint8_t>(*options_.ttl);
     datagram.report_errors = true;
     datagram.mtu_discovery = discovery_named(options_.discovery);
     return socket_.set_options(datagram);
@@ -232,7 +237,7 @@ void register_ping(CLI::App& app, Action& chosen) {
   command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("-c,--count", options->count, "stop after this many requests (default: at Ctrl-C)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1U, 4294967295U));
   command->add_option("-i,--interval", options->interval, "seconds between requests")
       ->type_name("S")
       ->check(CLI::Range(0.001, 86400.0))
@@ -245,10 +250,9 @@ void register_ping(CLI::App& app, Action& chosen) {
       ->type_name("OCTETS")
       ->check(CLI::Range(0, 65507))
       ->capture_default_str();
-  command->add_option("-t,--ttl", options->ttl, "time to live of the requests")
+  command->add_option("-t,--ttl", options->ttl, "time to live of the requests (default 64, to a multicast group 1)")
       ->type_name("N")
-      ->check(CLI::Range(1, 255))
-      ->capture_default_str();
+      ->check(CLI::Range(1, 255));
   command
       ->add_option("-M,--pmtudisc", options->discovery,
                    "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")

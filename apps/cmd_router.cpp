@@ -3,12 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <memory>
 #include <vector>
 
 #include "command.hpp"
+#include "dhcp_session.hpp"
 #include "host.hpp"
 #include "router.hpp"
 
@@ -28,7 +30,16 @@ UsageError bad_tap(const std::string& text, const std::string& why) {
   return {fmt::format("--tap {}: {}", text, why), "write it as in --tap tap0,ip=10.1.0.1/24 --tap tap1,ip=10.2.0.1/24"};
 }
 
-/// "tap0,ip=10.1.0.1/24,mac=...,mtu=1400,pcap=FILE"
+/// What belongs together, and what excludes each other.
+void check_interface(const std::string& text, const CommonOptions& interface) {
+  if (interface.addresses.empty() && !interface.dhcp) throw bad_tap(text, "it has neither an address nor dhcp");
+  if (!interface.addresses.empty() && interface.dhcp) throw bad_tap(text, "ip and dhcp exclude each other");
+  if (!interface.dhcp && !(interface.host_name.empty() && interface.lease_file.empty())) {
+    throw bad_tap(text, "hostname and lease-file mean nothing without dhcp");
+  }
+}
+
+/// "tap0,ip=10.1.0.1/24,mac=...,mtu=1400,pcap=FILE" or "tap1,dhcp"
 CommonOptions RouterOptions::interface(const std::string& text) const {
   CommonOptions out = common;
   out.long_running = false;  // the router has one control socket for all
@@ -43,11 +54,19 @@ CommonOptions RouterOptions::interface(const std::string& text) const {
     const std::size_t equals = field.find('=');
     const std::string value = equals == std::string::npos ? "" : field.substr(equals + 1);
     const std::string name = field.substr(0, equals);
+    if (field == "dhcp") {
+      out.dhcp = true;
+      continue;
+    }
     if (value.empty()) throw bad_tap(text, fmt::format("'{}' is no NAME=VALUE", field));
     if (name == "ip") {
       out.addresses.push_back(value);
     } else if (name == "mac") {
       out.mac = value;
+    } else if (name == "hostname") {
+      out.host_name = value;
+    } else if (name == "lease-file") {
+      out.lease_file = value;
     } else if (name == "pcap") {
       out.capture_file = value;
     } else if (name == "mtu") {
@@ -57,10 +76,10 @@ CommonOptions RouterOptions::interface(const std::string& text) const {
       }
       out.mtu = static_cast<std::uint16_t>(mtu);
     } else {
-      throw bad_tap(text, fmt::format("'{}' is none of ip, mac, mtu and pcap", name));
+      throw bad_tap(text, fmt::format("'{}' is none of ip, dhcp, hostname, lease-file, mac, mtu and pcap", name));
     }
   }
-  if (out.addresses.empty()) throw bad_tap(text, "it has no address");
+  check_interface(text, out);
   out.adjust = [](Config& config) { config.ip.forwarding = true; };
   return out;
 }
@@ -71,15 +90,16 @@ class RouterProcess {
 
   int run() {
     for (const auto& text : options_.taps) {
-      hosts_.push_back(Host::open(context_, options_.interface(text)));
+      const CommonOptions interface = options_.interface(text);
+      hosts_.push_back(Host::open(context_, interface));
       if (!hosts_.back()) return exit_failure;
       router_.add_interface(runtime(hosts_.size() - 1).stack());
+      if (interface.dhcp) lease(hosts_.size() - 1, interface);
     }
+    for (const auto& text : options_.common.routes) waiting_routes_.push_back(text);
     if (!open_control()) return exit_failure;
     for (std::size_t i = 0; i < hosts_.size(); ++i) connect(i);
-    signals_.async_wait([this](boost::system::error_code ec, int) {
-      if (!ec) context_.stop();
-    });
+    wait_for_signal();
     unready_ = hosts_.size();
     for (const auto& host : hosts_) {
       host->on_ready([this] {
@@ -92,6 +112,31 @@ class RouterProcess {
 
  private:
   Runtime& runtime(std::size_t i) { return hosts_[i]->runtime(); }
+
+  /// The interface gets its address from a DHCP server.
+  void lease(std::size_t i, const CommonOptions& interface) {
+    sessions_.push_back(std::make_unique<DhcpSession>(runtime(i), interface.lease_file, false));
+    sessions_.back()->on_address([this, i](const dhcp::Lease& lease) {
+      add_routes(true);
+      announce(lease.prefix, i);
+    });
+    sessions_.back()->start(hosts_[i]->dhcp_options());
+  }
+
+  /// The first signal gives leases back, the second ends at once.
+  void wait_for_signal() {
+    signals_.async_wait([this](boost::system::error_code ec, int) {
+      if (ec) return;
+      if (sessions_.empty() || ending_) return context_.stop();
+      ending_ = true;
+      wait_for_signal();
+      asio::co_spawn(context_, end_leases(), [this](const std::exception_ptr&) { context_.stop(); });
+    });
+  }
+
+  asio::awaitable<void> end_leases() {
+    for (const auto& session : sessions_) co_await session->finish(!session->keeps_lease());
+  }
 
   void connect(std::size_t i) {
     runtime(i).on_turn([this, i](Instant now) {
@@ -111,22 +156,31 @@ class RouterProcess {
     return Host::open_control(context_, options_.common, std::move(subject), control_);
   }
 
-  /// All addresses are ours.
+  /// All addresses of the command line are ours.
   void begin() {
-    for (const auto& text : options_.common.routes) {
-      if (router_.add_route(parse_route(text))) continue;
-      complain(fmt::format("--route {}: refused, the table is full", text));
-    }
-    announce();
-  }
-
-  void announce() {
+    add_routes(!sessions_.empty());
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const dhcp::Status leased = runtime(i).stack().dhcp_status();
       for (const auto& own : runtime(i).stack().routes().addresses()) {
-        fmt::print("wireside: routing for {} as {} on {}\n", Ipv4Prefix{own.network(), own.length}.to_string(),
-                   own.address.to_string(), runtime(i).device().name());
+        if (!leased.lease || leased.lease->prefix != own) announce(own, i);  // that one was told when it came
       }
     }
+  }
+
+  /// Those whose gateway cannot be reached yet wait for the network that a DHCP server may give.
+  void add_routes(bool more_may_come) {
+    std::erase_if(waiting_routes_, [&](const std::string& text) {
+      const auto added = router_.add_route(parse_route(text));
+      if (added) return true;
+      if (added.error() == Error::NetworkUnreachable && more_may_come) return false;
+      complain(fmt::format("--route {}: refused, {}", text, describe(added.error())));
+      return true;
+    });
+  }
+
+  void announce(const Ipv4Prefix& own, std::size_t i) {
+    fmt::print("wireside: routing for {} as {} on {}\n", Ipv4Prefix{own.network(), own.length}.to_string(),
+               own.address.to_string(), runtime(i).device().name());
     std::fflush(stdout);
   }
 
@@ -135,7 +189,10 @@ class RouterProcess {
   asio::signal_set signals_{context_, SIGINT, SIGTERM};
   Router router_;
   std::vector<std::unique_ptr<Host>> hosts_;
+  std::vector<std::unique_ptr<DhcpSession>> sessions_;  // of those with dhcp
   std::unique_ptr<ControlServer> control_;
+  std::vector<std::string> waiting_routes_;
+  bool ending_ = false;
   std::size_t unready_ = 0;  // interfaces with addresses still probed for
   int status_ = exit_ok;
 };
@@ -146,14 +203,17 @@ int run_router(const RouterOptions& options) {
                      "wireside router --tap tap0,ip=10.1.0.1/24 --tap tap1,ip=10.2.0.1/24"};
   }
   std::vector<Ipv4Prefix> networks;
+  bool dhcp = false;
   for (const auto& text : options.taps) {
-    const Config config = options.interface(text).config();
+    const CommonOptions interface = options.interface(text);
+    const Config config = interface.config();
+    dhcp |= interface.dhcp;
     networks.insert(networks.end(), config.ip.addresses.begin(), config.ip.addresses.end());
   }
   for (const auto& text : options.common.routes) {
     const ip::Route route = parse_route(text);
     const auto holds = [&](const Ipv4Prefix& p) { return p.contains(route.gateway); };
-    if (!route.on_link() && std::ranges::any_of(networks, holds)) continue;
+    if (!route.on_link() && (dhcp || std::ranges::any_of(networks, holds))) continue;
     throw UsageError{fmt::format("--route {}: the gateway is on none of the interfaces' networks", text),
                      "name a gateway inside the network of one --tap's ip"};
   }
@@ -171,15 +231,15 @@ void register_router(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("router", "forward between two or more TAPs, as an IPv4 router");
   command
       ->add_option("--tap", options->taps,
-                   "interface: NAME,ip=A/LEN[,ip=...][,mac=MAC][,mtu=OCTETS][,pcap=FILE]; once for each")
+                   "interface: NAME,ip=A/LEN[,ip=...] or NAME,dhcp[,hostname=NAME][,lease-file=FILE], and "
+                   "[,mac=MAC][,mtu=OCTETS][,pcap=FILE]; once for each")
       ->type_name("INTERFACE")
       ->allow_extra_args(false)
       ->required();
   command->add_option("--route", common.routes, "route: DESTINATION,via=GATEWAY[,metric=N]; repeatable")
       ->type_name("ROUTE")
       ->allow_extra_args(false);
-  command->add_flag("--no-acd", common.no_acd,
-                    "use the addresses at once, without asking whether another host has them (RFC 5227)");
+  add_conflict_options(*command, common);
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");
   command->add_option("--seed", common.seed, "make every random choice repeatable")->type_name("N");
   command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");

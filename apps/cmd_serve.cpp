@@ -68,13 +68,13 @@ asio::awaitable<void> until_cancelled() {
 asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surroundings around) {
   HttpServer server{around.runtime(), std::move(root), options.http()};
   if (const auto ec = server.listen()) {
-    complain(fmt::format("port {}: {}", options.port, ec.message()));
+    complain(fmt::format("port {}: {}\n  try: another --port", options.port, ec.message()));
     co_return exit_failure;
   }
   TaskGroup tasks{co_await asio::this_coro::executor};
   if (!options.no_small_services) {
     if (const auto started = start_small_services(around.runtime(), tasks); !started) {
-      complain(started.error());
+      complain(started.error() + "\n  try: another --port, or --no-small-services");
       co_return exit_failure;
     }
   }
@@ -83,11 +83,7 @@ asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surro
   co_await until_cancelled();
   co_await asio::this_coro::reset_cancellation_state();
   tasks.cancel();
-  asio::steady_timer moment{co_await asio::this_coro::executor};
-  for (int i = 0; i < 100 && tasks.size() > 0; ++i) {  // they refer to what lives here
-    moment.expires_after(std::chrono::milliseconds{1});
-    co_await moment.async_wait(asio::use_awaitable);
-  }
+  (void)co_await tasks.join();  // they refer to what lives here
   if (!around.device_gone()) fmt::print("wireside: shutting down\n");
   co_await server.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
   co_return around.device_gone() ? exit_failure : exit_ok;

@@ -1,10 +1,14 @@
-// `wireside ss`, `neigh`, `route`, `addr` and `stats`: what a running wireside knows, asked through its control socket.
+// `wireside ss`, `neigh`, `route`, `addr`, `stats` and `dns`: what a running wireside knows, asked through its control
+// socket.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <boost/json/serialize.hpp>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "command.hpp"
 #include "control.hpp"
@@ -21,72 +25,163 @@ struct TableOptions {
   std::string control_path;
   bool as_json = false;
   bool zeros = false;
-  bool numeric = false;
+  bool unused = false;             ///< flags of iproute2 that ask for what is so anyway
+  std::vector<std::string> words;  ///< behind the options, as iproute2 has them: "show dev tap0"
+  std::string dev;                 ///< of the words
+  bool cached = false;
   SsOptions ss;
 };
 
+using Select = std::function<json::array(const json::array&, const TableOptions&)>;
 using Format = std::function<std::string(const json::array&, const TableOptions&)>;
 
-int show(const std::string& op, const TableOptions& options, const Format& format) {
+/// One subcommand.
+struct Table {
+  ControlQuestion question;
+  const char* what;
+  Select select;
+  Format format;
+};
+
+/// "show", "list", "dev NAME"; for routes "cache", for addresses a name alone.
+void take_words(const std::string& op, TableOptions& options) {
+  constexpr std::array changing{"add", "del", "delete", "change", "replace", "append", "flush"};
+  for (std::size_t i = 0; i < options.words.size(); ++i) {
+    const std::string& word = options.words[i];
+    const bool show = word == "show" || word == "list" || word == "lst" || word == "ls";
+    if (show && i == 0) continue;
+    if (std::ranges::find(changing, word) != changing.end()) {
+      throw UsageError{fmt::format("wireside {} {}: a running wireside is looked at only, not changed", op, word),
+                       fmt::format("wireside {}; addresses and routes are given when it starts, by --ip, --gateway and "
+                                   "--route",
+                                   op)};
+    }
+    if (word == "dev" && i + 1 < options.words.size()) {
+      options.dev = options.words[++i];
+    } else if (op == "route" && word == "cache") {
+      options.cached = true;
+    } else if (op == "addr" && word != "dev") {
+      options.dev = word;
+    } else {
+      throw UsageError{fmt::format("wireside {}: '{}' is not understood", op, word),
+                       fmt::format("wireside {} [show] [dev NAME]", op)};
+    }
+  }
+}
+
+int show(const Table& table, const TableOptions& options) {
   const auto path = choose_control(options.control_path, options.tap);
   if (!path) {
     complain(path.error());
     return exit_failure;
   }
-  auto answer = ask_control(*path, {{"op", op}});
+  const auto answer = ask_control(*path, table.question);
   if (!answer) {
     complain(answer.error());
     return exit_failure;
   }
-  const json::value* lines = answer->if_contains(op);
-  if (lines == nullptr || !lines->is_array()) {
-    complain(fmt::format("{}: the answer has no \"{}\"", *path, op));
+  auto lines = control_table(*answer, table.question);
+  if (!lines) {
+    complain(fmt::format("{}: {}", *path, lines.error()));
     return exit_failure;
   }
-  json::array selected = lines->get_array();
-  if (op == "ss") selected = select_sockets(selected, options.ss);
-  const std::string text = options.as_json ? json::serialize(selected) + "\n" : format(selected, options);
+  TableOptions told = options;
+  if (const json::value* pid = answer->if_contains("pid"); pid != nullptr && pid->is_int64()) {
+    told.ss.process = fmt::format("users:((\"wireside\",pid={}))", pid->get_int64());
+  }
+  const json::array selected = table.select(*lines, told);
+  if (table.question == ControlQuestion::Addr && selected.empty()) {
+    complain(fmt::format("this wireside has no interface {}\n  try: wireside addr", options.dev));
+    return exit_failure;
+  }
+  const std::string text = options.as_json ? json::serialize(selected) + "\n" : table.format(selected, told);
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? exit_ok : exit_failure;
 }
 
-CLI::App* add_table(CLI::App& app, Action& chosen, const char* op, const char* what,
-                    const std::shared_ptr<TableOptions>& options, Format format) {
-  CLI::App* command = app.add_subcommand(op, what);
+CLI::App* add_table(CLI::App& app, Action& chosen, const Table& table, const std::shared_ptr<TableOptions>& options) {
+  CLI::App* command = app.add_subcommand(std::string{to_string(table.question)}, table.what);
   command->add_option("--tap", options->tap, "the wireside with this TAP (default: the only one that runs)")
       ->type_name("NAME");
   command->add_option("--control", options->control_path, "its control socket")->type_name("PATH");
   command->add_flag("-j,--json", options->as_json, "print JSON");
-  command->callback([options, &chosen, op, format = std::move(format)] {
-    chosen = [options, op, format] { return show(op, *options, format); };
-  });
+  command->add_flag("-4", options->unused, "IPv4 (there is nothing else)");
+  command->callback([options, &chosen, table] { chosen = [options, table] { return show(table, *options); }; });
   return command;
+}
+
+/// A table of iproute2's `ip`, with its words.
+void add_ip_table(CLI::App& app, Action& chosen, const Table& table, const std::vector<std::string>& aliases) {
+  auto options = std::make_shared<TableOptions>();
+  CLI::App* command = add_table(app, chosen, table, options);
+  for (const auto& alias : aliases) command->alias(alias);
+  command->add_option("words", options->words, "[show] [dev NAME], as behind `ip`")->type_name("WORD");
+  command->callback([options, &chosen, table] {
+    chosen = [options, table] {
+      take_words(std::string{to_string(table.question)}, *options);
+      return show(table, *options);
+    };
+  });
+}
+
+json::array of_interface(const json::array& lines, const TableOptions& o) { return select_interface(lines, o.dev); }
+
+void register_ss(CLI::App& app, Action& chosen) {
+  const Table table{ControlQuestion::Ss, "sockets of a running wireside",
+                    [](const json::array& lines, const TableOptions& o) { return select_sockets(lines, o.ss); },
+                    [](const json::array& lines, const TableOptions& o) { return format_sockets(lines, o.ss); }};
+  auto options = std::make_shared<TableOptions>();
+  CLI::App* command = add_table(app, chosen, table, options);
+  SsOptions& ss = options->ss;
+  command->add_flag("-t,--tcp", ss.tcp, "TCP sockets");
+  command->add_flag("-u,--udp", ss.udp, "UDP sockets");
+  command->add_flag("-l,--listening", ss.listening, "only those that listen");
+  command->add_flag("-a,--all", ss.all, "listening ones too");
+  command->add_flag("-n,--numeric", options->unused, "no names (there never are any)");
+  command->add_flag("-p,--processes", ss.processes, "the process");
+  command->add_flag("-i,--info", ss.info, "what TCP knows of the connection");
+  command->add_flag("-o,--options", ss.timers, "the next timer");
+  command->add_flag("-m,--memory", ss.memory, "queues and buffers");
+  command->add_flag("-H,--no-header", ss.no_header, "no line of headings");
+}
+
+void register_stats(CLI::App& app, Action& chosen) {
+  const Table table{ControlQuestion::Stats, "counters of a running wireside",
+                    [](const json::array& lines, const TableOptions& o) { return select_counters(lines, o.words); },
+                    [](const json::array& lines, const TableOptions& o) { return format_statistics(lines, o.zeros); }};
+  auto options = std::make_shared<TableOptions>();
+  CLI::App* command = add_table(app, chosen, table, options);
+  command->alias("nstat");
+  command->add_option("names", options->words, "only these counters, such as 'Tcp*'")->type_name("PATTERN");
+  command->add_flag("-z,--zeros", options->zeros, "counters that are zero, too");
+  command->add_flag("-a,--ignore", options->unused, "counts since the start (they always are)");
+  command->add_flag("-s,--noupdate", options->unused, "keep no history (there never is any)");
 }
 
 }  // namespace
 
 void register_tables(CLI::App& app, Action& chosen) {
-  const auto make = [] { return std::make_shared<TableOptions>(); };
-  auto ss = make();
-  CLI::App* command = add_table(app, chosen, "ss", "sockets of a running wireside", ss,
-                                [](const auto& lines, const auto& o) { return format_sockets(lines, o.ss); });
-  command->add_flag("-t,--tcp", ss->ss.tcp, "TCP sockets");
-  command->add_flag("-u,--udp", ss->ss.udp, "UDP sockets");
-  command->add_flag("-l,--listening", ss->ss.listening, "only those that listen");
-  command->add_flag("-a,--all", ss->ss.all, "listening ones too");
-  command->add_flag("-n,--numeric", ss->numeric, "no names (there never are any)");
-  command->add_flag("-i,--info", ss->ss.info, "what TCP knows of the connection");
-  command->add_flag("-o,--options", ss->ss.timers, "the next timer");
-  command->add_flag("-m,--memory", ss->ss.memory, "queues and buffers");
-  add_table(app, chosen, "neigh", "neighbour cache (ARP) of a running wireside", make(),
-            [](const auto& lines, const auto&) { return format_neighbours(lines); });
-  add_table(app, chosen, "route", "routes of a running wireside", make(),
-            [](const auto& lines, const auto&) { return format_routes(lines); });
-  add_table(app, chosen, "addr", "addresses of a running wireside", make(),
-            [](const auto& lines, const auto&) { return format_addresses(lines); });
-  auto stats = make();
-  command = add_table(app, chosen, "stats", "counters of a running wireside", stats,
-                      [](const auto& lines, const auto& o) { return format_statistics(lines, o.zeros); });
-  command->add_flag("-z,--zeros", stats->zeros, "counters that are zero, too");
+  register_ss(app, chosen);
+  add_ip_table(app, chosen,
+               {ControlQuestion::Neigh, "neighbour cache (ARP) of a running wireside", of_interface,
+                [](const json::array& lines, const TableOptions&) { return format_neighbours(lines); }},
+               {"neighbour", "neighbor"});
+  add_ip_table(app, chosen,
+               {ControlQuestion::Route, "routes of a running wireside",
+                [](const json::array& lines, const TableOptions& o) {
+                  return o.cached ? select_cached(of_interface(lines, o)) : of_interface(lines, o);
+                },
+                [](const json::array& lines, const TableOptions&) { return format_routes(lines); }},
+               {});
+  add_ip_table(app, chosen,
+               {ControlQuestion::Addr, "addresses of a running wireside", of_interface,
+                [](const json::array& lines, const TableOptions&) { return format_addresses(lines); }},
+               {"address"});
+  register_stats(app, chosen);
+  auto options = std::make_shared<TableOptions>();
+  add_table(app, chosen,
+            {ControlQuestion::Dns, "DNS servers, cache and counters of a running wireside", of_interface,
+             [](const json::array& lines, const TableOptions&) { return format_names(lines); }},
+            options);
 }
 
 }  // namespace wireside::apps

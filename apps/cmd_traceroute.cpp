@@ -15,6 +15,7 @@
 #include "command.hpp"
 #include "host.hpp"
 #include "icmp_text.hpp"
+#include "name_lookup.hpp"
 #include "task_group.hpp"
 
 namespace wireside::apps {
@@ -62,8 +63,8 @@ class Traceroute {
       complain(fmt::format("traceroute: {}", ec.message()));
       co_return exit_failure;
     }
-    fmt::print("traceroute to {0} ({0}), {1} hops max, {2} byte packets\n", destination_.to_string(), options_.max_ttl,
-               options_.length);
+    fmt::print("traceroute to {} ({}), {} hops max, {} byte packets\n", options_.destination, destination_.to_string(),
+               options_.max_ttl, options_.length);
     tasks_.spawn(receive());
     for (unsigned ttl = options_.first_ttl; ttl <= options_.max_ttl && !done_; ++ttl) {
       if (!co_await hop(ttl)) break;
@@ -71,10 +72,7 @@ class Traceroute {
     co_await asio::this_coro::reset_cancellation_state();
     tasks_.cancel();
     socket_.close();
-    while (tasks_.size() > 0) {
-      timer_.expires_after(std::chrono::milliseconds{1});
-      co_await timer_.async_wait(asio::use_awaitable);
-    }
+    (void)co_await tasks_.join();
     co_return failed_ ? exit_failure : exit_ok;
   }
 
@@ -198,25 +196,27 @@ class Traceroute {
 };
 
 template <class Socket>
-asio::awaitable<int> traceroute(const TracerouteOptions& options, Ipv4Address destination, Surroundings around) {
-  Traceroute<Socket> run{options, destination, around};
+asio::awaitable<int> traceroute(const TracerouteOptions& options, Surroundings around) {
+  const auto destination = co_await look_up(around.runtime(), options.destination);
+  if (!destination) {
+    if (!around.interrupted()) complain(fmt::format("traceroute: {}", destination.error()));
+    co_return exit_failure;
+  }
+  Traceroute<Socket> run{options, *destination, around};
   co_return co_await run.run();
 }
 
 int run_traceroute(const TracerouteOptions& options) {
   (void)options.common.config();
-  const auto destination = Ipv4Address::parse(options.destination);
-  if (!destination) {
-    throw UsageError{fmt::format("'{}' is not an IPv4 address, and names cannot be looked up", options.destination),
-                     "wireside traceroute --ip 10.0.0.2/24 --gateway 10.0.0.1 192.0.2.7"};
+  if (const auto problem = host_problem(options.destination)) {
+    throw UsageError{*problem, "wireside traceroute --ip 10.0.0.2/24 --gateway 10.0.0.1 192.0.2.7"};
   }
   if (options.first_ttl > options.max_ttl) {
     throw UsageError{fmt::format("the first TTL, {}, is beyond the largest, {}", options.first_ttl, options.max_ttl),
                      "give -f a number up to that of -m"};
   }
   return run_on_host(options.common, [&](Surroundings around) {
-    return options.icmp ? traceroute<net::echo_socket>(options, *destination, around)
-                        : traceroute<net::udp_socket>(options, *destination, around);
+    return options.icmp ? traceroute<net::echo_socket>(options, around) : traceroute<net::udp_socket>(options, around);
   });
 }
 
@@ -225,7 +225,7 @@ int run_traceroute(const TracerouteOptions& options) {
 void register_traceroute(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<TracerouteOptions>();
   CLI::App* command = app.add_subcommand("traceroute", "show the routers on the way to a host");
-  command->add_option("destination", options->destination, "IPv4 address")->required()->type_name("ADDRESS");
+  command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("packet-length", options->length, "octets of a probe packet, headers included")
       ->type_name("OCTETS")
       ->check(CLI::Range(header_octets, 65535U))

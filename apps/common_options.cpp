@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <random>
 
@@ -218,7 +219,7 @@ static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
 }
 
-static void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
+void add_conflict_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand
       .add_flag("--no-acd", out.no_acd,
                 "use --ip at once, without the 4 to 7 seconds of asking whether another host has it (RFC 5227)")
@@ -263,7 +264,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
                    ->group(group);
   subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, std::numeric_limits<int>::max()))
       ->excludes(name)
       ->group(group);
   add_network_options(subcommand, out);

@@ -65,5 +65,7 @@ struct CommonOptions {
 
 /// Adds the options to a subcommand; `out` outlives it.
 void add_common_options(CLI::App& subcommand, CommonOptions& out);
+/// Only those of address conflict detection.
+void add_conflict_options(CLI::App& subcommand, CommonOptions& out);
 
 }  // namespace wireside::apps

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "control_request.hpp"
 #include "router.hpp"
 #include "runtime.hpp"
 
@@ -21,13 +22,15 @@ struct ControlSubject {
   const Router* router = nullptr;
 };
 
-/// The answer to {"op": "hello" | "ss" | "neigh" | "route" | "addr" | "stats"}: {"ok":true,...} or
-/// {"ok":false,"message": SENTENCE}.
-[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const boost::json::object& request);
+/// {"ok":true,"command":...,"pid":...} and the table that was asked for, by the question's name (docs/control.md).
+[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, ControlQuestion question);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
 /// and /tmp/wireside-UID; or $WIRESIDE_RUNTIME_DIR alone where it is set.
 [[nodiscard]] std::vector<std::string> control_folders();
+/// Where a running wireside may have put its socket: control_folders(), and those that another environment of the same
+/// user leads to; for root, those of the user behind sudo, too.
+[[nodiscard]] std::vector<std::string> searched_folders();
 
 /// A listening control socket; removes its file at the end.
 class ControlServer {
@@ -50,7 +53,7 @@ class ControlServer {
 
 /// Sends one request to a control socket and waits for the answer, two seconds at most. The error is a sentence.
 [[nodiscard]] std::expected<boost::json::object, std::string> ask_control(const std::string& path,
-                                                                          const boost::json::object& request);
+                                                                          ControlQuestion question);
 
 /// A wireside that runs now.
 struct RunningWireside {
@@ -59,7 +62,7 @@ struct RunningWireside {
   std::int64_t pid = 0;
   std::vector<std::string> taps;
 };
-/// Those that answer in control_folders(), by path.
+/// Those that answer in searched_folders(), by path.
 [[nodiscard]] std::vector<RunningWireside> find_running();
 
 /// The control socket to ask: `path` if given, else that of the only wireside that runs, or the one with `tap`. The

@@ -3,18 +3,30 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <map>
 #include <string_view>
 
 #include "agent_json.hpp"
 #include "control.hpp"
 #include "ip/ip_layer.hpp"
+#include "name_service.hpp"
 
 namespace wireside::apps {
 namespace {
 
 namespace json = boost::json;
 
+/// Of an address that nobody takes back, as iproute2 writes it.
+constexpr std::uint64_t for_ever = 4294967295;
+constexpr Ipv4Prefix link_local_network{Ipv4Address{169, 254, 0, 0}, 16};
+
 double ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+
+/// Whole seconds until then, at least 0.
+std::uint64_t seconds_until(Instant then, Instant now) {
+  if (then <= now) return 0;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(then - now).count());
+}
 
 std::string_view origin_name(ip::RouteOrigin origin) {
   switch (origin) {
@@ -107,30 +119,121 @@ void add_router_routes(const ControlSubject& subject, json::array& out) {
   }
 }
 
-/// As `ip -json addr` has it: seconds, of an address that a DHCP server lent.
-void add_lifetime(const Runtime& runtime, const dhcp::Lease& lease, json::object& line) {
-  line["dynamic"] = true;
-  if (lease.infinite) return;
-  const auto left = std::chrono::duration_cast<std::chrono::seconds>(lease.expires_at() - runtime.now()).count();
-  line["valid_life_time"] = line["preferred_life_time"] = std::max<std::int64_t>(left, 0);
+/// What the network taught about single destinations: another first hop (redirect), a narrow path. `ip route` calls
+/// such routes cached.
+void add_learnt_routes(const Runtime& runtime, const Stack& stack, json::array& out) {
+  std::map<Ipv4Address, json::object> lines;
+  const auto line_of = [&](Ipv4Address destination) -> json::object& {
+    json::object& line = lines[destination];
+    if (!line.empty()) return line;
+    line["dst"] = destination.to_string();
+    const auto hop = stack.routes().next_hop(destination);
+    if (hop && *hop != destination) line["gateway"] = hop->to_string();
+    line["dev"] = runtime.device().name();
+    line["cache"] = json::array{};
+    return line;
+  };
+  const auto expires = [&](json::object& line, Instant then) {
+    const auto left = seconds_until(then, runtime.now());
+    const json::value* other = line.if_contains("expires");
+    line["expires"] = other != nullptr ? std::min(left, other->to_number<std::uint64_t>()) : left;
+  };
+  for (const auto& r : stack.redirects()) {
+    json::object& line = line_of(r.destination);
+    line["gateway"] = r.gateway.to_string();
+    line["cache"].as_array().emplace_back("redirected");
+    expires(line, r.expires);
+  }
+  for (const auto& p : stack.path_mtus()) {
+    json::object& line = line_of(p.destination);
+    line["metrics"] = json::array{json::object{{"mtu", p.mtu}}};
+    expires(line, p.expires);
+  }
+  for (auto& [destination, line] : lines) out.push_back(std::move(line));
+}
+
+json::object address_line(const std::string& dev, const Ipv4Prefix& own) {
+  json::object line{{"family", "inet"}, {"local", own.address.to_string()}, {"prefixlen", own.length}};
+  if (const auto broadcast = own.directed_broadcast()) line["broadcast"] = broadcast->to_string();
+  line["scope"] = link_local_network.contains(own.address) ? "link" : "global";
+  line["label"] = dev;
+  line["valid_life_time"] = line["preferred_life_time"] = for_ever;
+  return line;
 }
 
 json::object address_of(const Runtime& runtime, const Stack& stack) {
   json::array addresses;
+  const std::string& dev = runtime.device().name();
   const dhcp::Status dhcp = stack.dhcp_status();
   for (const auto& own : stack.routes().addresses()) {
-    json::object line{{"family", "inet"}, {"local", own.address.to_string()}, {"prefixlen", own.length}};
-    if (const auto broadcast = own.directed_broadcast()) line["broadcast"] = broadcast->to_string();
-    if (dhcp.lease && dhcp.lease->prefix == own) add_lifetime(runtime, *dhcp.lease, line);
+    json::object line = address_line(dev, own);
+    if (dhcp.lease && dhcp.lease->prefix == own) {
+      line["dynamic"] = true;
+      if (!dhcp.lease->infinite && !dhcp.lease->link_local) {
+        line["valid_life_time"] = line["preferred_life_time"] = seconds_until(dhcp.lease->expires_at(), runtime.now());
+      }
+    }
     addresses.push_back(std::move(line));
   }
-  return {{"ifname", runtime.device().name()},
+  for (const auto& own : stack.tentative_addresses()) {
+    json::object line = address_line(dev, own);
+    line["tentative"] = true;
+    addresses.push_back(std::move(line));
+  }
+  const bool up = !runtime.device().link_problem();
+  return {{"ifname", dev},
+          {"flags", up ? json::array{"BROADCAST", "UP", "LOWER_UP"} : json::array{"NO-CARRIER", "BROADCAST", "UP"}},
           {"mtu", stack.config().link.mtu},
-          {"operstate", runtime.device().link_problem() ? "DOWN" : "UP"},
+          {"operstate", up ? "UP" : "DOWN"},
           {"link_type", "ether"},
           {"address", stack.mac().to_string()},
+          {"broadcast", "ff:ff:ff:ff:ff:ff"},
           {"offload", runtime.device().offload()},
           {"addr_info", std::move(addresses)}};
+}
+
+json::object to_json(const dns::CachedReading& cached) {
+  using Kind = dns::Reading::Kind;
+  const dns::Reading& reading = cached.reading;
+  json::object line{{"name", cached.name.to_string()}, {"ttl", cached.ttl}};
+  if (reading.kind == Kind::Alias) {
+    line["type"] = "CNAME";
+    line["target"] = reading.last.to_string();
+    return line;
+  }
+  line["type"] = "A";
+  line["status"] = reading.kind == Kind::Addresses ? "NOERROR" : reading.kind == Kind::NotFound ? "NXDOMAIN" : "NODATA";
+  json::array addresses;
+  for (const auto& a : reading.addresses) addresses.emplace_back(a.address.to_string());
+  line["addresses"] = std::move(addresses);
+  return line;
+}
+
+json::object names_of(Runtime& runtime) {
+  const dns::Resolver& resolver = runtime.names().resolver();
+  json::array servers;
+  for (const auto& server : resolver.servers()) {
+    servers.emplace_back(server.port == dns::dns_port ? server.address.to_string() : server.to_string());
+  }
+  json::array search;
+  for (const auto& domain : resolver.search()) search.emplace_back(domain.to_string());
+  json::array cache;
+  for (const auto& cached : resolver.cache().list(runtime.now())) cache.push_back(to_json(cached));
+  const dns::ResolverCounters& c = resolver.counters();
+  return {{"ifname", runtime.device().name()},
+          {"servers", std::move(servers)},
+          {"search", std::move(search)},
+          {"cache", std::move(cache)},
+          {"statistics",
+           {{"queries_under_way", resolver.queries_under_way()},
+            {"queries", c.queries},
+            {"cache_hits", c.from_cache},
+            {"datagrams_sent", c.datagrams_sent},
+            {"streams_opened", c.streams_opened},
+            {"answers_taken", c.answers_taken},
+            {"answers_ignored", c.answers_ignored},
+            {"timeouts", c.timeouts},
+            {"cache_octets", resolver.cache().octets()}}}};
 }
 
 json::object statistics_of(const std::string& dev, const Stack& stack) {
@@ -142,37 +245,41 @@ json::object statistics_of(const std::string& dev, const Stack& stack) {
   return {{"dev", dev}, {"counters", std::move(counters)}, {"drops", std::move(drops)}};
 }
 
-json::object refusal(std::string_view message) { return {{"ok", false}, {"message", message}}; }
-
 }  // namespace
 
-json::object control_answer(const ControlSubject& subject, const json::object& request) {
-  const json::value* op = request.if_contains("op");
-  if (op == nullptr || !op->is_string()) return refusal("the request has no \"op\"");
-  const std::string_view what{op->get_string().data(), op->get_string().size()};
+json::object control_answer(const ControlSubject& subject, ControlQuestion question) {
   json::array lines;
-  if (what == "route" && subject.router != nullptr) add_router_routes(subject, lines);
+  if (question == ControlQuestion::Route && subject.router != nullptr) add_router_routes(subject, lines);
   for (Runtime* runtime : subject.interfaces) {
     const std::string& dev = runtime->device().name();
     const Stack& stack = runtime->stack();
-    if (what == "hello") {
-      lines.emplace_back(dev);
-    } else if (what == "ss") {
-      add_connections(*runtime, stack, lines);
-      add_datagram_sockets(dev, stack, lines);
-    } else if (what == "neigh") {
-      add_neighbours(dev, stack, lines);
-    } else if (what == "route") {
-      if (subject.router == nullptr) add_routes(dev, stack.routes(), lines);
-    } else if (what == "addr") {
-      lines.push_back(address_of(*runtime, stack));
-    } else if (what == "stats") {
-      lines.push_back(statistics_of(dev, stack));
-    } else {
-      return refusal("unknown \"op\": hello, ss, neigh, route, addr and stats are known");
+    switch (question) {
+      case ControlQuestion::Hello:
+        lines.emplace_back(dev);
+        break;
+      case ControlQuestion::Ss:
+        add_connections(*runtime, stack, lines);
+        add_datagram_sockets(dev, stack, lines);
+        break;
+      case ControlQuestion::Neigh:
+        add_neighbours(dev, stack, lines);
+        break;
+      case ControlQuestion::Route:
+        if (subject.router == nullptr) add_routes(dev, stack.routes(), lines);
+        add_learnt_routes(*runtime, stack, lines);
+        break;
+      case ControlQuestion::Addr:
+        lines.push_back(address_of(*runtime, stack));
+        break;
+      case ControlQuestion::Stats:
+        lines.push_back(statistics_of(dev, stack));
+        break;
+      case ControlQuestion::Dns:
+        lines.push_back(names_of(*runtime));
+        break;
     }
   }
-  return {{"ok", true}, {"command", subject.command}, {"pid", ::getpid()}, {what, std::move(lines)}};
+  return {{"ok", true}, {"command", subject.command}, {"pid", ::getpid()}, {to_string(question), std::move(lines)}};
 }
 
 }  // namespace wireside::apps

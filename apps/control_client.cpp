@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -70,11 +68,38 @@ class Connection {
 };
 
 std::unexpected<std::string> failure(const std::string& path) {
-  return std::unexpected{fmt::format("{}: {}", path, std::strerror(errno == EAGAIN ? ETIMEDOUT : errno))};
+  const int error = errno == EAGAIN ? ETIMEDOUT : errno;
+  std::string_view why;
+  if (error == ECONNREFUSED) why = "\n  the wireside that made it has ended (killed?); try: start it again";
+  if (error == ENOENT) why = "\n  try: wireside ss without --control lists what runs";
+  if (error == EACCES) why = "\n  it belongs to another user; try: the same command with sudo";
+  return std::unexpected{fmt::format("{}: {}{}", path, std::strerror(error), why)};
 }
 
 std::string describe(const RunningWireside& w) {
   return fmt::format("  {} (wireside {}, pid {}): {}", fmt::join(w.taps, ", "), w.command, w.pid, w.path);
+}
+
+/// Folders that are there but belong to another user.
+std::vector<std::string> unreadable_folders() {
+  std::vector<std::string> out;
+  for (const std::string& folder : searched_folders()) {
+    if (::access(folder.c_str(), R_OK | X_OK) < 0 && errno == EACCES) out.push_back(folder);
+  }
+  return out;
+}
+
+std::string none_found() {
+  const auto unreadable = unreadable_folders();
+  if (!unreadable.empty()) {
+    return fmt::format(
+        "no wireside of yours is running; one of another user may be, since {} cannot be read\n"
+        "  try: the same command with sudo, or start your own (wireside serve ...)",
+        fmt::join(unreadable, ", "));
+  }
+  return "no wireside is running that can be asked\n  try: start one (wireside serve ...) as the same user, or name "
+         "its "
+         "socket with --control PATH";
 }
 
 std::string list_of(const std::vector<RunningWireside>& all) {
@@ -85,31 +110,25 @@ std::string list_of(const std::vector<RunningWireside>& all) {
 
 }  // namespace
 
-std::expected<json::object, std::string> ask_control(const std::string& path, const json::object& request) {
+std::expected<json::object, std::string> ask_control(const std::string& path, ControlQuestion question) {
   const Connection connection;
   std::string text;
-  if (!connection.connect(path) || !connection.send(json::serialize(request) + "\n") ||
+  if (!connection.connect(path) || !connection.send(control_request(question) + "\n") ||
       !connection.receive_line(text)) {
     return failure(path);
   }
-  boost::system::error_code ec;
-  json::value answer = json::parse(text, ec);
-  if (ec || !answer.is_object()) return std::unexpected{fmt::format("{}: the answer is no JSON object", path)};
-  json::object& fields = answer.get_object();
-  const json::value* ok = fields.if_contains("ok");
-  if (ok != nullptr && ok->is_bool() && ok->get_bool()) return std::move(fields);
-  const json::value* message = fields.if_contains("message");
-  const bool told = message != nullptr && message->is_string();
-  return std::unexpected{fmt::format("{}: {}", path, told ? message->get_string().c_str() : "it refuses")};
+  auto answer = parse_control_answer(text);
+  if (!answer) return std::unexpected{fmt::format("{}: {}", path, answer.error())};
+  return answer;
 }
 
 std::vector<RunningWireside> find_running() {
   std::vector<RunningWireside> all;
-  for (const std::string& folder : control_folders()) {
+  for (const std::string& folder : searched_folders()) {
     std::error_code ec;
     for (const auto& file : std::filesystem::directory_iterator{folder, ec}) {
       if (file.path().extension() != ".sock") continue;
-      const auto answer = ask_control(file.path(), {{"op", "hello"}});
+      const auto answer = ask_control(file.path(), ControlQuestion::Hello);
       if (!answer) continue;
       RunningWireside w;
       w.path = file.path();
@@ -133,11 +152,7 @@ std::vector<RunningWireside> find_running() {
 std::expected<std::string, std::string> choose_control(const std::string& path, const std::string& tap) {
   if (!path.empty()) return path;
   const auto all = find_running();
-  if (all.empty()) {
-    return std::unexpected{
-        "no wireside is running that can be asked\n  try: start one (wireside serve ...) as the same user, or name its "
-        "socket with --control PATH"};
-  }
+  if (all.empty()) return std::unexpected{none_found()};
   std::vector<RunningWireside> fitting;
   std::ranges::copy_if(all, std::back_inserter(fitting), [&](const RunningWireside& w) {
     return tap.empty() || std::ranges::find(w.taps, tap) != w.taps.end();

@@ -5,14 +5,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <filesystem>
 
 #include "control.hpp"
 
@@ -71,15 +73,51 @@ std::expected<int, std::string> listen_at(const std::string& path) {
   return failed;
 }
 
+/// Of the environment; nullptr where it is not set.
+const char* only_folder() {
+  const char* folder = std::getenv("WIRESIDE_RUNTIME_DIR");
+  return folder != nullptr && *folder == '/' ? folder : nullptr;
+}
+
+/// Removes what processes that were killed left behind. A socket that was made just now may not listen yet.
+void sweep(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator{folder, ignored}) {
+    struct stat s {};
+    if (file.path().extension() != ".sock" || ::lstat(file.path().c_str(), &s) < 0 || !S_ISSOCK(s.st_mode)) continue;
+    constexpr std::time_t settled = 60;
+    if (std::time(nullptr) - s.st_mtime > settled && !is_answered(file.path())) ::unlink(file.path().c_str());
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> control_folders() {
-  if (const char* only = std::getenv("WIRESIDE_RUNTIME_DIR"); only != nullptr && *only == '/') return {only};
+  if (const char* only = only_folder()) return {only};
   std::vector<std::string> out;
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr && *runtime == '/') out.push_back(std::string{runtime} + "/wireside");
   out.emplace_back("/run/wireside");
   out.push_back(fmt::format("/tmp/wireside-{}", ::geteuid()));
+  return out;
+}
+
+std::vector<std::string> searched_folders() {
+  std::vector<std::string> out = control_folders();
+  if (only_folder() != nullptr) return out;
+  const auto add = [&](std::string folder) {
+    if (std::ranges::find(out, folder) == out.end()) out.push_back(std::move(folder));
+  };
+  const auto add_user = [&](const std::string& uid) {
+    add("/run/user/" + uid + "/wireside");
+    add("/tmp/wireside-" + uid);
+  };
+  add_user(std::to_string(::geteuid()));
+  const char* behind_sudo = std::getenv("SUDO_UID");
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (::geteuid() == 0 && behind_sudo != nullptr && std::ranges::all_of(std::string_view{behind_sudo}, is_digit)) {
+    add_user(behind_sudo);
+  }
   return out;
 }
 
@@ -107,7 +145,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   struct Client {
     explicit Client(Local::socket s) : socket{std::move(s)} {}
     Local::socket socket;
-    std::string text;
+    std::string text;   // read, not answered
+    std::string reply;  // being written
   };
 
   void serve(Local::socket socket) {
@@ -121,34 +160,40 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
                            [self = weak_from_this(), client](error_code ec, std::size_t octets) {
                              const auto impl = self.lock();
                              if (!impl) return;
+                             if (ec == asio::error::not_found) return impl->refuse_long_line(client);
                              if (ec) {
                                --impl->clients_;
                                return;
                              }
-                             const std::string line = client->text.substr(0, octets);
-                             client->text = impl->answer(line) + "\n";
+                             client->reply = impl->answer(client->text.substr(0, octets)) + "\n";
+                             client->text.erase(0, octets);  // what came behind it is the next request
                              impl->write(client);
                            });
   }
 
+  /// What follows cannot be told from the rest of the line: the connection ends behind the answer.
+  void refuse_long_line(const std::shared_ptr<Client>& client) {
+    const std::string why = fmt::format("a request has {} octets at most", max_request);
+    client->reply = json::serialize(control_refusal(why)) + "\n";
+    asio::async_write(client->socket, asio::buffer(client->reply),
+                      [self = weak_from_this(), client](error_code, std::size_t) {
+                        if (const auto impl = self.lock()) --impl->clients_;
+                      });
+  }
+
   void write(const std::shared_ptr<Client>& client) {
-    asio::async_write(client->socket, asio::buffer(client->text),
+    asio::async_write(client->socket, asio::buffer(client->reply),
                       [self = weak_from_this(), client](error_code ec, std::size_t) {
                         const auto impl = self.lock();
                         if (!impl) return;
-                        client->text.clear();
                         if (!ec) return impl->read(client);
                         --impl->clients_;
                       });
   }
 
   [[nodiscard]] std::string answer(const std::string& line) const {
-    error_code ec;
-    const json::value request = json::parse(line, ec);
-    if (ec || !request.is_object()) {
-      return json::serialize(json::object{{"ok", false}, {"message", "the request is no JSON object"}});
-    }
-    return json::serialize(control_answer(subject_, request.get_object()));
+    const auto question = parse_control_request(line);
+    return json::serialize(question ? control_answer(subject_, *question) : control_refusal(question.error()));
   }
 
   Local::acceptor acceptor_;
@@ -167,6 +212,7 @@ std::expected<std::unique_ptr<ControlServer>, std::string> ControlServer::open(a
     const std::string& tap = subject.interfaces.at(0)->device().name();
     for (const std::string& folder : control_folders()) {
       if (!usable_folder(folder)) continue;
+      sweep(folder);
       paths.push_back(fmt::format("{}/{}.sock", folder, tap));
       paths.push_back(fmt::format("{}/{}.{}.sock", folder, tap, ::getpid()));
     }

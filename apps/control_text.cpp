@@ -1,6 +1,7 @@
 #include "control_text.hpp"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
@@ -29,7 +30,8 @@ double number(const json::object& o, std::string_view name) {
 }
 
 std::uint64_t count(const json::object& o, std::string_view name) {
-  return static_cast<std::uint64_t>(std::llround(std::max(0.0, number(o, name))));
+  constexpr double most = 9e18;  // what a signed 64-bit number holds
+  return static_cast<std::uint64_t>(std::llround(std::clamp(number(o, name), 0.0, most)));
 }
 
 const json::object* inner(const json::object& o, std::string_view name) {
@@ -57,13 +59,18 @@ bool wanted(const json::object& line, const SsOptions& options) {
 std::string short_state(const std::string& state) {
   if (state == "ESTABLISHED") return "ESTAB";
   if (state == "SYN-RECEIVED") return "SYN-RECV";
-  if (state == "FIN-WAIT-1") return "FIN-WAIT-1";
   return state;
 }
 
 std::string timer_of(const json::object& line) {
-  const std::string name = text(line, "timer");
+  std::string name = text(line, "timer");
   if (name.empty()) return {};
+  for (const auto& [ours, theirs] : {std::pair{"retransmission", "on"},
+                                     {"keep-alive", "keepalive"},
+                                     {"TIME-WAIT", "timewait"},
+                                     {"zero-window probe", "persist"}}) {
+    if (name == ours) name = theirs;
+  }
   const auto* info = inner(line, "info");
   return fmt::format(" timer:({},{:.0f}ms,{})", name, number(line, "timer_ms"),
                      info != nullptr ? count(*info, "retransmissions") : 0);
@@ -75,12 +82,80 @@ std::string info_of(const json::object& line) {
   std::string out;
   if (flag(*i, "timestamps")) out += " ts";
   if (flag(*i, "sack")) out += " sack";
-  out += fmt::format(" wscale:{},{} rto:{:.0f} rtt:{:.3f}/{:.3f} mss:{} cwnd:{} ssthresh:{}", count(*i, "snd_wscale"),
-                     count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"),
-                     count(*i, "mss"), count(*i, "cwnd"), count(*i, "ssthresh"));
+  // As ss has them, windows of congestion control are counted in segments.
+  const std::uint64_t mss = std::max<std::uint64_t>(1, count(*i, "mss"));
+  const std::uint64_t ssthresh = count(*i, "ssthresh");
+  out += fmt::format(" wscale:{},{} rto:{:.0f} rtt:{:.3f}/{:.3f} mss:{} cwnd:{}", count(*i, "snd_wscale"),
+                     count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"), mss,
+                     count(*i, "cwnd") / mss);
+  if (ssthresh < UINT32_MAX) out += fmt::format(" ssthresh:{}", ssthresh / mss);
   out += fmt::format(" bytes_sent:{} bytes_received:{} snd_wnd:{} rcv_wnd:{} unacked:{} retrans:{}/{}",
                      count(*i, "octets_sent"), count(*i, "octets_received"), count(*i, "snd_wnd"), count(*i, "rcv_wnd"),
-                     count(*i, "flight"), count(*i, "retransmissions"), count(*i, "total_retransmitted"));
+                     (count(*i, "flight") + mss - 1) / mss, count(*i, "retransmissions"),
+                     count(*i, "total_retransmitted"));
+  return out;
+}
+
+/// The items of an array; nothing where there is none.
+json::array items(const json::object& o, std::string_view name) {
+  const json::value* v = o.if_contains(name);
+  return v != nullptr && v->is_array() ? v->get_array() : json::array{};
+}
+
+std::string joined(const json::object& o, std::string_view name, std::string_view between) {
+  std::string out;
+  for (const auto& v : items(o, name)) {
+    if (!v.is_string()) continue;
+    if (!out.empty()) out += between;
+    out += std::string_view{v.get_string()};
+  }
+  return out;
+}
+
+/// The second line of a route that was learnt.
+std::string cached_route(const json::object& line) {
+  std::string out = " \n    cache";
+  if (const auto what = joined(line, "cache", ","); !what.empty()) out += fmt::format(" <{}>", what);
+  out += fmt::format(" expires {}sec", count(line, "expires"));
+  for (const auto& m : items(line, "metrics")) {
+    if (m.is_object()) out += fmt::format(" mtu {}", count(m.get_object(), "mtu"));
+  }
+  return out + "\n";
+}
+
+std::string lifetime(const json::object& address, std::string_view name) {
+  constexpr std::uint64_t for_ever = 4294967295;
+  const std::uint64_t seconds = count(address, name);
+  return seconds == for_ever ? "forever" : fmt::format("{}sec", seconds);
+}
+
+std::string format_address(const json::object& address) {
+  std::string out = fmt::format("    inet {}/{}", text(address, "local"), count(address, "prefixlen"));
+  if (const auto brd = text(address, "broadcast"); !brd.empty()) out += " brd " + brd;
+  if (const auto scope = text(address, "scope"); !scope.empty()) out += " scope " + scope;
+  if (flag(address, "tentative")) out += " tentative";
+  if (flag(address, "dynamic")) out += " dynamic";
+  out += fmt::format(" {}\n       valid_lft {} preferred_lft {}\n", text(address, "label"),
+                     lifetime(address, "valid_life_time"), lifetime(address, "preferred_life_time"));
+  return out;
+}
+
+/// "  www.lab.      290 IN CNAME web.lab."
+std::string format_cached_name(const json::object& entry) {
+  std::string out;
+  const auto add = [&](const std::string& data) {
+    out += fmt::format("  {:<31} {:>7} IN {:<5} {}\n", text(entry, "name"), count(entry, "ttl"), text(entry, "type"),
+                       data);
+  };
+  if (entry.contains("target")) {
+    add(text(entry, "target"));
+  } else if (text(entry, "status") == "NOERROR") {
+    for (const auto& a : items(entry, "addresses")) {
+      if (a.is_string()) add(std::string{a.get_string()});
+    }
+  } else {
+    add(text(entry, "status") == "NXDOMAIN" ? "(the name does not exist)" : "(the name has no address)");
+  }
   return out;
 }
 
@@ -92,6 +167,43 @@ std::string memory_of(const json::object& line) {
 }
 
 }  // namespace
+
+json::array select_interface(const json::array& lines, const std::string& dev) {
+  json::array out;
+  for (const auto& v : lines) {
+    const auto* line = v.if_object();
+    if (line != nullptr && (dev.empty() || text(*line, "dev") == dev || text(*line, "ifname") == dev))
+      out.push_back(*line);
+  }
+  return out;
+}
+
+json::array select_cached(const json::array& lines) {
+  json::array out;
+  for (const auto& v : lines) {
+    if (const auto* line = v.if_object(); line != nullptr && line->contains("cache")) out.push_back(*line);
+  }
+  return out;
+}
+
+json::array select_counters(const json::array& lines, const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return lines;
+  json::array out = lines;
+  for (auto& v : out) {
+    for (const char* group : {"counters", "drops"}) {
+      json::value* all = v.is_object() ? v.get_object().if_contains(group) : nullptr;
+      if (all == nullptr || !all->is_object()) continue;
+      json::object kept;
+      for (const auto& [name, value] : all->get_object()) {
+        const std::string key{name};
+        const auto matches = [&](const std::string& p) { return ::fnmatch(p.c_str(), key.c_str(), 0) == 0; };
+        if (std::ranges::any_of(patterns, matches)) kept[name] = value;
+      }
+      *all = std::move(kept);
+    }
+  }
+  return out;
+}
 
 json::array select_sockets(const json::array& lines, const SsOptions& options) {
   json::array out;
@@ -108,13 +220,22 @@ std::string format_sockets(const json::array& lines, const SsOptions& options) {
     local_width = std::max(local_width, text(v.as_object(), "local").size());
     peer_width = std::max(peer_width, text(v.as_object(), "peer").size());
   }
-  std::string out = fmt::format("{:<5} {:<12} {:>8} {:>8} {:>{}} {:>{}}\n", "Netid", "State", "Recv-Q", "Send-Q",
-                                "Local Address:Port", local_width, "Peer Address:Port", peer_width);
+  const bool netid = options.tcp == options.udp;
+  std::string out;
+  const auto add = [&](const std::string& protocol, const std::string& state, const std::string& recv_q,
+                       const std::string& send_q, const std::string& local, const std::string& peer) {
+    if (netid) out += fmt::format("{:<5} ", protocol);
+    out += fmt::format("{:<11} {:<8} {:<8} {:>{}} {:>{}}", state, recv_q, send_q, local, local_width, peer, peer_width);
+  };
+  if (!options.no_header) {
+    add("Netid", "State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port");
+    out += options.processes ? " Process\n" : "\n";
+  }
   for (const auto& v : lines) {
     const json::object& line = v.as_object();
-    out += fmt::format("{:<5} {:<12} {:>8} {:>8} {:>{}} {:>{}}", text(line, "netid"), short_state(text(line, "state")),
-                       count(line, "recv_q"), count(line, "send_q"), text(line, "local"), local_width,
-                       text(line, "peer"), peer_width);
+    add(text(line, "netid"), short_state(text(line, "state")), std::to_string(count(line, "recv_q")),
+        std::to_string(count(line, "send_q")), text(line, "local"), text(line, "peer"));
+    if (options.processes) out += " " + options.process;
     if (options.timers) out += timer_of(line);
     std::string below;
     if (options.memory) below += memory_of(line);
@@ -141,7 +262,12 @@ std::string format_routes(const json::array& lines) {
     const json::object& line = v.as_object();
     out += text(line, "dst");
     if (const auto via = text(line, "gateway"); !via.empty()) out += " via " + via;
-    out += fmt::format(" dev {} proto {}", text(line, "dev"), text(line, "protocol"));
+    out += " dev " + text(line, "dev");
+    if (line.contains("cache")) {
+      out += cached_route(line);
+      continue;
+    }
+    out += " proto " + text(line, "protocol");
     if (!line.contains("gateway")) out += " scope link";
     if (const auto source = text(line, "prefsrc"); !source.empty()) out += " src " + source;
     if (line.contains("metric")) out += fmt::format(" metric {}", count(line, "metric"));
@@ -156,17 +282,11 @@ std::string format_addresses(const json::array& lines) {
   std::size_t number_of = 0;
   for (const auto& v : lines) {
     const json::object& line = v.as_object();
-    out += fmt::format("{}: {}: mtu {} state {}\n    link/ether {}\n", ++number_of, text(line, "ifname"),
-                       count(line, "mtu"), text(line, "operstate"), text(line, "address"));
-    const json::value* addresses = line.if_contains("addr_info");
-    if (addresses == nullptr || !addresses->is_array()) continue;
-    for (const auto& a : addresses->get_array()) {
-      const json::object& address = a.as_object();
-      out += fmt::format("    inet {}/{}", text(address, "local"), count(address, "prefixlen"));
-      if (const auto brd = text(address, "broadcast"); !brd.empty()) out += " brd " + brd;
-      if (flag(address, "dynamic")) out += " dynamic";
-      if (address.contains("valid_life_time")) out += fmt::format(" valid_lft {}s", count(address, "valid_life_time"));
-      out += "\n";
+    out += fmt::format("{}: {}: <{}> mtu {} state {}\n    link/ether {} brd {}\n", ++number_of, text(line, "ifname"),
+                       joined(line, "flags", ","), count(line, "mtu"), text(line, "operstate"), text(line, "address"),
+                       text(line, "broadcast"));
+    for (const auto& a : items(line, "addr_info")) {
+      if (a.is_object()) out += format_address(a.get_object());
     }
   }
   return out;
@@ -190,6 +310,30 @@ std::string format_statistics(const json::array& lines, bool zeros) {
       if (zeros || count(*drops, name) != 0) {
         out += fmt::format("{:<48}{}\n", "dropped: " + std::string{name}, count(*drops, name));
       }
+    }
+  }
+  return out;
+}
+
+std::string format_names(const json::array& lines) {
+  std::string out;
+  for (const auto& v : lines) {
+    const json::object& line = v.as_object();
+    const auto servers = joined(line, "servers", " ");
+    out += fmt::format("{}\n  servers: {}\n", text(line, "ifname"), servers.empty() ? "(none)" : servers);
+    if (const auto search = joined(line, "search", " "); !search.empty()) out += "  search: " + search + "\n";
+    const json::array cache = items(line, "cache");
+    out += fmt::format("cache: {} {}\n", cache.size(), cache.size() == 1 ? "entry" : "entries");
+    for (const auto& entry : cache) {
+      if (entry.is_object()) out += format_cached_name(entry.get_object());
+    }
+    out += "statistics:\n";
+    const auto* statistics = inner(line, "statistics");
+    if (statistics == nullptr) continue;
+    for (const auto& [name, value] : *statistics) {
+      std::string words{name};
+      std::ranges::replace(words, '_', ' ');
+      out += fmt::format("  {:<20} {}\n", words, count(*statistics, name));
     }
   }
   return out;

@@ -10,6 +10,7 @@
 
 #include "host.hpp"
 #include "lease_file.hpp"
+#include "name_service.hpp"
 #include "wall_clock.hpp"
 
 namespace wireside::apps {
@@ -108,6 +109,8 @@ void DhcpSession::changed(const dhcp::Change& change) {
 void DhcpSession::bound(const dhcp::Bound& e) {
   const dhcp::Lease& lease = e.lease;
   if (!lease.link_local) store(lease);
+  use_names(lease.configuration);
+  if (on_address_ && !e.renewed) on_address_(lease);
   if (quiet_ || e.renewed) return;
   if (lease.link_local) {
     return complain(fmt::format("{} is the link-local address taken meanwhile", lease.prefix.to_string()));
@@ -116,7 +119,23 @@ void DhcpSession::bound(const dhcp::Bound& e) {
                        lease_time_text(lease)));
 }
 
+/// The lease's DNS servers and domain, where the command line gives none.
+void DhcpSession::use_names(const dhcp::Configuration& configuration) {
+  const dns::DnsConfig& given = runtime_.stack().config().dns;
+  std::vector<Endpoint> servers;
+  for (const Ipv4Address address : configuration.dns_servers) servers.push_back({address, dns::dns_port});
+  if (servers.size() > dns::max_servers) servers.resize(dns::max_servers);
+  // Replacing them forgets what they said, which a renewal is no reason for.
+  net::NameService& names = runtime_.names();
+  if (given.servers.empty() && servers != names.resolver().servers()) names.set_servers(std::move(servers));
+  if (!given.search.empty()) return;
+  std::vector<std::string> search;
+  if (!configuration.domain_name.empty()) search.push_back(configuration.domain_name);
+  if (!names.set_search(search)) (void)names.set_search({});  // the server's domain is no name: left aside
+}
+
 void DhcpSession::lost(const dhcp::Lost& e) {
+  use_names({});
   using Why = dhcp::Lost::Why;
   if (e.why == Why::Released || e.why == Why::Stopped) return;
   if (e.why != Why::Replaced) forget();

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,8 @@ class DhcpSession {
   DhcpSession& operator=(const DhcpSession&) = delete;
 
   void start(const dhcp::Options& options);
+  /// Called for each new address, not for its renewal.
+  void on_address(std::function<void(const dhcp::Lease&)> handler) { on_address_ = std::move(handler); }
   /// Waits until an address is held; false when the time is over. Throws when cancelled.
   boost::asio::awaitable<bool> wait_for_address(std::optional<std::chrono::milliseconds> limit);
   /// Waits for the answer to DHCPINFORM; nullopt when there is none.
@@ -36,6 +39,7 @@ class DhcpSession {
   void lost(const dhcp::Lost& lost);
   void store(const dhcp::Lease& lease);
   void forget();
+  void use_names(const dhcp::Configuration& configuration);
   boost::asio::awaitable<void> pause(std::chrono::steady_clock::time_point until);
 
   Runtime& runtime_;
@@ -44,6 +48,7 @@ class DhcpSession {
   boost::asio::steady_timer wake_;
   std::optional<dhcp::Informed> informed_;
   bool no_answer_ = false;
+  std::function<void(const dhcp::Lease&)> on_address_;
 };
 
 }  // namespace wireside::apps

@@ -29,7 +29,8 @@ HttpServer::HttpServer(Runtime& runtime, DocumentRoot root, const HttpOptions& o
       root_{std::move(root)},
       options_{options},
       acceptor_{runtime},
-      quiet_moment_{runtime.context()} {}
+      quiet_moment_{runtime.context()},
+      last_ended_{runtime.context().get_executor()} {}
 
 HttpServer::~HttpServer() = default;
 
@@ -59,7 +60,9 @@ asio::awaitable<void> HttpServer::run() {
 
 /// After a rush the C library keeps the send buffers' memory in its heap; a quiet moment is the time to give it back.
 void HttpServer::session_ended() {
-  if (--session_count_ > 0 || most_sessions_ < rush) return;
+  if (--session_count_ > 0) return;
+  last_ended_.notify();
+  if (most_sessions_ < rush) return;
   quiet_moment_.expires_after(std::chrono::seconds{1});
   quiet_moment_.async_wait([this](net::error_code ec) {
     if (ec || session_count_ > 0) return;
@@ -72,17 +75,10 @@ asio::awaitable<void> HttpServer::stop(std::chrono::milliseconds grace) {
   stopping_ = true;
   acceptor_.close();
   for (HttpSession* s = sessions_.front(); s != nullptr; s = sessions_.next(*s)) s->stop_if_idle();
-  const auto until = std::chrono::steady_clock::now() + grace;
-  asio::steady_timer timer{acceptor_.get_executor()};
-  while (!sessions_.empty() && std::chrono::steady_clock::now() < until) {
-    timer.expires_after(std::chrono::milliseconds{10});
-    co_await timer.async_wait(asio::use_awaitable);
-  }
+  const auto none_left = [this] { return session_count_ == 0; };
+  if (co_await last_ended_.wait(none_left, std::chrono::steady_clock::now() + grace)) co_return;
   for (HttpSession* s = sessions_.front(); s != nullptr; s = sessions_.next(*s)) s->abort();
-  for (int i = 0; i < 100 && !sessions_.empty(); ++i) {  // their coroutines end in the next turns of the loop
-    timer.expires_after(std::chrono::milliseconds{1});
-    co_await timer.async_wait(asio::use_awaitable);
-  }
+  (void)co_await last_ended_.wait(none_left);  // their coroutines end in the next turns of the loop
 }
 
 const std::string& HttpServer::date() {

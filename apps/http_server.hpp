@@ -9,6 +9,7 @@
 
 #include "asio_sockets.hpp"
 #include "base/intrusive_list.hpp"
+#include "condition.hpp"
 #include "document_root.hpp"
 
 namespace wireside::apps {
@@ -55,6 +56,7 @@ class HttpServer {
   HttpOptions options_;
   net::tcp_acceptor acceptor_;
   boost::asio::steady_timer quiet_moment_;
+  Condition last_ended_;  // no session is left
   std::size_t session_count_ = 0;
   std::size_t most_sessions_ = 0;  // since memory was last given back
   IntrusiveList<HttpSession, HttpSessionTag> sessions_;

@@ -23,7 +23,7 @@ using std::chrono::seconds;
 constexpr std::size_t max_file = 1 << 16;
 // Times of a file are believed within these bounds only, so that sums of them cannot overflow.
 constexpr std::int64_t max_lease_seconds = 0xffffffff;
-constexpr std::int64_t max_time_ms = std::int64_t{1} << 45;  // a thousand years
+constexpr std::int64_t max_time_ms = std::int64_t{1} << 42;  // 139 years
 
 /// What is wrong with the file, thrown within this unit only.
 struct Bad {
@@ -155,6 +155,19 @@ std::expected<StoredLease, std::string> lease_from_json(const json::value& value
   }
 }
 
+std::expected<StoredLease, std::string> lease_from_text(std::string_view content, Duration wall_offset) {
+  boost::system::error_code ec;
+  const json::value value = json::parse(content, ec);
+  if (ec) return std::unexpected{fmt::format("is not JSON: {}", ec.message())};
+  auto stored = lease_from_json(value, wall_offset);
+  if (!stored) return std::unexpected{fmt::format("cannot be used: {}", stored.error())};
+  return stored;
+}
+
+std::string lease_to_text(const StoredLease& stored, Duration wall_offset) {
+  return json::serialize(lease_to_json(stored, wall_offset)) + "\n";
+}
+
 std::expected<std::optional<StoredLease>, std::string> read_lease_file(const std::string& path, Duration wall_offset) {
   std::ifstream file{path, std::ios::binary};
   if (!file) {
@@ -164,18 +177,15 @@ std::expected<std::optional<StoredLease>, std::string> read_lease_file(const std
   std::string content(max_file, '\0');
   file.read(content.data(), static_cast<std::streamsize>(content.size()));
   content.resize(static_cast<std::size_t>(file.gcount()));
-  boost::system::error_code ec;
-  const json::value value = json::parse(content, ec);
-  if (ec) return std::unexpected{fmt::format("the lease file {} is not JSON: {}", path, ec.message())};
-  auto stored = lease_from_json(value, wall_offset);
-  if (!stored) return std::unexpected{fmt::format("the lease file {} cannot be used: {}", path, stored.error())};
+  auto stored = lease_from_text(content, wall_offset);
+  if (!stored) return std::unexpected{fmt::format("the lease file {} {}", path, stored.error())};
   return std::optional{std::move(*stored)};
 }
 
 std::optional<std::string> write_lease_file(const std::string& path, const StoredLease& stored, Duration wall_offset) {
   const std::string fresh = path + ".new";
   std::ofstream file{fresh, std::ios::binary | std::ios::trunc};
-  file << json::serialize(lease_to_json(stored, wall_offset)) << '\n';
+  file << lease_to_text(stored, wall_offset);
   file.close();
   if (!file || std::rename(fresh.c_str(), path.c_str()) != 0) {
     return fmt::format("cannot write the lease file {}: {}", path, std::strerror(errno));

@@ -5,6 +5,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/address.hpp"
 #include "dhcp/dhcp_types.hpp"
@@ -21,6 +22,10 @@ struct StoredLease {
 [[nodiscard]] boost::json::object lease_to_json(const StoredLease& stored, Duration wall_offset);
 [[nodiscard]] std::expected<StoredLease, std::string> lease_from_json(const boost::json::value& json,
                                                                       Duration wall_offset);
+
+/// What the file holds: that object on a line. The error says what is wrong, after "the file".
+[[nodiscard]] std::string lease_to_text(const StoredLease& stored, Duration wall_offset);
+[[nodiscard]] std::expected<StoredLease, std::string> lease_from_text(std::string_view content, Duration wall_offset);
 
 /// nullopt: there is no such file. The error says what is wrong with it.
 [[nodiscard]] std::expected<std::optional<StoredLease>, std::string> read_lease_file(const std::string& path,

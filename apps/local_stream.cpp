@@ -1,6 +1,7 @@
 #include "local_stream.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,6 +23,11 @@ LocalStream::LocalStream(boost::asio::io_context& context, int fd)
 
 LocalStream::~LocalStream() {
   if (descriptor_.is_open() && flags_ >= 0) ::fcntl(descriptor_.native_handle(), F_SETFL, flags_);
+}
+
+bool LocalStream::is_readable() {
+  pollfd p{.fd = descriptor_.native_handle(), .events = POLLIN, .revents = 0};
+  return ::poll(&p, 1, 0) > 0;
 }
 
 LocalStream LocalStream::standard_input(boost::asio::io_context& context) {

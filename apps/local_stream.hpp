@@ -29,6 +29,8 @@ class LocalStream {
   ~LocalStream();
 
   [[nodiscard]] boost::asio::posix::stream_descriptor& descriptor() { return descriptor_; }
+  /// True when reading would not wait: there are octets, or the end.
+  [[nodiscard]] bool is_readable();
 
  private:
   LocalStream(boost::asio::io_context& context, int fd);

@@ -20,7 +20,10 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   const std::string command = at == app ? "wireside" : fmt::format("wireside {}", at->get_name());
   const auto unknown = at == app ? app->remaining() : std::vector<std::string>{};
-  const std::string what = unknown.empty() ? error.what() : fmt::format("there is no subcommand '{}'", unknown[0]);
+  const std::string what =
+      unknown.empty()
+          ? error.what()
+          : fmt::format("there is no {} '{}'", unknown[0].starts_with('-') ? "option" : "subcommand", unknown[0]);
   return fmt::format("{}: {}\n  try: {} --help\n", command, what, command);
 }
 

@@ -6,19 +6,11 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "asio_resolver.hpp"
-#include "dns/name.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
 
 namespace asio = boost::asio;
-
-std::optional<std::string> host_problem(const std::string& host) {
-  if (Ipv4Address::parse(host)) return std::nullopt;
-  const auto name = dns::parse_host_name(host);
-  if (name) return std::nullopt;
-  return fmt::format("'{}': {}", printable(host), dns::describe(name.error()));
-}
 
 std::string lookup_failure(Runtime& runtime, const std::string& host, const boost::system::error_code& ec) {
   std::string out = fmt::format("{}: {}", printable(host), ec.message());

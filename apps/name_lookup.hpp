@@ -1,18 +1,15 @@
-// Names on command lines: checked early, looked up when the endpoint runs.
+// Names on command lines, looked up when the endpoint runs.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <expected>
-#include <optional>
 #include <string>
 
 #include "base/address.hpp"
+#include "host_problem.hpp"
 #include "runtime.hpp"
 
 namespace wireside::apps {
-
-/// What is wrong with a name or address that a user wrote, as a sentence; nullopt when it can be looked up.
-[[nodiscard]] std::optional<std::string> host_problem(const std::string& host);
 
 /// The first address of a host name (a dotted quad is its own). The error is a sentence that says what to do.
 [[nodiscard]] boost::asio::awaitable<std::expected<Ipv4Address, std::string>> look_up(Runtime& runtime,

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "name_lookup.hpp"
+#include "host_problem.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -55,6 +55,7 @@ Parsed parse_after_scheme(std::string_view rest) {
   if (authority.find('@') != std::string_view::npos) {
     return wrong("user names in URLs are not supported; leave out everything up to the '@'");
   }
+  if (authority.starts_with('[')) return wrong("IPv6 addresses are not supported; use an IPv4 address or a name");
   const auto colon = authority.find(':');
   const std::string_view host = authority.substr(0, colon);
   if (host.empty()) return wrong("the URL has no host; write http://10.0.0.1/path");

@@ -1,6 +1,7 @@
 #include "router.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +30,7 @@ std::size_t Router::add_interface(Stack& stack) {
   interfaces_.push_back(&stack);
   touched_.push_back(false);
   addresses_.emplace_back();
+  leased_.emplace_back();
   follow_addresses();
   return interfaces_.size() - 1;
 }
@@ -55,6 +57,31 @@ void Router::follow_addresses() {
   }
 }
 
+/// A DHCP server's gateway is one for the whole router.
+void Router::follow_leases() {
+  const auto is_leased = [](const ip::Route& r) { return r.origin == ip::RouteOrigin::Dhcp; };
+  bool changed = false;
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    auto leased = interfaces_[i]->routes().routes() | std::views::filter(is_leased);
+    if (std::ranges::equal(leased_[i], leased)) continue;
+    leased_[i].assign(leased.begin(), leased.end());
+    changed = true;
+  }
+  if (!changed) return;
+  table_.remove_if(is_leased);
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) {
+    for (ip::Route route : leased_[i]) {
+      // One set by hand to the same destination through the same gateway stays.
+      const auto same = [&](const ip::Route& r) {
+        return r.destination == route.destination && r.gateway == route.gateway;
+      };
+      if (std::ranges::any_of(table_.routes(), same)) continue;
+      route.interface = static_cast<std::uint16_t>(i);
+      std::ignore = table_.add(route);
+    }
+  }
+}
+
 Result<void> Router::add_route(ip::Route route) {
   follow_addresses();
   const auto connected = table_.find(route.gateway);
@@ -71,6 +98,7 @@ void Router::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gat
 
 void Router::pump(Instant now) {
   follow_addresses();
+  follow_leases();
   TransitPacket packet;
   // What one interface delivers may make another answer: go round until all are quiet, but not for ever.
   constexpr unsigned max_rounds = 16;
@@ -104,28 +132,52 @@ std::optional<Router::Way> Router::way_to(Ipv4Address destination) const {
 }
 
 void Router::route(Instant now, std::size_t in, TransitPacket&& packet) {
-  if (packet.kind == TransitPacket::Kind::Undeliverable) return undeliverable(now, packet);
+  if (packet.kind == TransitPacket::Kind::Undeliverable) return undeliverable(now, in, packet);
   const Ipv4Address destination = packet.datagram.header.destination;
+  const bool received = packet.kind == TransitPacket::Kind::Received;
+  if (received && is_martian_source(packet.datagram.header.source)) {
+    return interfaces_[in]->refuse_transit(now, observe::DropReason::IpBadSource);
+  }
   if (const auto owner = owner_of(destination)) {
     touched_[*owner] = true;
     return interfaces_[*owner]->deliver(now, packet);
   }
+  if (is_broadcast(destination)) return interfaces_[in]->refuse_transit(now, observe::DropReason::NotForwarded);
+  // Only now: what is for the router itself may come with its last hop (RFC 1812 section 5.3.1).
+  if (received && packet.datagram.header.ttl <= 1) {
+    interfaces_[in]->refuse_transit(now, observe::DropReason::TtlExpired);
+    return icmp_error(now, in, {static_cast<std::uint8_t>(wire::IcmpType::TimeExceeded), 0, 0}, packet);
+  }
   const auto way = way_to(destination);
   if (!way) return icmp_error(now, in, unreachable_by(wire::UnreachableCode::Network), packet);
-  // RFC 2644: a directed broadcast is not forwarded.
-  if (interfaces_[way->interface]->routes().is_broadcast(destination)) {
-    return interfaces_[in]->refuse_transit(now, observe::DropReason::NotForwarded);
-  }
   if (!fits(now, in, *way, packet)) return;
   if (way->interface == in) redirect(now, *way, packet);
   touched_[way->interface] = true;
   interfaces_[way->interface]->forward(now, std::move(packet), way->next_hop);
 }
 
+/// An address of ours, or a broadcast address, cannot have sent it (RFC 1812 section 5.3.7). What else cannot be a
+/// source the interface has refused.
+bool Router::is_martian_source(Ipv4Address source) const { return owner_of(source) || is_broadcast(source); }
+
+/// RFC 2644: directed broadcasts are not forwarded, nor are those of old with a host part of zero (RFC 1812 section
+/// 5.3.5.3).
+bool Router::is_broadcast(Ipv4Address destination) const {
+  const auto means_all_of = [&](const Ipv4Prefix& own) {
+    return own.length < 31 && (destination == own.network() || destination == own.directed_broadcast());
+  };
+  return std::ranges::any_of(addresses_, [&](const auto& own) { return std::ranges::any_of(own, means_all_of); });
+}
+
 /// RFC 1812 section 4.3.3.1: host unreachable, from the interface towards the source.
-void Router::undeliverable(Instant now, const TransitPacket& packet) {
+void Router::undeliverable(Instant now, std::size_t out, const TransitPacket& packet) {
   const Ipv4Address source = packet.datagram.header.source;
-  if (owner_of(source)) return;  // our own sockets are told by their stack
+  if (const auto owner = owner_of(source)) {
+    if (*owner == out) return;  // its sockets are told by the stack itself
+    TransitPacket own = packet;
+    own.kind = TransitPacket::Kind::Own;
+    return icmp_error(now, *owner, unreachable_by(wire::UnreachableCode::Host), own);
+  }
   if (const auto back = way_to(source)) {
     icmp_error(now, back->interface, unreachable_by(wire::UnreachableCode::Host), packet);
   }
@@ -140,12 +192,14 @@ bool Router::fits(Instant now, std::size_t in, const Way& way, const TransitPack
   return false;
 }
 
-/// RFC 1812 section 5.2.7.2: the sender could have taken the shorter way itself. For the host, not the network.
+/// RFC 1812 section 5.2.7.2: the sender, on one network with the next hop, could have taken the shorter way itself. For
+/// the host, not the network.
 void Router::redirect(Instant now, const Way& way, const TransitPacket& packet) {
   const auto& h = packet.datagram.header;
   constexpr std::uint8_t for_host = 1;
-  const ip::Routes& here = interfaces_[way.interface]->routes();
-  const bool neighbours = here.is_connected(h.source) && here.is_connected(way.next_hop);
+  const bool neighbours = std::ranges::any_of(addresses_[way.interface], [&](const Ipv4Prefix& own) {
+    return own.contains(h.source) && own.contains(way.next_hop);
+  });
   if (packet.kind != TransitPacket::Kind::Received || !neighbours || h.source == way.next_hop) return;
   if (!redirects_.take(now)) return;
   icmp_error(now, way.interface, {static_cast<std::uint8_t>(wire::IcmpType::Redirect), for_host, way.next_hop.value()},
@@ -157,11 +211,12 @@ void Router::icmp_error(Instant now, std::size_t interface, const wire::IcmpHead
   if (error.type == unreachable && error.code == static_cast<std::uint8_t>(wire::UnreachableCode::Network)) {
     interfaces_[interface]->refuse_transit(now, observe::DropReason::NoRoute);
   }
-  // What a stack of ours sent without a route is its own loss: the socket learns by a timeout, as on any host behind
-  // a router without a route.
-  if (packet.kind == TransitPacket::Kind::Own) return;
   touched_[interface] = true;
-  interfaces_[interface]->icmp_error(now, error, packet.datagram);
+  if (packet.kind != TransitPacket::Kind::Own) return interfaces_[interface]->icmp_error(now, error, packet.datagram);
+  // Sent by the interface's own stack: the error goes back to it, inside, so that its socket learns.
+  ip::IncomingDatagram own = packet.datagram;
+  own.loopback = true;
+  interfaces_[interface]->icmp_error(now, error, own);
 }
 
 }  // namespace wireside

@@ -184,12 +184,16 @@ void Stack::watch_gateway(Ipv4Address gateway) { state_->ip.routes().watch(gatew
 const ip::Routes& Stack::routes() const { return state_->ip.routes(); }
 
 void Stack::announce(Instant now) { state_->announce(now); }
-void Stack::link_down() { state_->link.conflicts().link_down(); }
+void Stack::link_down() { state_->link_down(); }
 void Stack::interface_gone(Instant now) { state_->interface_gone(now); }
 std::vector<tcp::ConnectionStatus> Stack::connections() const { return state_->tcp.list(); }
 std::vector<tcp::ListenerStatus> Stack::listeners() const { return state_->tcp.list_listeners(); }
 std::vector<udp::SocketStatus> Stack::datagram_sockets() const { return state_->udp.list(); }
 std::vector<link::NeighbourInfo> Stack::neighbours() const { return state_->link.neighbours().list(); }
+
+std::vector<ip::RedirectInfo> Stack::redirects() const { return state_->ip.redirects().list(); }
+std::vector<ip::PathMtuInfo> Stack::path_mtus() const { return state_->ip.path_mtus().list(); }
+std::vector<Ipv4Prefix> Stack::tentative_addresses() const { return state_->tentative_addresses(); }
 
 Statistics Stack::statistics() const {
   Statistics all{.count = state_->sink.count};

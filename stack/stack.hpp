@@ -8,6 +8,8 @@
 #include "base/time.hpp"
 #include "config.hpp"
 #include "dhcp/dhcp_types.hpp"
+#include "ip/path_mtu.hpp"
+#include "ip/redirects.hpp"
 #include "ip/routes.hpp"
 #include "link/address_conflict.hpp"
 #include "link/neighbour_cache.hpp"
@@ -84,7 +86,9 @@ class Stack {
   /// What happened since, oldest first; never CheckAddress. Old news is dropped when nobody asks.
   [[nodiscard]] std::optional<dhcp::Change> poll_dhcp_change();
 
-  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP.
+  /// The link is up: begins to probe for the addresses that need it, and announces the others by ARP. After link_down()
+  /// addresses in use stay in use while they are probed for again (RFC 5227 section 2.1; where check_before_use is set)
+  /// and a lease is asked for again (INIT-REBOOT, RFC 2131 section 3.7).
   void announce(Instant now);
   /// The link carries nothing until announce() is called again: probing waits, as silence would prove nothing.
   void link_down();
@@ -97,6 +101,11 @@ class Stack {
   [[nodiscard]] std::vector<tcp::ListenerStatus> listeners() const;
   [[nodiscard]] std::vector<udp::SocketStatus> datagram_sockets() const;
   [[nodiscard]] std::vector<link::NeighbourInfo> neighbours() const;
+  /// First hops that routers told us of by ICMP redirects, and paths narrower than the link.
+  [[nodiscard]] std::vector<ip::RedirectInfo> redirects() const;
+  [[nodiscard]] std::vector<ip::PathMtuInfo> path_mtus() const;
+  /// Addresses that will be ours once nobody objects to the probes (RFC 5227).
+  [[nodiscard]] std::vector<Ipv4Prefix> tentative_addresses() const;
   [[nodiscard]] Statistics statistics() const;
 
   // --- as one interface of a Router (Config::ip.forwarding; RFC 1812) ---

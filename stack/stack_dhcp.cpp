@@ -155,7 +155,7 @@ bool StackState::take_dhcp_packet(Instant now, const link::ArrivedPacket& arrive
   if (!udp_header || udp_header->destination != wire::dhcp_client_port) return false;
   // Without an address, a unicast frame to our MAC address is as much ours as a broadcast (section 4.1).
   const bool broadcast = ip.routes().is_broadcast(header.destination);
-  const bool unconfigured = ip.routes().addresses().empty() || !dhcp::holds_address(dhcp_->state());
+  const bool unconfigured = ip.routes().addresses().empty() || !dhcp_->holds_address();
   if (!broadcast && !ip.routes().is_local(header.destination) && !(unconfigured && !arrived.link_broadcast)) {
     return false;
   }
@@ -210,6 +210,7 @@ void StackState::apply_dhcp_change(Instant now, dhcp::Change&& change) {
 /// RFC 2131 section 4.4.1 step 5: the address is probed for (RFC 5227). Without probing every address passes for free.
 void StackState::check_address(Instant now, Ipv4Address address) {
   if (!config.link.conflict.check_before_use) return address_checked(now, address, true);
+  if (ip.routes().is_local(address)) return link.conflicts().verify(now, address);  // the link was down
   link.conflicts().start_probe(now, address);
 }
 

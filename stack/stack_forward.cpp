@@ -61,7 +61,7 @@ bool StackState::poll_transit(TransitPacket& out) {
 }
 
 void StackState::forward(Instant now, TransitPacket&& packet, Ipv4Address next_hop) {
-  if (gone_) return;
+  if (gone_) return sink.drop(now, DropReason::NoRoute);
   const std::size_t octets = packet.datagram.packet.size();
   if (from_router_.size() >= max_from_router || from_router_octets_ + octets > max_from_router_octets) {
     return sink.drop(now, DropReason::QueueFull);
@@ -71,7 +71,7 @@ void StackState::forward(Instant now, TransitPacket&& packet, Ipv4Address next_h
 }
 
 void StackState::deliver(Instant now, const TransitPacket& packet) {
-  if (gone_) return;
+  if (gone_) return sink.drop(now, DropReason::NoRoute);
   const ip::IncomingDatagram& d = packet.datagram;
   packet_arrives(now, d.packet, {.checksum = d.checksum, .gso_size = d.gso_size});
 }
@@ -80,13 +80,14 @@ StackState::Pulled StackState::send_transit(Instant now, FrameOut& out) {
   const Outbound next = std::move(from_router_.front());
   from_router_.pop_front();
   from_router_octets_ -= next.packet.datagram.packet.size();
-  if (!prepare_transit(now, next.packet, out)) return Pulled::Again;
+  if (!prepare_transit(now, next, out)) return Pulled::Again;
   return link.send(now, next.next_hop, out) == link::Disposition::Ready ? Pulled::Frame : Pulled::Again;
 }
 
 /// Headers are copied, so that they can be changed; the payload is the received one. A super-segment stays one: the
 /// segmenter, or the kernel behind the next link, cuts it.
-bool StackState::prepare_transit(Instant now, const TransitPacket& packet, FrameOut& out) {
+bool StackState::prepare_transit(Instant now, const Outbound& next, FrameOut& out) {
+  const TransitPacket& packet = next.packet;
   const ip::IncomingDatagram& d = packet.datagram;
   const std::size_t ip_length = d.packet.size() - d.payload.size();
   const bool offloaded = d.gso_size != 0 || d.checksum == ChecksumState::Partial;
@@ -100,6 +101,7 @@ bool StackState::prepare_transit(Instant now, const TransitPacket& packet, Frame
   std::memcpy(p, d.packet.data(), in_block);
   if (packet.kind == TransitPacket::Kind::Received) {
     wire::decrement_ttl({p, ip_length});
+    if (ip_length > wire::ipv4_min_header) record_ourselves(now, next.next_hop, {p, ip_length});
     ++sink.count.ip_forwarded;
   }
   if (d.packet.size() > in_block) out.payload.push_back(d.packet.sub(in_block));
@@ -115,6 +117,18 @@ bool StackState::prepare_transit(Instant now, const TransitPacket& packet, Frame
                               p + ip_length + out.checksum_offset);
   if (out.fragment_limit != 0) ip::complete_checksum_before_fragmentation(out, ip_length);
   return true;
+}
+
+/// RFC 1812 sections 5.2.4.2 and 5.2.4.3, with the address that the next hop sees.
+void StackState::record_ourselves(Instant now, Ipv4Address next_hop, MutableByteView header) const {
+  const auto own = ip.routes().source_for(next_hop);
+  if (!own) return;
+  const auto recorded =
+      wire::record_hop(header.subspan(wire::ipv4_min_header),
+                       {.address = *own,
+                        .all = ip.routes().addresses(),
+                        .timestamp = static_cast<std::uint32_t>(now.ns() / 1'000'000) | 0x8000'0000U});
+  if (recorded.changed) wire::resize_ipv4(header, wire::ipv4_total_length(header), 0);
 }
 
 /// What cannot be fragmented the router has answered; what can be is cut when it leaves.
@@ -137,7 +151,7 @@ void StackState::advise_against(Instant now, Ipv4Address neighbour, ip::GatewayA
 void StackState::take_advice(Instant now) {
   while (const auto advice = link.poll_advice()) {
     if (advice->reachable) {
-      ip.routes().positive_advice(now, advice->address, sink);
+      ip.routes().answered(now, advice->address, sink);
     } else {
       advise_against(now, advice->address, ip::GatewayAdvice::NoAnswer);
     }

@@ -205,10 +205,10 @@ void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
 }
 
 void StackState::transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq,
-                                 const udp::ErrorReport& report, bool hard) {
+                                 const ErrorReport& report, bool hard) {
   switch (static_cast<wire::IpProtocol>(protocol)) {
     case wire::IpProtocol::Tcp:
-      return tcp.network_error(now, report.tuple, seq, report.error, hard);
+      return tcp.network_error(now, report, seq, hard);
     case wire::IpProtocol::Udp:
       return udp.network_error(udp::Service::Udp, report);
     case wire::IpProtocol::Icmp:

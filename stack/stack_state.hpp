@@ -82,7 +82,9 @@ class StackState {
   Result<void> add_address(Instant now, Ipv4Prefix prefix);
   Result<void> remove_address(Instant now, Ipv4Address address);
   void announce(Instant now);
+  void link_down();
   [[nodiscard]] std::optional<link::ConflictResult> poll_address_event();
+  [[nodiscard]] const std::vector<Ipv4Prefix>& tentative_addresses() const { return tentative_; }
 
   // stack_input.cpp
   void handle_frame(Instant now, const Packet& frame);
@@ -107,6 +109,7 @@ class StackState {
   /// Acts on what address conflict detection found out.
   void handle_address_results(Instant now);
   void take_into_use(Instant now, Ipv4Prefix prefix);
+  [[nodiscard]] std::size_t place_of(Ipv4Address address) const;
   [[nodiscard]] bool is_tentative(Ipv4Address address) const;
   void drop_tentative(Ipv4Address address);
 
@@ -122,7 +125,7 @@ class StackState {
   [[nodiscard]] bool fragmentation_needed(Instant now, const ip::IcmpErrorReport& report);
   void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
   /// Tells the transport protocol of `report.tuple` that the network cannot do it. `seq`: TCP, where it is known.
-  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const udp::ErrorReport& report,
+  void transport_error(Instant now, std::uint8_t protocol, std::optional<SeqNum> seq, const ErrorReport& report,
                        bool hard);
 
   // stack_dhcp.cpp
@@ -145,7 +148,12 @@ class StackState {
   void hand_to_router(Instant now, TransitPacket::Kind kind, ip::IncomingDatagram&& datagram);
   /// The same for a packet not yet taken apart.
   void hand_to_router(Instant now, TransitPacket::Kind kind, const Packet& packet);
-  [[nodiscard]] bool prepare_transit(Instant now, const TransitPacket& packet, FrameOut& out);
+  struct Outbound {
+    TransitPacket packet;
+    Ipv4Address next_hop;
+  };
+  [[nodiscard]] bool prepare_transit(Instant now, const Outbound& next, FrameOut& out);
+  void record_ourselves(Instant now, Ipv4Address next_hop, MutableByteView header) const;
   void fits_link(FrameOut& out) const;
   /// Passes what neighbour cache and TCP noticed on to the routes (RFC 1122 section 3.3.1.4).
   void take_advice(Instant now);
@@ -167,11 +175,6 @@ class StackState {
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 
-  struct Outbound {
-    TransitPacket packet;
-    Ipv4Address next_hop;
-  };
-
   link::Segmenter segmenter_;
   std::deque<TransitPacket> to_router_;
   std::deque<Outbound> from_router_;
@@ -182,9 +185,11 @@ class StackState {
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;
   FrameOut unresolved_;
-  std::vector<Ipv4Prefix> tentative_;  ///< not ours before probing for them has ended (RFC 5227)
+  std::vector<Ipv4Prefix> tentative_;      ///< not ours before probing for them has ended (RFC 5227)
+  std::vector<Ipv4Address> wanted_order_;  ///< in which addresses were given
   std::deque<link::ConflictResult> address_events_;
   bool gone_ = false;
+  bool link_is_down_ = false;
 
   /// What a lease has set, to be taken back when it ends.
   struct UsedLease {

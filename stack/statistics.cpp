@@ -69,7 +69,7 @@ Count Statistics::ip_in_address_errors() const {
 Count Statistics::ip_in_discards() const { return dropped(Drop::Oversize); }
 Count Statistics::ip_out_discards() const {
   return dropped(Drop::QueueFull) + dropped(Drop::NeighbourQueueFull) + dropped(Drop::NeighbourUnreachable) +
-         dropped(Drop::NeighbourTableFull) + dropped(Drop::TooBig);
+         dropped(Drop::NeighbourTableFull) + dropped(Drop::SourceAddressLost) + dropped(Drop::TooBig);
 }
 Count Statistics::icmp_in_messages() const { return sum(count.icmp_in) + dropped(Drop::IcmpMalformed); }
 Count Statistics::icmp_in_errors() const { return dropped(Drop::IcmpMalformed) + dropped(Drop::IcmpBadChecksum); }

@@ -9,7 +9,7 @@ namespace wireside {
 
 struct TransitPacket {
   enum class Kind : std::uint8_t {
-    Received,       ///< came in for somebody else; checked, TTL above 1
+    Received,       ///< came in for somebody else; checked, but for its TTL
     Own,            ///< of the interface's own making, without a route there
     Undeliverable,  ///< was to leave here, but the neighbour does not answer
   };

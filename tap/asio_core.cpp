@@ -7,8 +7,23 @@ namespace asio = boost::asio;
 asio::execution_context::id CoreRegistry::id;
 
 SocketCore::SocketCore(Runtime& runtime, asio::any_io_executor executor, SocketKind kind)
-    : runtime_{&runtime}, lifetime_{runtime.lifetime()}, executor_{std::move(executor)}, kind_{kind} {
-  asio::use_service<CoreRegistry>(runtime.context()).add(*this);
+    : runtime_{&runtime},
+      lifetime_{runtime.lifetime()},
+      registry_{&asio::use_service<CoreRegistry>(runtime.context())},
+      executor_{std::move(executor)},
+      kind_{kind} {
+  registry_->add(*this);
+}
+
+SocketCore::SocketCore(const SocketCore& like)
+    : SocketListener{},
+      ListNode<CoreTag>{},
+      runtime_{like.runtime_},
+      lifetime_{like.lifetime_},
+      registry_{like.registry_},
+      executor_{like.executor_},
+      kind_{like.kind_} {
+  registry_->add(*this);
 }
 
 SocketCore::~SocketCore() { (void)close(false); }

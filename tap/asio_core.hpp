@@ -15,6 +15,8 @@ namespace wireside::net::detail {
 
 struct CoreTag;
 
+class CoreRegistry;
+
 /// One socket: at most one reading and one writing operation at a time (connect counts as writing, accept as reading).
 /// Lives at a fixed address, because the runtime and cancellation slots point at it.
 class SocketCore final : public SocketListener, public ListNode<CoreTag> {
@@ -22,6 +24,9 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
   enum class Direction : std::uint8_t { Read, Write };
 
   SocketCore(Runtime& runtime, boost::asio::any_io_executor executor, SocketKind kind);
+  /// A closed socket of the same runtime, executor and kind. The runtime may be gone already.
+  explicit SocketCore(const SocketCore& like);
+  SocketCore& operator=(const SocketCore&) = delete;
   ~SocketCore() override;
 
   [[nodiscard]] Runtime& runtime() { return *runtime_; }
@@ -50,6 +55,7 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
   [[nodiscard]] bool connected() const { return connected_; }
 
   void on_socket_event(const SocketEvent& event) override;
+  void on_runtime_end() override { (void)close(false); }
 
  private:
   friend class CoreRegistry;
@@ -58,6 +64,7 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
 
   Runtime* runtime_;
   std::weak_ptr<const void> lifetime_;
+  CoreRegistry* registry_;
   boost::asio::any_io_executor executor_;
   SocketKind kind_;
   SocketHandle handle_;

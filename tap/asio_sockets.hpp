@@ -4,7 +4,8 @@
 // function; its associated executor, allocator and cancellation slot are respected (all three kinds of cancellation).
 // A socket carries at most one reading and one writing operation at a time; a second one of the same direction ends
 // with asio::error::already_started. Objects belong to the runtime's thread; a moved-from socket may only be
-// destroyed or assigned to.
+// destroyed or assigned to. Once its Runtime is gone a socket is closed: everything fails with bad_descriptor, except
+// open() (network_down) and close().
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -28,6 +29,7 @@ class basic_socket {
   [[nodiscard]] executor_type get_executor() const noexcept { return core_->executor(); }
   [[nodiscard]] bool is_open() const noexcept { return core_ && core_->is_open(); }
   [[nodiscard]] SocketHandle native_handle() const noexcept { return core_->handle(); }
+  /// Not to be called once the Runtime is gone.
   [[nodiscard]] Runtime& runtime() const { return core_->runtime(); }
 
   /// Errors: no_buffer_space (table full), invalid_argument (open already).
@@ -55,6 +57,7 @@ class basic_socket {
  protected:
   basic_socket(Runtime& runtime, executor_type executor, SocketKind kind)
       : core_{std::make_unique<detail::SocketCore>(runtime, std::move(executor), kind)} {}
+  explicit basic_socket(const detail::SocketCore& like) : core_{std::make_unique<detail::SocketCore>(like)} {}
   ~basic_socket() = default;
   basic_socket(basic_socket&&) noexcept = default;
   basic_socket& operator=(basic_socket&&) noexcept = default;
@@ -70,6 +73,10 @@ class basic_socket {
 
   std::unique_ptr<detail::SocketCore> core_;
 };
+
+namespace detail {
+struct AcceptAction;
+}
 
 /// TCP connection: an AsyncReadStream and AsyncWriteStream. The destructor closes in the orderly way.
 class tcp_socket : public basic_socket {
@@ -132,11 +139,11 @@ class tcp_socket : public basic_socket {
   /// Non-blocking forms: would_block instead of waiting.
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers, error_code& ec) {
-    return now_or_error(detail::receive_some(*core_, buffers), buffers, true, ec);
+    return now_or_error(is_open() ? detail::receive_some(*core_, buffers) : fail(Error::BadHandle), buffers, true, ec);
   }
   template <class Buffers>
   std::size_t write_some(const Buffers& buffers, error_code& ec) {
-    return now_or_error(detail::send_some(*core_, buffers), buffers, false, ec);
+    return now_or_error(is_open() ? detail::send_some(*core_, buffers) : fail(Error::BadHandle), buffers, false, ec);
   }
 
   /// shutdown_send is the half-close: a FIN after everything queued.
@@ -148,6 +155,8 @@ class tcp_socket : public basic_socket {
   [[nodiscard]] Result<tcp::ConnectionStatus> status() const;
 
  private:
+  friend struct detail::AcceptAction;
+  explicit tcp_socket(const detail::SocketCore& like) : basic_socket{like} {}
   template <class Buffers>
   static std::size_t now_or_error(Result<std::size_t> n, const Buffers& buffers, bool reading, error_code& ec) {
     ec = to_error_code(n);
@@ -158,6 +167,7 @@ class tcp_socket : public basic_socket {
 
 namespace detail {
 struct AcceptAction {
+  explicit AcceptAction(const SocketCore& acceptor) : peer{acceptor} {}
   tcp_socket peer;
   bool operator()(SocketCore& core, error_code& ec);
   auto take() { return std::tuple<tcp_socket>{std::move(peer)}; }
@@ -177,8 +187,8 @@ class tcp_acceptor : public basic_socket {
   /// Signature: void(error_code, tcp_socket).
   template <class Token = boost::asio::default_completion_token_t<executor_type>>
   auto async_accept(Token&& token = Token()) {
-    return start<void(error_code, tcp_socket)>(detail::SocketCore::Direction::Read,
-                                               detail::AcceptAction{tcp_socket{runtime(), get_executor()}}, token);
+    return start<void(error_code, tcp_socket)>(detail::SocketCore::Direction::Read, detail::AcceptAction{*core_},
+                                               token);
   }
 };
 

@@ -45,6 +45,7 @@ std::optional<HostInterface> find_host_interface(const std::string& name) {
   if (!socket.call(SIOCGIFFLAGS, r)) return std::nullopt;
   HostInterface result;
   result.up = (r.ifr_flags & IFF_UP) != 0;
+  result.running = (r.ifr_flags & IFF_RUNNING) != 0;
   r = request_for(name);
   if (!socket.call(SIOCGIFMTU, r)) return std::nullopt;
   result.mtu = static_cast<unsigned>(r.ifr_mtu);

@@ -86,6 +86,7 @@ class Runtime::Impl {
   void schedule_output();
   void watch(SocketHandle socket, SocketListener* listener);
   void unwatch(SocketHandle socket);
+  void tell_listeners_of_the_end();
   [[nodiscard]] static Instant now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
     return Instant::from_ns(std::chrono::duration_cast<Duration>(since).count());
@@ -414,12 +415,18 @@ void Runtime::Impl::unwatch(SocketHandle socket) {
   if (w.generation == socket.generation) w.listener = nullptr;
 }
 
+void Runtime::Impl::tell_listeners_of_the_end() {
+  for (std::size_t i = 0; i < watches_.size(); ++i) {  // a listener may unwatch others
+    if (SocketListener* listener = std::exchange(watches_[i].listener, nullptr)) listener->on_runtime_end();
+  }
+}
+
 // --- the public face ---
 
 Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
     : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)},
       names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
-Runtime::~Runtime() = default;
+Runtime::~Runtime() { impl_->tell_listeners_of_the_end(); }
 void Runtime::start() { impl_->start(); }
 void Runtime::stop() { impl_->stop(); }
 Stack& Runtime::stack() { return impl_->stack_; }

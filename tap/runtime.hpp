@@ -21,12 +21,15 @@ class SocketListener {
  public:
   virtual ~SocketListener() = default;
   virtual void on_socket_event(const SocketEvent& event) = 0;
+  /// The Runtime is being destroyed, and every socket with it.
+  virtual void on_runtime_end() {}
 };
 
 class Runtime {
  public:
   /// Takes the device over; link settings that the device decides (mtu, offloads) replace those in `config`.
   Runtime(boost::asio::io_context& context, TapDevice device, Config config, const Seed& seed);
+  /// Operations that wait on its sockets end with operation_aborted; the sockets are closed, and stay so.
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;

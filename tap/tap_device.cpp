@@ -10,7 +10,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "vnet_header.hpp"
@@ -164,6 +166,22 @@ TapResult<void> TapDevice::set_up_offload(bool wanted) {
   return {};
 }
 
+namespace {
+
+/// An attached TAP has a carrier, but until the kernel has noticed, within a second, it drops what it would send: the
+/// answer to the first ARP request would be lost.
+void wait_for_carrier(const std::string& name) {
+  constexpr auto step = std::chrono::milliseconds{5};
+  constexpr int steps = 240;
+  for (int i = 0; i < steps; ++i) {
+    const auto host = find_host_interface(name);
+    if (!host || !host->up || host->running) return;
+    std::this_thread::sleep_for(step);
+  }
+}
+
+}  // namespace
+
 TapResult<void> TapDevice::set_up_link(const TapOptions& options) {
   const auto host = find_host_interface(name_);
   if (!host) {
@@ -183,12 +201,14 @@ TapResult<void> TapDevice::set_up_link(const TapOptions& options) {
   const unsigned mtu = options.mtu ? *options.mtu : host->mtu;
   if (mtu < min_mtu || mtu > max_mtu) return error(TapFault::MtuOutOfRange, {.name = name_, .mtu_wanted = mtu});
   mtu_ = static_cast<std::uint16_t>(mtu);
-  if (!options.bring_up || host->up) return {};
-  if (const auto done = set_host_link(name_, true); !done) {
-    return error(
-        TapFault::InterfaceDown,
-        {.name = name_, .error_number = done.error().error_number, .detail = "bringing it up needs CAP_NET_ADMIN"});
+  if (options.bring_up && !host->up) {
+    if (const auto done = set_host_link(name_, true); !done) {
+      return error(
+          TapFault::InterfaceDown,
+          {.name = name_, .error_number = done.error().error_number, .detail = "bringing it up needs CAP_NET_ADMIN"});
+    }
   }
+  if (options.bring_up || host->up) wait_for_carrier(name_);
   return {};
 }
 

@@ -32,6 +32,7 @@ struct TapOptions {
 struct HostInterface {
   unsigned mtu = 0;
   bool up = false;
+  bool running = false;  ///< up, and the kernel has noticed that there is a carrier: it sends
 };
 /// What the host says of an interface in this network namespace; nullopt where there is none of that name.
 [[nodiscard]] std::optional<HostInterface> find_host_interface(const std::string& name);

@@ -53,7 +53,7 @@ void Client::start(Instant now) {
   auto_configure_forbidden_ = false;
   if (const auto& previous = options_.previous) {
     asked_ = previous->prefix.address;
-    if (previous->expires_at() > now) return begin_reboot(now);
+    if (previous->expires_at() > now) return begin_reboot(now, DhcpCause::StartedWithLease, *previous);
   }
   const Duration delay = options_.start_delay ? Duration{1s} + Duration{random_.below(9'000'000'000)} : Duration{};
   enter_init(now, DhcpCause::Started, delay);
@@ -71,7 +71,7 @@ void Client::inform(Instant now, Ipv4Address address) {
 
 void Client::stop(Instant now, bool release) {
   if (state_ == DhcpState::Stopped) return;
-  const bool held = holds_address(state_);
+  const bool held = holds_address();
   if (held && release) {
     start_exchange(now);
     open_ = false;  // no answer comes
@@ -84,10 +84,31 @@ void Client::stop(Instant now, bool release) {
   transition(now, held && release ? DhcpCause::Released : DhcpCause::StopCalled);
   if (held) changes_.push_back(Lost{lease_->prefix.address, release ? Lost::Why::Released : Lost::Why::Stopped});
   lease_.reset();
+  kept_ = false;
   retry_at_.reset();
   choose_at_.reset();
   open_ = false;
   stop_link_local(Lost::Why::Stopped);
+}
+
+void Client::link_returned(Instant now) {
+  switch (state_) {
+    case DhcpState::Bound:
+    case DhcpState::Renewing:
+    case DhcpState::Rebinding:
+    case DhcpState::Rebooting:
+    case DhcpState::Checking:
+      kept_ = holds_address();
+      return begin_reboot(now, DhcpCause::LinkReturned, Lease{*lease_});
+    case DhcpState::Selecting:
+    case DhcpState::Requesting:
+      return enter_init(now, DhcpCause::LinkReturned, 0s);
+    case DhcpState::Stopped:
+    case DhcpState::Init:  // about to begin
+    case DhcpState::InitReboot:
+    case DhcpState::Informing:
+      return;
+  }
 }
 
 void Client::interface_gone(Instant now) {
@@ -95,6 +116,7 @@ void Client::interface_gone(Instant now) {
   transition(now, DhcpCause::InterfaceGone);
   if (lease_) changes_.push_back(Lost{lease_->prefix.address, Lost::Why::Stopped});
   lease_.reset();
+  kept_ = false;
   retry_at_.reset();
   choose_at_.reset();
   open_ = false;
@@ -103,7 +125,7 @@ void Client::interface_gone(Instant now) {
 }
 
 std::optional<Lease> Client::lease() const {
-  if (holds_address(state_)) return lease_;
+  if (holds_address()) return lease_;
   if (const auto address = link_local_.held()) {
     Lease lease;
     lease.prefix = {*address, 16};
@@ -122,6 +144,7 @@ void Client::enter_init(Instant now, DhcpCause cause, Duration delay) {
   choose_at_.reset();
   chosen_.reset();
   lease_.reset();
+  kept_ = false;
   retry_at_ = now + delay;
   if (delay == Duration{}) discover_again(now);
 }
@@ -134,9 +157,9 @@ void Client::start_exchange(Instant now) {
   began_ = now;
 }
 
-void Client::begin_reboot(Instant now) {
-  transition(now, DhcpCause::StartedWithLease);
-  lease_ = options_.previous;
+void Client::begin_reboot(Instant now, DhcpCause cause, const Lease& lease) {
+  transition(now, cause);
+  lease_ = lease;
   start_exchange(now);
   request_sent_ = now;
   send_request(now);
@@ -175,7 +198,10 @@ void Client::reboot_again(Instant now) {
     arm_retransmission(now);
     return report_unanswered(now, DhcpMessageType::Request);
   }
-  if (lease_->expires_at() <= now) return enter_init(now, DhcpCause::RequestUnanswered, 0s);
+  if (lease_->expires_at() <= now) {
+    if (kept_) return take_address_down(now, Lost::Why::Expired);
+    return enter_init(now, DhcpCause::RequestUnanswered, 0s);
+  }
   open_ = false;
   retry_at_.reset();
   transition(now, DhcpCause::LeaseKept);
@@ -240,8 +266,9 @@ bool Client::concerns(Ipv4Address address) const {
 }
 
 void Client::become_bound(Instant now, DhcpCause cause) {
-  const bool renewed = holds_address(state_);
+  const bool renewed = holds_address();
   transition(now, cause);
+  kept_ = false;
   open_ = false;
   retry_at_.reset();
   tries_ = naks_ = 0;
@@ -253,7 +280,7 @@ void Client::become_bound(Instant now, DhcpCause cause) {
 
 void Client::address_conflict(Instant now, Ipv4Address address) {
   const bool ours = lease_ && lease_->prefix.address == address;
-  if (ours && (state_ == DhcpState::Checking || holds_address(state_))) {
+  if (ours && (state_ == DhcpState::Checking || holds_address())) {
     decline(now);
   } else if (link_local_.candidate() == address) {
     if (link_local_.held()) changes_.push_back(Lost{address, Lost::Why::Conflict});
@@ -265,7 +292,7 @@ void Client::address_conflict(Instant now, Ipv4Address address) {
 /// Section 3.1 step 5: DHCPDECLINE, then wait at least ten seconds.
 void Client::decline(Instant now) {
   const Lease lease = *lease_;
-  if (holds_address(state_)) changes_.push_back(Lost{lease.prefix.address, Lost::Why::Conflict});
+  if (holds_address()) changes_.push_back(Lost{lease.prefix.address, Lost::Why::Conflict});
   start_exchange(now);
   auto m = make(DhcpMessageType::Decline);
   m.requested_address = lease.prefix.address;
@@ -278,7 +305,7 @@ void Client::decline(Instant now) {
 }
 
 void Client::take_address_down(Instant now, Lost::Why why) {
-  if (holds_address(state_)) changes_.push_back(Lost{lease_->prefix.address, why});
+  if (holds_address()) changes_.push_back(Lost{lease_->prefix.address, why});
   if (why == Lost::Why::Nak) return enter_init(now, DhcpCause::NakReceived, wait_after_naks(++naks_));
   enter_init(now, DhcpCause::LeaseExpired, 0s);
 }
@@ -289,7 +316,7 @@ Instant Client::next_deadline() const {
   Instant next = link_local_.next_deadline();
   if (retry_at_) next = std::min(next, *retry_at_);
   if (choose_at_) next = std::min(next, *choose_at_);
-  if (state_ == DhcpState::Checking || holds_address(state_)) next = std::min(next, lease_->expires_at());
+  if (state_ == DhcpState::Checking || holds_address()) next = std::min(next, lease_->expires_at());
   if (state_ == DhcpState::Bound) next = std::min(next, lease_->t1_at());
   if (state_ == DhcpState::Renewing) next = std::min(next, lease_->t2_at());
   return next;
@@ -303,10 +330,11 @@ void Client::handle_timeouts(Instant now) {
 }
 
 void Client::lease_timeouts(Instant now) {
-  if (state_ != DhcpState::Checking && !holds_address(state_)) return;
+  if (state_ != DhcpState::Checking && !holds_address()) return;
   if (lease_->expires_at() <= now) return take_address_down(now, Lost::Why::Expired);
   const bool renew = state_ == DhcpState::Bound && lease_->t1_at() <= now;
-  const bool rebind = state_ != DhcpState::Checking && state_ != DhcpState::Rebinding && lease_->t2_at() <= now;
+  const bool may_rebind = state_ == DhcpState::Bound || state_ == DhcpState::Renewing;
+  const bool rebind = may_rebind && lease_->t2_at() <= now;
   if (!renew && !rebind) return;
   if (state_ == DhcpState::Bound) began_ = now;
   transition(now, rebind ? DhcpCause::T2Reached : DhcpCause::T1Reached);

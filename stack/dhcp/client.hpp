@@ -29,6 +29,9 @@ class Client {
   /// Ends. With `release` a held lease is given back by DHCPRELEASE (section 4.4.6), which is not repeated.
   void stop(Instant now, bool release);
   void interface_gone(Instant now);
+  /// The link was down and is back, perhaps to another network: a lease is verified (INIT-REBOOT, section 3.7) and its
+  /// address stays in use meanwhile; without one the search begins anew.
+  void link_returned(Instant now);
 
   // --- from the network ---
 
@@ -48,7 +51,9 @@ class Client {
   void handle_timeouts(Instant now);
 
   [[nodiscard]] DhcpState state() const { return state_; }
-  /// The lease in use (BOUND, RENEWING, REBINDING), or the held link-local address.
+  /// Whether the leased address is in use.
+  [[nodiscard]] bool holds_address() const { return kept_ || dhcp::holds_address(state_); }
+  /// The lease in use, or the held link-local address.
   [[nodiscard]] std::optional<Lease> lease() const;
   [[nodiscard]] unsigned tries() const { return tries_; }
   [[nodiscard]] const std::vector<std::uint8_t>& client_id() const { return options_.client_id; }
@@ -63,7 +68,7 @@ class Client {
   void transition(Instant now, DhcpCause cause);
   void enter_init(Instant now, DhcpCause cause, Duration delay);
   void take_address_down(Instant now, Lost::Why why);
-  void begin_reboot(Instant now);
+  void begin_reboot(Instant now, DhcpCause cause, const Lease& lease);
   void start_exchange(Instant now);
   void discover_again(Instant now);
   void request_again(Instant now);
@@ -113,6 +118,7 @@ class Client {
   std::optional<Offer> chosen_;
 
   std::optional<Lease> lease_;        ///< held, or under check
+  bool kept_ = false;                 ///< the lease was in use when the link returned, and still is
   std::optional<Ipv4Address> asked_;  ///< address to ask for again
   Ipv4Address informed_;              ///< ours, set by hand, for DHCPINFORM
   unsigned naks_ = 0;                 ///< in a row

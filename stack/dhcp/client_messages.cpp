@@ -105,22 +105,6 @@ std::vector<std::uint8_t> client_identifier(MacAddress mac) {
   return {255, o[2], o[3], o[4], o[5], 0, 3, 0, 1, o[0], o[1], o[2], o[3], o[4], o[5]};
 }
 
-std::string state_table_dot() {
-  std::string out = "digraph dhcp {\n";
-  for (const auto& e : state_edges) {
-    out += "  \"";
-    out += to_string(e.from);
-    out += "\" -> \"";
-    out += to_string(e.to);
-    out += "\" [label=\"";
-    out += to_string(e.cause);
-    out += "\", tooltip=\"RFC 2131 section ";
-    out += e.reference;
-    out += "\"];\n";
-  }
-  return out + "}\n";
-}
-
 // --- out ---
 
 /// What table 5 asks for in every message of its type; addresses are filled in by the caller.
@@ -220,7 +204,7 @@ void Client::handle_message(Instant now, ByteView octets) {
     case DhcpMessageType::Nak:
       dropped = nak_arrives(now, *message);
       break;
-    default:
+    default:  // FORCERENEW among them: it must be authenticated (RFC 3203 section 6), which needs a key that we lack
       break;
   }
   if (dropped) sink_.drop(now, *dropped);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "observe/state_graph.hpp"
 #include "observe/vocabulary.hpp"
 
 namespace wireside::dhcp {
@@ -47,6 +48,18 @@ inline constexpr auto state_edges = [] {
       StateEdge{Rebooting, C::RequestUnanswered, Init, "3.2 step 3, no lease left"},
       StateEdge{Renewing, C::AckReceived, Bound, "4.4.5"},
       StateEdge{Rebinding, C::AckReceived, Bound, "4.4.5"},
+      // The link was down: the lease is asked for anew while its address stays in use (3.7).
+      StateEdge{Bound, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Renewing, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Rebinding, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Rebooting, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Checking, C::LinkReturned, InitReboot, "3.7"},
+      StateEdge{Selecting, C::LinkReturned, Init, "3.7, nothing is held: at once instead of at the next try"},
+      StateEdge{Requesting, C::LinkReturned, Init, "3.7"},
+      StateEdge{Rebooting, C::LeaseExpired, Init, "4.4.5, with the address in use"},
+      StateEdge{Rebooting, C::AddressConflict, Init, "RFC 5227, 2.4"},
+      StateEdge{Rebooting, C::Released, Stopped, "4.4.6, with the address in use"},
+      StateEdge{Checking, C::Released, Stopped, "4.4.6, with the address in use"},
       StateEdge{Renewing, C::NakReceived, Init, "4.4.5"},
       StateEdge{Rebinding, C::NakReceived, Init, "4.4.5"},
 #define WIRESIDE_HOLDS(state)                                                                                    \
@@ -73,16 +86,7 @@ inline constexpr auto state_edges = [] {
   };
 }();
 
-/// One (state, cause) leads to one state.
-constexpr bool state_table_is_deterministic() {
-  for (std::size_t i = 0; i < state_edges.size(); ++i) {
-    for (std::size_t j = i + 1; j < state_edges.size(); ++j) {
-      if (state_edges[i].from == state_edges[j].from && state_edges[i].cause == state_edges[j].cause) return false;
-    }
-  }
-  return true;
-}
-static_assert(state_table_is_deterministic());
+static_assert(observe::is_deterministic(state_edges));
 
 /// Where `cause` leads; nullopt when the table has no such edge.
 constexpr std::optional<DhcpState> next_state(DhcpState from, DhcpCause cause) {
@@ -92,12 +96,12 @@ constexpr std::optional<DhcpState> next_state(DhcpState from, DhcpCause cause) {
   return std::nullopt;
 }
 
-/// The client may use its address.
+/// The client may use its address. In REBOOTING and CHECKING it may if it could before (Client::holds_address).
 constexpr bool holds_address(DhcpState s) {
   return s == DhcpState::Bound || s == DhcpState::Renewing || s == DhcpState::Rebinding;
 }
 
 /// The table as a Graphviz digraph.
-[[nodiscard]] std::string state_table_dot();
+[[nodiscard]] inline std::string state_table_dot() { return observe::state_graph("dhcp", state_edges); }
 
 }  // namespace wireside::dhcp

@@ -55,6 +55,19 @@ void Cache::add(Instant now, const Reading& reading) {
   }
 }
 
+std::vector<CachedReading> Cache::list(Instant now) const {
+  std::vector<CachedReading> out;
+  for (const Entry& e : entries_) {
+    if (e.expires <= now) continue;
+    const bool alias = e.reading.kind == Reading::Kind::Alias;
+    out.push_back({.name = alias ? e.reading.aliases.front().owner : e.reading.last,
+                   .reading = e.reading,
+                   .ttl = seconds_left(now, e.expires)});
+    set_ttls(out.back().reading, out.back().ttl);
+  }
+  return out;
+}
+
 void Cache::clear() {
   entries_.clear();
   by_name_.clear();

@@ -5,12 +5,19 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 #include "dns/dns_config.hpp"
 #include "dns/response.hpp"
 
 namespace wireside::dns {
+
+struct CachedReading {
+  wire::DnsName name;  ///< whose
+  Reading reading;
+  std::uint32_t ttl = 0;  ///< seconds left
+};
 
 class Cache {
  public:
@@ -23,6 +30,8 @@ class Cache {
   /// Remembers all that a reading tells. Nothing with a TTL of 0; a set of addresses for its least TTL.
   void add(Instant now, const Reading& reading);
   void clear();
+  /// What is remembered now, the most recently used first, as find() would give it.
+  [[nodiscard]] std::vector<CachedReading> list(Instant now) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] std::size_t octets() const { return octets_; }
 

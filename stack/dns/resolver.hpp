@@ -99,6 +99,7 @@ class Resolver {
   /// Error: the first domain that is no host name.
   [[nodiscard]] std::expected<void, Failure> set_search(const std::vector<std::string>& domains);
   [[nodiscard]] const std::vector<Endpoint>& servers() const { return config_.servers; }
+  [[nodiscard]] const std::vector<wire::DnsName>& search() const { return search_; }
   [[nodiscard]] const ResolverCounters& counters() const { return counters_; }
   [[nodiscard]] const Cache& cache() const { return cache_; }
   [[nodiscard]] std::size_t queries_under_way() const { return queries_.size(); }

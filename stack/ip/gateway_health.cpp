@@ -12,6 +12,7 @@ bool GatewayHealth::negative(Instant now, Ipv4Address gateway, GatewayAdvice adv
   }
   if (advice == GatewayAdvice::NoProgress && ++it->no_progress < no_progress_limit) return false;
   it->retry_at = now + rest;
+  it->rests = advice == GatewayAdvice::NoProgress;
   if (it->given_up) return false;
   it->given_up = true;
   return true;
@@ -25,6 +26,11 @@ bool GatewayHealth::positive(Ipv4Address gateway) {
   const bool restored = entry->given_up;
   forget(gateway);
   return restored;
+}
+
+bool GatewayHealth::answered(Ipv4Address gateway) {
+  const Entry* entry = entries_.empty() ? nullptr : find(gateway);
+  return entry != nullptr && entry->given_up && !entry->rests && positive(gateway);
 }
 
 void GatewayHealth::forget(Ipv4Address gateway) {
@@ -44,6 +50,7 @@ std::optional<Ipv4Address> GatewayHealth::poll_retry(Instant now) {
     if (!e.wanted || e.retry_at > now) continue;
     e.wanted = false;
     e.retry_at = now + rest;
+    e.rests = false;
     return e.gateway;
   }
   return std::nullopt;

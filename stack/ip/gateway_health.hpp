@@ -24,8 +24,11 @@ class GatewayHealth {
 
   /// True if this advice makes the gateway be given up.
   bool negative(Instant now, Ipv4Address gateway, GatewayAdvice advice);
-  /// True if the gateway had been given up and is good again.
+  /// Something made progress through it. True if the gateway had been given up and is good again.
   bool positive(Ipv4Address gateway);
+  /// It answers ARP, which says nothing of its way on: one given up for that is good again only when it was asked after
+  /// its rest. True as above.
+  bool answered(Ipv4Address gateway);
   void forget(Ipv4Address gateway);
   [[nodiscard]] bool usable(Ipv4Address gateway) const {
     if (entries_.empty()) [[likely]]
@@ -53,6 +56,7 @@ class GatewayHealth {
     Ipv4Address gateway{};
     unsigned no_progress = 0;
     bool given_up = false;
+    bool rests = false;           ///< an answer to ARP does not end it
     mutable bool wanted = false;  ///< traffic would have gone there since it was asked for
     Instant retry_at = Instant::max();
   };

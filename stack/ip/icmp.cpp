@@ -97,12 +97,24 @@ void Icmp::answer_echo(Instant now, const wire::IcmpHeader& request, const Incom
     sink_.drop(now, DropReason::IcmpSuppressed);
     return;
   }
+  const std::size_t header_length = wire::ipv4_header_length(datagram.packet.view());
+  const ByteView options = datagram.packet.view().subspan(wire::ipv4_min_header, header_length - wire::ipv4_min_header);
+  const wire::EchoReplyOptions back =
+      wire::echo_reply_options(options, datagram.header.source,
+                               {.address = datagram.header.destination,
+                                .all = routes_.addresses(),
+                                .timestamp = static_cast<std::uint32_t>(now.ns() / 1'000'000) | 0x8000'0000U});
+  if (back.problem_at) {
+    sink_.drop(now, DropReason::IpBadOption);
+    return parameter_problem(now, static_cast<std::uint8_t>(*back.problem_at), datagram);
+  }
   IcmpMessageOut reply;
   // The pinged address answers (RFC 1122 section 3.2.2.6), with the request's TOS (RFC 1349 section 5.1).
   reply.parameters = {.source = datagram.header.destination,
-                      .destination = datagram.header.source,
+                      .destination = back.first_hop,
                       .protocol = wire::IpProtocol::Icmp,
                       .tos = datagram.header.tos,
+                      .options = back.options,
                       .dont_fragment = false};
   const wire::IcmpHeader header{static_cast<std::uint8_t>(IcmpType::EchoReply), 0, request.rest};
   wire::emit_icmp(header, {reply.frame.header.prepend(wire::icmp_header_length), wire::icmp_header_length});
@@ -173,8 +185,10 @@ void Icmp::send_error(Instant now, const wire::IcmpHeader& header, const Incomin
     return;
   }
   IcmpMessageOut message;
-  const bool for_us = original.loopback || routes_.is_local(original.header.destination);
-  message.parameters = {.source = for_us ? original.header.destination : Ipv4Address{},
+  // What we sent and cannot get rid of is answered like a foreign packet: the destination is not ours.
+  const Ipv4Address asked = original.header.destination;
+  const bool for_us = routes_.is_local(asked) || (original.loopback && asked.is_loopback());
+  message.parameters = {.source = for_us ? asked : Ipv4Address{},
                         .destination = original.header.source,
                         .protocol = wire::IpProtocol::Icmp,
                         .tos = error_tos,

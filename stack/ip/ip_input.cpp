@@ -49,7 +49,7 @@ bool IpLayer::is_transit(const wire::Ipv4Header& header, const Arrival& arrival)
   return config_.forwarding && !arrival.loopback && routes_.classify(header.destination) == AddressKind::Unicast;
 }
 
-/// RFC 1812 section 5.3: martians (their classes were refused before), link broadcasts, link-local addresses, TTL.
+/// RFC 1812 section 5.3: martians (their classes were refused before), link broadcasts, link-local addresses; options.
 Arrived IpLayer::take_transit(Instant now, const wire::ParsedIpv4& parsed, IncomingDatagram&& datagram) {
   const wire::Ipv4Header& header = parsed.header;
   constexpr Ipv4Prefix link_local{Ipv4Address{169, 254, 0, 0}, 16};  // RFC 3927 section 2.7
@@ -63,9 +63,16 @@ Arrived IpLayer::take_transit(Instant now, const wire::ParsedIpv4& parsed, Incom
     icmp_.parameter_problem(now, static_cast<std::uint8_t>(options.malformed_at), datagram);
     return {};
   }
-  if (header.ttl <= 1) {
-    sink_.drop(now, DropReason::TtlExpired);
-    icmp_.time_exceeded(now, wire::TimeExceededCode::InTransit, datagram);
+  if (options.source_route) {  // RFC 7126 section 4.3.5: not for others either
+    sink_.drop(now, DropReason::IpSourceRoute);
+    icmp_.unreachable(now, wire::UnreachableCode::SourceRouteFailed, datagram);
+    return {};
+  }
+  // What the interface on the other side could not enter is refused here, where the packet came in.
+  wire::Ipv4Options attempt = wire::Ipv4Options::copy_of(parsed.options);
+  if (const auto at = wire::record_hop(attempt.view(), {}).problem_at) {
+    sink_.drop(now, DropReason::IpBadOption);
+    icmp_.parameter_problem(now, static_cast<std::uint8_t>(*at), datagram);
     return {};
   }
   return TransitDatagram{std::move(datagram)};

@@ -59,9 +59,10 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
   }
   ++sink_.count.ip_requests;
   const std::size_t transport_length = frame.size();
+  const std::size_t header_length = wire::ipv4_min_header + parameters.options.length;
   wire::Ipv4Header header;
   header.tos = parameters.tos;
-  header.total_length = static_cast<std::uint16_t>(wire::ipv4_min_header + transport_length);
+  header.total_length = static_cast<std::uint16_t>(header_length + transport_length);
   header.dont_fragment = parameters.dont_fragment;
   header.ttl = parameters.ttl != 0 ? parameters.ttl : default_ttl();
   header.protocol = static_cast<std::uint8_t>(parameters.protocol);
@@ -72,13 +73,13 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
     header.identification =
         identification_.next(header.source, header.destination, header.protocol, segments_of(frame));
   }
-  std::uint8_t* p = frame.header.prepend(wire::ipv4_min_header);
-  wire::emit_ipv4(header, {p, wire::ipv4_min_header});
-  if (frame.checksum_wanted || frame.gso_size != 0) frame.checksum_start = wire::ipv4_min_header;
+  std::uint8_t* p = frame.header.prepend(header_length);
+  wire::emit_ipv4(header, parameters.options.view(), {p, header_length});
+  if (frame.checksum_wanted || frame.gso_size != 0) frame.checksum_start = static_cast<std::uint16_t>(header_length);
   if (frame.checksum_wanted) {
-    wire::put_pseudo_header_sum({p, wire::ipv4_min_header}, static_cast<std::uint32_t>(transport_length),
-                                p + wire::ipv4_min_header + frame.checksum_offset);
-    if (frame.fragment_limit != 0) complete_checksum_before_fragmentation(frame, wire::ipv4_min_header);
+    wire::put_pseudo_header_sum({p, header_length}, static_cast<std::uint32_t>(transport_length),
+                                p + header_length + frame.checksum_offset);
+    if (frame.fragment_limit != 0) complete_checksum_before_fragmentation(frame, header_length);
   }
   return next_hop;
 }
@@ -125,11 +126,12 @@ Result<Ipv4Address> IpLayer::choose_source(const SendParameters& parameters, con
 }
 
 bool IpLayer::fit(const SendParameters& parameters, const NextHop& next_hop, FrameOut& frame) const {
-  const std::size_t total = wire::ipv4_min_header + frame.size();
+  const std::size_t header_length = wire::ipv4_min_header + parameters.options.length;
+  const std::size_t total = header_length + frame.size();
   if (total > max_total_length) return false;
   if (next_hop.kind == NextHop::Kind::Loopback) return true;
   if (frame.gso_size != 0 && frame.payload.octets() > frame.gso_size) {
-    return wire::ipv4_min_header + frame.header.size() + frame.gso_size <= mtu_;
+    return header_length + frame.header.size() + frame.gso_size <= mtu_;
   }
   if (parameters.dont_fragment) return total <= mtu_;
   const std::uint16_t limit = path_mtus_.mtu(parameters.destination);

@@ -10,6 +10,7 @@
 #include "packet/packet.hpp"
 #include "wire/icmp.hpp"
 #include "wire/ipv4.hpp"
+#include "wire/ipv4_options.hpp"
 
 namespace wireside::ip {
 
@@ -59,7 +60,8 @@ struct EchoReplyReport {
   Slice data;  ///< behind the eight octets of the ICMP header
 };
 
-/// A checked packet that is not for us (RFC 1812 section 5.2.1), TTL not yet touched and above 1.
+/// A checked packet that is not for this interface (RFC 1812 section 5.2.1); its TTL is not yet looked at, as it may be
+/// for another interface of the router.
 struct TransitDatagram {
   IncomingDatagram datagram;
 };
@@ -74,6 +76,7 @@ struct SendParameters {
   wire::IpProtocol protocol = wire::IpProtocol::Tcp;
   std::uint8_t ttl = 0;  ///< 0: the configured default (IP-10)
   std::uint8_t tos = 0;
+  wire::Ipv4Options options{};
   bool dont_fragment = true;  ///< false: cut into fragments where it exceeds the path MTU
 };
 

@@ -61,6 +61,13 @@ bool PathMtuCache::lower(Instant now, Ipv4Address destination, std::uint16_t rep
   return true;
 }
 
+std::vector<PathMtuInfo> PathMtuCache::list() const {
+  std::vector<PathMtuInfo> out;
+  for (const auto& [destination, e] : entries_) out.push_back({destination, e.mtu, e.expires});
+  std::ranges::sort(out, {}, &PathMtuInfo::destination);
+  return out;
+}
+
 Instant PathMtuCache::next_deadline() const {
   const Entry* oldest = by_age_.front();
   return oldest == nullptr ? Instant::max() : oldest->expires;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/address.hpp"
 #include "base/intrusive_list.hpp"
@@ -13,6 +14,13 @@
 #include "ip/ip_config.hpp"
 
 namespace wireside::ip {
+
+/// An entry, for listings.
+struct PathMtuInfo {
+  Ipv4Address destination;
+  std::uint16_t mtu = 0;
+  Instant expires;
+};
 
 /// Holds only destinations whose path is narrower than the link. Bounded: the entry that was learnt longest ago goes
 /// first. Each entry is forgotten after a while, so that a path that became wider is found (RFC 1191 section 6.3).
@@ -45,6 +53,8 @@ class PathMtuCache {
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
   void handle_timeouts(Instant now);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// By destination.
+  [[nodiscard]] std::vector<PathMtuInfo> list() const;
   /// Changes whenever any value does; for callers that keep one.
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
 

@@ -27,6 +27,7 @@ bool RedirectCache::take(Instant now, Ipv4Address from, Ipv4Address destination,
   if (!config_.accept || routes_.classify(destination) != AddressKind::Unicast) return false;
   const auto current = next_hop(destination);
   if (!current || *current != from || gateway == from) return false;
+  if (destination == from) return false;  // a neighbour itself: no gateway leads to it
   if (routes_.classify(gateway) != AddressKind::Unicast) return false;
   const auto& own = routes_.addresses();
   const bool same_network =
@@ -45,6 +46,13 @@ bool RedirectCache::take(Instant now, Ipv4Address from, Ipv4Address destination,
 
 void RedirectCache::forget(Ipv4Address gateway) {
   std::erase_if(entries_, [&](const auto& e) { return e.second.gateway == gateway; });
+}
+
+std::vector<RedirectInfo> RedirectCache::list() const {
+  std::vector<RedirectInfo> out;
+  for (const auto& [destination, e] : entries_) out.push_back({destination, e.gateway, e.expires});
+  std::ranges::sort(out, {}, &RedirectInfo::destination);
+  return out;
 }
 
 Instant RedirectCache::next_deadline() const {

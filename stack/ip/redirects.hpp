@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/address.hpp"
 #include "base/intrusive_list.hpp"
@@ -14,6 +15,13 @@
 
 namespace wireside::ip {
 
+/// An entry, for listings.
+struct RedirectInfo {
+  Ipv4Address destination;
+  Ipv4Address gateway;
+  Instant expires;
+};
+
 class RedirectCache {
  public:
   /// `random` is used in the constructor only; `routes` outlives the object.
@@ -23,8 +31,8 @@ class RedirectCache {
 
   /// First hop to a unicast destination: as redirected, else as routed. Error: NetworkUnreachable.
   [[nodiscard]] Result<Ipv4Address> next_hop(Ipv4Address destination) const;
-  /// A redirect about a packet of ours. Taken, as a route to that one host, only when it comes from the current first
-  /// hop and names another neighbour on the same network (IP-18). False when it is ignored.
+  /// A redirect about a packet of ours. Taken, as a route to that one host, only when it comes from the current
+  /// first-hop gateway and names another neighbour on the same network (IP-18). False when it is ignored.
   bool take(Instant now, Ipv4Address from, Ipv4Address destination, Ipv4Address gateway);
   /// Forgets what names this gateway: it does not work.
   void forget(Ipv4Address gateway);
@@ -34,6 +42,8 @@ class RedirectCache {
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
   void handle_timeouts(Instant now);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// By destination.
+  [[nodiscard]] std::vector<RedirectInfo> list() const;
 
  private:
   struct AgeTag;

@@ -5,7 +5,7 @@
 
 namespace wireside::ip {
 
-Result<void> Routes::add_address(Ipv4Prefix address) {
+Result<void> Routes::add_address(Ipv4Prefix address, std::size_t position) {
   if (address.length > 32 || classify(address.address) == AddressKind::Multicast || address.address.is_loopback() ||
       address.address.is_this_network() || address.address.is_reserved() || address.address.is_limited_broadcast()) {
     return fail(Error::InvalidArgument);
@@ -17,7 +17,8 @@ Result<void> Routes::add_address(Ipv4Prefix address) {
   }
   if (is_local(address.address)) return fail(Error::AddressInUse);
   if (addresses_.size() >= max_addresses) return fail(Error::NoBuffers);
-  addresses_.push_back(address);
+  const auto at = static_cast<std::ptrdiff_t>(std::min(position, addresses_.size()));
+  addresses_.insert(addresses_.begin() + at, address);
   return {};
 }
 
@@ -133,6 +134,11 @@ void Routes::negative_advice(Instant now, Ipv4Address neighbour, GatewayAdvice a
 
 void Routes::positive_advice(Instant now, Ipv4Address neighbour, const observe::Sink& sink) {
   if (!health_.positive(neighbour)) return;
+  sink.emit(now, [&] { return observe::GatewayChanged{neighbour, true, GatewayAdvice::Alive, {}}; });
+}
+
+void Routes::answered(Instant now, Ipv4Address neighbour, const observe::Sink& sink) {
+  if (!health_.answered(neighbour)) return;
   sink.emit(now, [&] { return observe::GatewayChanged{neighbour, true, GatewayAdvice::Alive, {}}; });
 }
 

@@ -23,9 +23,10 @@ class Routes {
   static constexpr std::size_t max_addresses = 64;
   static constexpr std::size_t max_routes = RouteTable::max_routes;
 
-  /// Adds one of our addresses and its connected network. The first is the preferred source.
+  /// Adds one of our addresses and its connected network, at `position` among the others or else behind them. The first
+  /// is the preferred source.
   /// Errors: AddressInUse, InvalidArgument (not a unicast host address, prefix longer than 32), NoBuffers.
-  [[nodiscard]] Result<void> add_address(Ipv4Prefix address);
+  [[nodiscard]] Result<void> add_address(Ipv4Prefix address, std::size_t position = max_addresses);
   /// Error: AddressNotAvailable.
   [[nodiscard]] Result<void> remove_address(Ipv4Address address);
   [[nodiscard]] const std::vector<Ipv4Prefix>& addresses() const { return addresses_; }
@@ -67,6 +68,8 @@ class Routes {
   /// Advice about a neighbour; one that is no gateway of a route is ignored.
   void negative_advice(Instant now, Ipv4Address neighbour, GatewayAdvice advice, const observe::Sink& sink);
   void positive_advice(Instant now, Ipv4Address neighbour, const observe::Sink& sink);
+  /// It answers ARP.
+  void answered(Instant now, Ipv4Address neighbour, const observe::Sink& sink);
   /// Takes advice about a gateway of a router's table, too.
   void watch(Ipv4Address gateway) { watched_.push_back(gateway); }
   [[nodiscard]] bool is_usable(Ipv4Address gateway) const { return health_.usable(gateway); }

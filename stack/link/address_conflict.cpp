@@ -16,7 +16,9 @@ AddressConflict::AddressConflict(const ConflictConfig& config, MacAddress mac, R
     : config_{config}, mac_{mac}, random_{random}, sink_{sink} {}
 
 void AddressConflict::start_probe(Instant now, Ipv4Address address) {
-  begin_probing(now, find_or_add(address));
+  Entry& entry = find_or_add(address);
+  entry = {.address = address};
+  begin_probing(now, entry);
   report(now, address, AddressNews::Probing);
   find_next_deadline();
 }
@@ -27,12 +29,24 @@ void AddressConflict::begin_probing(Instant now, Entry& entry) {
     begin = std::max(now, *last_attempt_ + config_.rate_limit_interval);
   }
   last_attempt_ = begin;
-  entry = {.address = entry.address, .due = begin + random_between(Duration::zero(), config_.probe_wait)};
+  entry = {.address = entry.address,
+           .in_use = entry.in_use,
+           .due = begin + random_between(Duration::zero(), config_.probe_wait),
+           .defended = entry.defended};
+}
+
+void AddressConflict::verify(Instant now, Ipv4Address address) {
+  Entry& entry = find_or_add(address);
+  entry.in_use = true;
+  begin_probing(now, entry);
+  report(now, address, AddressNews::Probing);
+  find_next_deadline();
 }
 
 void AddressConflict::announce(Instant now, Ipv4Address address) {
   Entry& entry = find_or_add(address);
   entry.phase = Phase::Used;
+  entry.in_use = true;
   entry.sent = 0;
   report(now, address, AddressNews::Announced);
   timed_out(now, entry);
@@ -41,8 +55,8 @@ void AddressConflict::announce(Instant now, Ipv4Address address) {
 
 void AddressConflict::watch(Ipv4Address address) {
   Entry& entry = find_or_add(address);
-  if (entry.phase == Phase::Used) return;
-  entry = {.address = address, .phase = Phase::Used};
+  if (entry.in_use) return;
+  entry = {.address = address, .phase = Phase::Used, .in_use = true};
   find_next_deadline();
 }
 
@@ -77,7 +91,7 @@ bool AddressConflict::handle_arp(Instant now, const ArpMessage& message) {
   const bool is_probe = message.sender_ip.is_unspecified() && message.operation == ArpMessage::Operation::Request;
   Entry* entry = find(is_probe ? message.target_ip : message.sender_ip);
   if (entry == nullptr) return false;
-  if (entry->phase != Phase::Used) {
+  if (!entry->in_use) {
     objection(now, *entry, message.sender_mac);
     return true;
   }
@@ -139,7 +153,12 @@ void AddressConflict::timed_out(Instant now, Entry& entry) {
       return;
     case Phase::Listening:
       report(now, entry.address, AddressNews::Free);
-      return finish(entry, What::Free, {});
+      if (!entry.in_use) return finish(entry, What::Free, {});
+      results_.push_back({What::Free, entry.address, {}});
+      entry.phase = Phase::Used;
+      entry.sent = 0;
+      report(now, entry.address, AddressNews::Announced);
+      [[fallthrough]];
     case Phase::Used:
       if (entry.sent < config_.announce_num) {
         queue(entry, TxReason::ArpAnnouncement);
@@ -170,7 +189,7 @@ std::optional<ConflictResult> AddressConflict::poll_result() {
 }
 
 bool AddressConflict::is_probing(Ipv4Address address) const {
-  return std::ranges::any_of(entries_, [&](const Entry& e) { return e.address == address && e.phase != Phase::Used; });
+  return std::ranges::any_of(entries_, [&](const Entry& e) { return e.address == address && !e.in_use; });
 }
 
 AddressConflict::Entry* AddressConflict::find(Ipv4Address address) {

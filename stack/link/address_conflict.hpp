@@ -44,6 +44,9 @@ class AddressConflict {
   void start_probe(Instant now, Ipv4Address address);
   /// The address is in use: the first announcement leaves now (section 2.3), and conflicts are watched for.
   void announce(Instant now, Ipv4Address address);
+  /// Probes for an address that stays in use meanwhile (section 2.1, when a link comes back). It is announced when
+  /// nobody objects, and Free follows; an objection is a conflict in use, dealt with by the policy.
+  void verify(Instant now, Ipv4Address address);
   /// The address is in use, without announcement: conflicts are watched for (section 2.4).
   void watch(Ipv4Address address);
   /// Neither probes for the address nor watches it any more; no result follows.
@@ -64,6 +67,7 @@ class AddressConflict {
   [[nodiscard]] Instant next_deadline() const { return next_; }  ///< exact; Instant::max(): none
   void handle_timeouts(Instant now);
 
+  /// For an address that is not in use.
   [[nodiscard]] bool is_probing(Ipv4Address address) const;
 
  private:
@@ -72,7 +76,8 @@ class AddressConflict {
   struct Entry {
     Ipv4Address address;
     Phase phase = Phase::Probing;
-    unsigned sent = 0;  ///< probes, or announcements
+    bool in_use = false;  ///< always in phase Used
+    unsigned sent = 0;    ///< probes, or announcements
     Instant due = Instant::max();
     std::optional<Instant> defended{};
   };

@@ -60,6 +60,8 @@ class LinkLayer {
 
   /// An upper layer saw forward progress through this neighbour.
   void confirm(Instant now, Ipv4Address next_hop) { neighbours_.confirm(now, next_hop); }
+  /// The address is ours no longer: packets from it that wait for a neighbour are dropped.
+  void drop_from(Instant now, Ipv4Address source) { neighbours_.drop_from(now, source); }
   /// Asks a neighbour for a sign of life (NeighbourCache::verify).
   void verify(Instant now, Ipv4Address neighbour) { neighbours_.verify(now, neighbour); }
   /// News about who answers (NeighbourCache::poll_advice).

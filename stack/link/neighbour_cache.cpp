@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/header_edit.hpp"
+
 namespace wireside::link {
 namespace {
 
@@ -119,6 +121,16 @@ std::optional<ReachabilityAdvice> NeighbourCache::poll_advice() {
   const ReachabilityAdvice next = advice_.front();
   advice_.pop_front();
   return next;
+}
+
+void NeighbourCache::drop_from(Instant now, Ipv4Address source) {
+  const auto from_it = [&](const FrameOut& frame) {
+    if (wire::ipv4_source(frame.header.view()) != source) return false;
+    sink_.drop(now, observe::DropReason::SourceAddressLost, frame.connection);
+    return true;
+  };
+  for (auto& [address, entry] : entries_) parked_in_all_ -= std::erase_if(entry.parked, from_it);
+  std::erase_if(resolved_, [&](const Resolved& r) { return from_it(r.frame); });
 }
 
 void NeighbourCache::clear() {

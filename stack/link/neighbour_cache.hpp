@@ -72,6 +72,8 @@ class NeighbourCache {
   void verify(Instant now, Ipv4Address neighbour);
   /// A neighbour that became REACHABLE, or did not answer.
   [[nodiscard]] std::optional<ReachabilityAdvice> poll_advice();
+  /// The source address was lost: frames from it that wait for a neighbour are dropped.
+  void drop_from(Instant now, Ipv4Address source);
   /// Forgets everything, the frames that wait included.
   void clear();
 

@@ -84,6 +84,7 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::NeighbourQueueFull, "neighbour queue full"},
     {DropReason::NeighbourUnreachable, "neighbour unreachable"},
     {DropReason::NeighbourTableFull, "neighbour table full"},
+    {DropReason::SourceAddressLost, "source address lost meanwhile"},
     {DropReason::IpMalformed, "malformed IP header"},
     {DropReason::IpBadVersion, "bad IP version"},
     {DropReason::IpBadChecksum, "bad IP header checksum"},
@@ -108,7 +109,7 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::IcmpBadChecksum, "bad ICMP checksum"},
     {DropReason::IcmpUnknownType, "unknown ICMP type"},
     {DropReason::IcmpRateLimited, "ICMP error rate limited"},
-    {DropReason::IcmpSuppressed, "ICMP error not allowed here"},
+    {DropReason::IcmpSuppressed, "ICMP not wanted here"},
     {DropReason::IcmpNotCredible, "ICMP message about what we did not send"},
     {DropReason::UdpMalformed, "malformed UDP header"},
     {DropReason::UdpBadChecksum, "bad UDP checksum"},
@@ -132,6 +133,8 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::TcpSynInWindow, "SYN in the window"},
     {DropReason::TcpListenBacklogFull, "listen backlog full"},
     {DropReason::TcpSynQueueFull, "SYN queue full"},
+    {DropReason::TcpConnectionLimit, "connection limit reached"},
+    {DropReason::TcpControlQueueFull, "TCP control queue full"},
     {DropReason::TcpReassemblyFull, "reassembly queue full"},
     {DropReason::TcpOutsideWindow, "data outside the window"},
     {DropReason::TcpMissingTimestamp, "missing timestamp"},
@@ -223,8 +226,9 @@ constexpr auto dhcp_causes = std::to_array<Named<DhcpCause>>({
     {DhcpCause::Released, "lease released"},
     {DhcpCause::StopCalled, "stop called"},
     {DhcpCause::InterfaceGone, "interface gone"},
+    {DhcpCause::LinkReturned, "link is back"},
 });
-static_assert(covers(dhcp_causes, DhcpCause::InterfaceGone));
+static_assert(covers(dhcp_causes, DhcpCause::LinkReturned));
 
 constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::Retransmission, "retransmission"},

@@ -64,6 +64,7 @@ enum class DropReason : std::uint8_t {
   NeighbourQueueFull,
   NeighbourUnreachable,
   NeighbourTableFull,
+  SourceAddressLost,
   // network
   IpMalformed,
   IpBadVersion,
@@ -117,6 +118,8 @@ enum class DropReason : std::uint8_t {
   TcpSynInWindow,
   TcpListenBacklogFull,
   TcpSynQueueFull,
+  TcpConnectionLimit,
+  TcpControlQueueFull,
   TcpReassemblyFull,
   TcpOutsideWindow,
   TcpMissingTimestamp,
@@ -246,6 +249,7 @@ enum class DhcpCause : std::uint8_t {
   Released,
   StopCalled,
   InterfaceGone,
+  LinkReturned,
 };
 
 enum class NeighbourState : std::uint8_t { Incomplete, Reachable, Stale, Delay, Probe, Failed };

@@ -173,8 +173,8 @@ Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const 
 Result<ErrorReport> SocketTable::take_error_report(SocketHandle h) {
   const Socket* s = state_->sockets.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
-  if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
-  auto report = state_->udp.take_error_report(s->datagram);
+  auto report = s->kind == SocketKind::Stream ? state_->tcp.take_error_report(s->connection)
+                                              : state_->udp.take_error_report(s->datagram);
   if (!report) return fail(Error::WouldBlock);
   return std::move(*report);
 }
@@ -195,6 +195,7 @@ Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
   const auto o = state_->udp.options(s->datagram);
   if (!o) return fail(o.error());
   return DatagramOptions{.ttl = o->ttl,
+                         .multicast_ttl = o->multicast_ttl,
                          .tos = o->tos,
                          .broadcast = s->broadcast,
                          .mtu_discovery = o->mtu_discovery,
@@ -208,6 +209,7 @@ Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOpt
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
   const udp::UdpOptions o{.ttl = options.ttl,
+                          .multicast_ttl = options.multicast_ttl,
                           .tos = options.tos,
                           .mtu_discovery = options.mtu_discovery,
                           .report_errors = options.report_errors,

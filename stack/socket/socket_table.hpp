@@ -73,8 +73,8 @@ class SocketTable {
   [[nodiscard]] Result<Endpoint> peer_endpoint(SocketHandle h) const;
   /// Pending error of the socket, cleared by reading it (SO_ERROR).
   [[nodiscard]] std::optional<Error> take_error(SocketHandle h);
-  /// Datagram and echo sockets with report_errors: the oldest report kept (IP_RECVERR). Errors: WouldBlock (none),
-  /// NotSupported, BadHandle.
+  /// Sockets with report_errors: the oldest report kept (IP_RECVERR). A failed attempt to connect keeps its reports
+  /// until the next. Errors: WouldBlock (none), BadHandle.
   [[nodiscard]] Result<ErrorReport> take_error_report(SocketHandle h);
   /// Largest IP packet towards the peer of a connected datagram or echo socket (IP_MTU). Error: NotConnected.
   [[nodiscard]] Result<std::uint16_t> path_mtu(SocketHandle h) const;

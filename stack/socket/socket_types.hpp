@@ -28,6 +28,7 @@ struct SocketEvent {
   bool connected = false;  ///< active open finished well
   bool failed = false;     ///< the socket ended with `error`
   bool closed = false;     ///< orderly end of both directions
+  bool reported = false;   ///< a stream has a new entry for take_error_report
   Error error = Error::WouldBlock;
 };
 
@@ -49,12 +50,12 @@ struct ReceivedDatagram {
   std::uint16_t echo_sequence = 0;  ///< Echo sockets
 };
 
-using udp::ErrorReport;
 using udp::PathMtuDiscovery;
 
 /// Options of datagram and echo sockets.
 struct DatagramOptions {
   std::uint8_t ttl = 64;
+  std::uint8_t multicast_ttl = 1;  ///< of what goes to a multicast group (RFC 1112 section 6.1)
   std::uint8_t tos = 0;
   bool broadcast = false;  ///< permission to send to broadcast addresses
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;

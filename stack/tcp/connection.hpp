@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/deadline_queue.hpp"
 #include "base/intrusive_list.hpp"
@@ -130,6 +131,13 @@ struct Receiver {
   [[nodiscard]] std::uint32_t rcv_wnd() const { return span_octets(rcv_nxt, rcv_adv); }
 };
 
+/// An ACK that is owed for a segment before the latest one: what it would have said at once.
+struct OwedAck {
+  TxReason reason = TxReason::OutOfOrder;
+  std::uint8_t sack_count = 0;
+  std::array<wire::SackBlock, 4> sack{};
+};
+
 /// What the next poll should send besides data.
 struct OutputWork {
   bool syn = false;         ///< SYN or SYN-ACK
@@ -141,7 +149,9 @@ struct OutputWork {
   bool sws_override = false;  ///< send what fits, however small
   bool ack_now = false;
   TxReason ack_reason = TxReason::Ack;
-  unsigned duplicate_acks = 0;  ///< further ACKs owed for out-of-order segments (peers without SACK count them)
+  /// Owed before that one, oldest first: duplicate ACKs of the same RCV.NXT, which senders count (RFC 5681
+  /// section 4.2).
+  std::vector<OwedAck> owed_acks;
 };
 
 class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>, public DeadlineNode {
@@ -170,7 +180,8 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   Instant challenge_window;
   std::optional<Error> error;
   std::optional<Error> soft_error;
-  std::uint8_t pending_events = 0;  ///< bit per TcpEvent::Kind
+  std::vector<ErrorReport> reports;  ///< oldest first
+  std::uint8_t pending_events = 0;   ///< bit per TcpEvent::Kind
 
   [[nodiscard]] TcpState state() const { return state_; }
   /// The only writer of the state. Refuses (false) an edge that is not in the table.

@@ -120,8 +120,11 @@ void LayerState::cancel_timer(Instant now, Connection& c, TimerKind kind) {
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Cancelled, {}}; });
 }
 
-void LayerState::send_control(ControlSegment segment) {
-  if (control_.size() < max_control_segments) control_.push_back(std::move(segment));
+void LayerState::send_control(Instant now, ControlSegment segment) {
+  if (control_.size() >= max_control_segments) {
+    return sink.drop(now, observe::DropReason::TcpControlQueueFull, segment.connection);
+  }
+  control_.push_back(std::move(segment));
 }
 
 /// RST for a connection that ends on our side: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=RST,ACK>, inside the peer's window.
@@ -140,11 +143,11 @@ void LayerState::send_reset(Instant now, const Connection& c, TxReason reason) {
   r.tos = c.options.tos;
   r.reason = reason;
   r.connection = c.id;
-  send_control(r);
+  send_control(now, r);
 }
 
 /// RST in answer to a segment (section 3.10.7.1): its sequence number comes from the segment's ACK where it has one.
-void LayerState::reply_reset(const IncomingSegment& s, TxReason reason, std::uint32_t id) {
+void LayerState::reply_reset(Instant now, const IncomingSegment& s, TxReason reason, std::uint32_t id) {
   ControlSegment r;
   r.tuple = s.tuple;
   r.header.source = s.tuple.local.port;
@@ -160,7 +163,7 @@ void LayerState::reply_reset(const IncomingSegment& s, TxReason reason, std::uin
   r.ttl = config.defaults.ttl;
   r.reason = reason;
   r.connection = id;
-  send_control(r);
+  send_control(now, r);
 }
 
 /// RFC 6528: a 4 us clock plus a keyed hash of the four-tuple (MUST-8, MUST-9, SHLD-1).
@@ -225,6 +228,12 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
   arm_keep_alive(now, c);
   report_window(now, c, 0, 0, observe::WindowCause::Initial);
+}
+
+std::optional<observe::DropReason> LayerState::has_no_room(const Listener& l) const {
+  if (l.accept_queue.size() >= l.backlog) return observe::DropReason::TcpListenBacklogFull;
+  if (connections.size() >= config.max_connections) return observe::DropReason::TcpConnectionLimit;
+  return std::nullopt;
 }
 
 /// The most specific listener wins: bound address first, then the wildcard.

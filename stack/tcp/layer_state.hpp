@@ -79,7 +79,7 @@ class LayerState {
   void close(Instant now, ConnectionHandle h);
   void abort(Instant now, ConnectionHandle h);
   Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
-  void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
+  void network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard);
   void fail_address(Instant now, IpAddress address, Error error);
   void fail_all(Instant now, Error error);
 
@@ -128,9 +128,9 @@ class LayerState {
   void cancel_timer(Instant now, Connection& c, TimerKind kind);
   void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
-  void send_control(ControlSegment segment);
+  void send_control(Instant now, ControlSegment segment);
   void send_reset(Instant now, const Connection& c, TxReason reason);
-  void reply_reset(const IncomingSegment& s, TxReason reason, std::uint32_t id);
+  void reply_reset(Instant now, const IncomingSegment& s, TxReason reason, std::uint32_t id);
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
   [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
@@ -138,6 +138,8 @@ class LayerState {
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
   [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
+  /// Why a listener takes up no further connection now; nullopt when it does.
+  [[nodiscard]] std::optional<observe::DropReason> has_no_room(const Listener& l) const;
   [[nodiscard]] Listener* find_listener(const Endpoint& local, ListenerHandle& handle);
 
   // --- user calls ---
@@ -231,6 +233,7 @@ class LayerState {
   void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
+  void keep_owed_ack(Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---
   bool build_segment(Instant now, Connection& c, OutgoingSegment& out);
@@ -240,6 +243,7 @@ class LayerState {
   bool build_data(Instant now, Connection& c, OutgoingSegment& out);
   bool build_keep_alive(Instant now, Connection& c, OutgoingSegment& out);
   bool build_ack(Instant now, Connection& c, OutgoingSegment& out);
+  bool build_owed_ack(Instant now, Connection& c, OutgoingSegment& out);
   [[nodiscard]] std::optional<SendPlan> plan_data(Instant now, Connection& c);
   /// What may be sent next as far as the windows go.
   struct SendRoom {
@@ -256,6 +260,8 @@ class LayerState {
   void note_sent(Instant now, Connection& c, const SendPlan& plan);
   void begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out);
   void advertise_window(Connection& c, OutgoingSegment& out);
+  /// With timestamps there is room for three (RFC 2018 section 3).
+  [[nodiscard]] static std::size_t max_sack_blocks(const Connection& c) { return c.negotiated.timestamps ? 3 : 4; }
   [[nodiscard]] static SeqNum acceptable_seq(const Connection& c);
   void acknowledgement_left(Instant now, Connection& c);
   void acknowledgement_rode_along(Instant now, Connection& c);

@@ -8,7 +8,7 @@ namespace wireside::tcp {
 void LayerState::closed_arrives(Instant now, const IncomingSegment& s) {
   sink.drop(now, observe::DropReason::TcpNoConnection);
   if (s.header.flags.rst) return;
-  reply_reset(s, TxReason::ResetNoConnection, 0);
+  reply_reset(now, s, TxReason::ResetNoConnection, 0);
 }
 
 // --- 3.10.7.2 ---
@@ -19,7 +19,7 @@ void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerH
   // Second, check for an ACK: any is bad here.
   if (s.header.flags.ack) {
     sink.drop(now, observe::DropReason::TcpBadAck);
-    return reply_reset(s, TxReason::ResetBadAck, 0);
+    return reply_reset(now, s, TxReason::ResetBadAck, 0);
   }
   // Third, check for a SYN. A FIN with it is ignored: it cannot be judged before the handshake (EV-31).
   if (s.header.flags.syn) return make_half_open(now, s, handle, l, std::nullopt);
@@ -29,7 +29,8 @@ void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerH
 
 void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l,
                                 std::optional<SeqNum> iss) {
-  if (l.accept_queue.size() >= l.backlog) return sink.drop(now, observe::DropReason::TcpListenBacklogFull);
+  // Silence lets the client try again; a RST would end its attempt (RFC 4987 section 3).
+  if (const auto reason = has_no_room(l)) return sink.drop(now, *reason);
   if (half_open.size() >= config.max_syn_queue) {
     sink.drop(now, observe::DropReason::TcpSynQueueFull);
     ++sink.count.tcp_attempt_fails;
@@ -83,7 +84,7 @@ void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
   r.tos = l->options.tos;
   r.reason = reason;
   r.connection = h.id;
-  send_control(r);
+  send_control(now, r);
   h.sent_at = now;
   half_open_deadlines_.arm(h, std::min(now + h.rto, h.created_at + config.syn_timeout));
 }
@@ -102,11 +103,10 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
   if (!s.header.flags.ack) return sink.drop(now, observe::DropReason::TcpNoAck, h.id);
   if (s.header.ack != h.iss + 1) {
     sink.drop(now, observe::DropReason::TcpBadAck, h.id);
-    return reply_reset(s, TxReason::ResetBadAck, h.id);
+    return reply_reset(now, s, TxReason::ResetBadAck, h.id);
   }
-  if (l->accept_queue.size() >= l->backlog) {  // the peer will repeat its data; room may have come by then
-    return sink.drop(now, observe::DropReason::TcpListenBacklogFull, h.id);
-  }
+  // The peer will repeat its data; room may have come by then.
+  if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, h.id);
   Connection* c = promote(now, s, h, *l);
   connection_arrives(now, s, *c);
 }
@@ -120,7 +120,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     return Step::Drop;
   }
   const auto acknowledge = [&](TxReason reason) {
-    send_control(control_from(now, h, reason));
+    send_control(now, control_from(now, h, reason));
     return Step::Drop;
   };
   if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst) {  // RFC 7323 section 3.2

@@ -36,6 +36,7 @@ bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out)
   if (c.work.tail_probe && build_tail_probe(now, c, out)) return true;
   if (build_data(now, c, out)) return true;
   if (c.work.keep_alive) return build_keep_alive(now, c, out);
+  if (!c.work.owed_acks.empty()) return build_owed_ack(now, c, out);
   if (c.work.ack_now) return build_ack(now, c, out);
   return false;
 }
@@ -198,14 +199,19 @@ bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
   begin_segment(now, c, acceptable_seq(c), c.work.ack_reason, out);
   advertise_window(c, out);
   if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
-    out.header.options.sack_count =
-        c.rcv.reassembly.sack_blocks(out.header.options.sack, c.negotiated.timestamps ? 3 : 4);
+    out.header.options.sack_count = c.rcv.reassembly.sack_blocks(out.header.options.sack, max_sack_blocks(c));
   }
   acknowledgement_left(now, c);
-  if (c.work.duplicate_acks > 0) {
-    --c.work.duplicate_acks;
-    c.work.ack_now = true;
-  }
+  return true;
+}
+
+bool LayerState::build_owed_ack(Instant now, Connection& c, OutgoingSegment& out) {
+  auto& owed = c.work.owed_acks;
+  begin_segment(now, c, acceptable_seq(c), owed.front().reason, out);
+  advertise_window(c, out);
+  out.header.options.sack = owed.front().sack;
+  out.header.options.sack_count = owed.front().sack_count;
+  owed.erase(owed.begin());
   return true;
 }
 

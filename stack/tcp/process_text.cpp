@@ -2,11 +2,28 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
+namespace {
+
+// ACKs owed at a time, besides the latest. A sender without SACK counts them (three, then one for each segment that
+// left the network); one with SACK needs three at most, as the latest brings all that is known.
+constexpr std::size_t max_owed_acks = 64;
+constexpr std::size_t max_owed_acks_with_sack = 3;
+
+}  // namespace
 
 void LayerState::ack_now(Connection& c, TxReason reason) {
   c.work.ack_now = true;
   c.work.ack_reason = reason;
   wants_output(c);
+}
+
+/// Another segment out of order, before the ACK for the one before it has left: that ACK is kept as it is now.
+void LayerState::keep_owed_ack(Connection& c) const {
+  auto& owed = c.work.owed_acks;
+  if (!c.work.ack_now || owed.size() >= (c.negotiated.sack ? max_owed_acks_with_sack : max_owed_acks)) return;
+  OwedAck& ack = owed.emplace_back();
+  ack.reason = c.work.ack_reason;
+  if (c.negotiated.sack) ack.sack_count = c.rcv.reassembly.sack_blocks(ack.sack, max_sack_blocks(c));
 }
 
 void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
@@ -22,11 +39,10 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   }
   const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
   if (left.after(r.rcv_nxt)) {
+    keep_owed_ack(c);
     if (!r.reassembly.insert(left, text, config.max_reassembly_slices, pool)) {
       sink.drop(now, observe::DropReason::TcpReassemblyFull, c.id);
     }
-    // Peers without SACK count our duplicate ACKs: each out-of-order segment owes one.
-    if (!c.negotiated.sack && c.work.ack_now && c.work.duplicate_acks < 3) ++c.work.duplicate_acks;
     return ack_now(c, TxReason::OutOfOrder);
   }
   const bool had_gap = !r.reassembly.empty();
@@ -45,6 +61,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
 
 void LayerState::deliver(Connection& c, Slice data) {
   c.rcv.rcv_nxt += static_cast<std::uint32_t>(data.size());
+  c.work.owed_acks.clear();  // the next one says more
   c.rcv.octets_received += data.size();
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
 }
@@ -68,7 +85,10 @@ void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& 
   if (s.header.flags.fin && !r.fin_at) {
     const SeqNum at = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
     if (at.at_or_after(r.rcv_nxt) && at.at_or_before(r.rcv_adv)) r.fin_at = at;
-    if (at.after(r.rcv_nxt)) ack_now(c, TxReason::OutOfOrder);
+    if (at.after(r.rcv_nxt)) {
+      if (s.payload.empty()) keep_owed_ack(c);
+      ack_now(c, TxReason::OutOfOrder);
+    }
   }
   // EV-29: a FIN acts only when everything before it is here.
   if (!r.fin_at || r.rcv_nxt != *r.fin_at) return;
@@ -76,6 +96,7 @@ void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& 
   r.rcv_adv = later(r.rcv_adv, r.rcv_nxt);
   r.fin_consumed = true;
   r.reassembly.clear();
+  c.work.owed_acks.clear();
   ack_now(c, TxReason::Ack);
   raise(c, TcpEvent::Kind::Readable);
   switch (c.state()) {

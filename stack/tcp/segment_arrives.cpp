@@ -166,7 +166,7 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
 Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   if (!f.advances) {
     sink.drop(now, DropReason::TcpBadAck, c.id);
-    reply_reset(s, TxReason::ResetBadAck, c.id);
+    reply_reset(now, s, TxReason::ResetBadAck, c.id);
     return Step::Drop;
   }
   const bool syn_was_lost = c.snd.retransmissions > 0;

@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "observe/state_graph.hpp"
 #include "observe/vocabulary.hpp"
 
 namespace wireside::tcp {
@@ -80,16 +81,7 @@ inline constexpr auto state_edges = [] {
   };
 }();
 
-/// One (state, cause) leads to one state.
-constexpr bool state_table_is_deterministic() {
-  for (std::size_t i = 0; i < state_edges.size(); ++i) {
-    for (std::size_t j = i + 1; j < state_edges.size(); ++j) {
-      if (state_edges[i].from == state_edges[j].from && state_edges[i].cause == state_edges[j].cause) return false;
-    }
-  }
-  return true;
-}
-static_assert(state_table_is_deterministic());
+static_assert(observe::is_deterministic(state_edges));
 
 constexpr bool is_edge(TcpState from, StateCause cause, TcpState to) {
   for (const auto& e : state_edges) {
@@ -99,7 +91,7 @@ constexpr bool is_edge(TcpState from, StateCause cause, TcpState to) {
 }
 
 /// The table as a Graphviz digraph.
-[[nodiscard]] std::string state_table_dot();
+[[nodiscard]] inline std::string state_table_dot() { return observe::state_graph("tcp", state_edges); }
 
 /// The connection has both sequence spaces: ESTABLISHED or later.
 constexpr bool is_synchronized(TcpState s) {

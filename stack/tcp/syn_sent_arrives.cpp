@@ -37,7 +37,7 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
   const bool ack_acceptable = flags.ack && s.header.ack.after(c.snd.iss) && s.header.ack.at_or_before(c.snd.snd_nxt);
   if (flags.ack && !ack_acceptable) {
     sink.drop(now, observe::DropReason::TcpBadAck, c.id);
-    if (!flags.rst) reply_reset(s, TxReason::ResetBadAck, c.id);
+    if (!flags.rst) reply_reset(now, s, TxReason::ResetBadAck, c.id);
     return;
   }
   // Second, check the RST bit.

@@ -123,7 +123,22 @@ std::optional<IpAddress> TcpLayer::take_negative_advice() {
   return peer;
 }
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
-  state_->network_error(now, tuple, seq, error, hard);
+  ErrorReport report;
+  report.error = error;
+  report.local = true;
+  report.reporter = tuple.local.address;
+  report.tuple = tuple;
+  state_->network_error(now, report, seq, hard);
+}
+void TcpLayer::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
+  state_->network_error(now, report, seq, hard);
+}
+std::optional<ErrorReport> TcpLayer::take_error_report(ConnectionHandle h) {
+  Connection* c = state_->connections.find(h);
+  if (c == nullptr || c->reports.empty()) return std::nullopt;
+  ErrorReport oldest = std::move(c->reports.front());
+  c->reports.erase(c->reports.begin());
+  return oldest;
 }
 void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
 bool TcpLayer::is_in_flight(const FourTuple& tuple, SeqNum seq) const {

@@ -69,6 +69,9 @@ class TcpLayer {
   /// Readiness now: send() would take something / receive() would not say WouldBlock.
   [[nodiscard]] bool is_writable(ConnectionHandle h) const;
   [[nodiscard]] bool is_readable(ConnectionHandle h) const;
+  /// With ConnectionOptions::report_errors: the oldest report that was kept. It is there after the connection's end,
+  /// too.
+  [[nodiscard]] std::optional<ErrorReport> take_error_report(ConnectionHandle h);
   /// Every connection, half-open and TIME-WAIT record included, for listings.
   [[nodiscard]] std::vector<ConnectionStatus> list() const;
   [[nodiscard]] std::vector<ListenerStatus> list_listeners() const;
@@ -85,6 +88,8 @@ class TcpLayer {
   [[nodiscard]] std::optional<IpAddress> take_negative_advice();
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
+  void network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard);
+  /// The same for what was found out here: no route, or the neighbour does not answer.
   void network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard);
 
   /// Whether an ICMP message that quotes this segment can be true (RFC 5927 section 4.1): its octets are

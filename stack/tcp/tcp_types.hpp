@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "observe/vocabulary.hpp"
 #include "packet/buffer.hpp"
+#include "packet/error_report.hpp"
 #include "wire/tcp.hpp"
 
 namespace wireside::tcp {
@@ -44,6 +45,7 @@ struct ConnectionOptions {
   std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
   bool quick_ack = false;                          ///< acknowledge every segment at once
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
+  bool report_errors = false;                      ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -80,6 +82,7 @@ struct TcpConfig {
   Duration fin_wait_2_timeout = std::chrono::seconds{60};  ///< after close() (not shutdown) only
   std::size_t max_syn_queue = 1024;                        ///< half-open connections over all listeners
   std::size_t max_time_wait = 65536;
+  /// Opened or accepted; beyond, connect() fails with NoBuffers and a listener drops SYNs.
   std::size_t max_connections = std::size_t{1} << 20;
   std::size_t max_reassembly_slices = 1024;  ///< out-of-order pieces held per connection
   std::uint16_t ephemeral_first = 49152;     ///< RFC 6056 section 3.2
@@ -119,6 +122,7 @@ struct TcpEvent {
     Writable,     ///< room in the send buffer again
     Failed,       ///< the connection ended with `error`
     Closed,       ///< everything sent was acknowledged and both directions are closed
+    Reported,     ///< take_error_report() has something new
   };
   Kind kind = Kind::Readable;
   ConnectionHandle connection;  ///< invalid for AcceptReady

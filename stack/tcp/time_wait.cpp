@@ -49,7 +49,7 @@ void LayerState::acknowledge_from(Instant now, const TimeWait& t, TxReason reaso
   r.tos = t.tos;
   r.reason = reason;
   r.connection = t.id;
-  send_control(r);
+  send_control(now, r);
 }
 
 /// The algorithm of RFC 6191 section 2.
@@ -75,7 +75,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
     Listener* l = find_listener(s.tuple.local, handle);
     if (l != nullptr && opens_anew(s, t)) {
       // A SYN that will not be taken up must not end TIME-WAIT.
-      if (l->accept_queue.size() >= l->backlog) return sink.drop(now, DropReason::TcpListenBacklogFull, t.id);
+      if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, t.id);
       const SeqNum iss = later(initial_sequence(now, s.tuple), t.snd_nxt + 65536);
       sink.emit(now, [&] {
         return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynReceived,

@@ -66,7 +66,7 @@ void LayerState::close_listener(Instant now, ListenerHandle h) {
     HalfOpen& record = *half_open.find(handle);
     ControlSegment r = control_from(now, record, TxReason::ResetListenerClosed);
     r.header.flags.rst = true;
-    send_control(r);
+    send_control(now, r);
     drop_half_open(record);
   }
   const auto waiting = std::move(l->accept_queue);
@@ -312,16 +312,23 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   return {};
 }
 
-void LayerState::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
-  const auto it = demux.find(tuple);
+void LayerState::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
+  const auto it = demux.find(report.tuple);
   if (it == demux.end() || it->second.kind == DemuxEntry::Kind::TimeWait) return;
   if (it->second.kind == DemuxEntry::Kind::HalfOpen) return;  // its own timer decides
   Connection& c = *connections.find(it->second.connection);
   // RFC 5927 section 4.1: only what quotes octets in flight can be true.
-  if (seq && !(seq->at_or_after(c.snd.snd_una) && seq->before(later(c.snd.snd_nxt, c.snd.snd_una + 1)))) return;
-  c.soft_error = error;
+  if (seq && !(seq->at_or_after(c.snd.snd_una) && seq->before(later(c.snd.snd_nxt, c.snd.snd_una + 1)))) {
+    return sink.drop(now, observe::DropReason::IcmpNotCredible);
+  }
+  c.soft_error = report.error;
+  if (c.options.report_errors && c.reports.size() < max_error_reports) {
+    c.reports.push_back(report);
+    copy_small_quote(c.reports.back(), pool);
+    raise(c, TcpEvent::Kind::Reported);
+  }
   const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
-  if (hard && opening) finish(now, c, StateCause::IcmpHardError, error);  // synchronized states go on (RFC 5461)
+  if (hard && opening) finish(now, c, StateCause::IcmpHardError, report.error);  // synchronized states go on (RFC 5461)
 }
 
 void LayerState::fail_address(Instant now, IpAddress address, Error error) {

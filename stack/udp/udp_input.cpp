@@ -127,10 +127,9 @@ void UdpLayer::network_error(Service service, const ErrorReport& report) {
   const bool concerned = s->peer || service == Service::Echo || s->options.report_errors;
   if (!concerned) return;
   s->error = report.error;
-  if (s->options.report_errors && s->reports.size() < max_reports) {
+  if (s->options.report_errors && s->reports.size() < max_error_reports) {
     s->reports.push_back(report);
-    Slice& quote = s->reports.back().quote;
-    if (quote.buffer() && quote.buffer()->capacity() > 2 * quote.size() + 256) quote = pool_.copy(quote.view());
+    copy_small_quote(s->reports.back(), pool_);
   }
   note(h, *s, true, true);
 }

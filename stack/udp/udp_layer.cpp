@@ -105,7 +105,7 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
   const OutgoingDatagram datagram{.service = s->service,
                                   .tuple = {.local = {source, s->local.port}, .remote = peer},
                                   .payload = std::move(payload),
-                                  .ttl = o.ttl,
+                                  .ttl = peer.address.is_multicast() ? o.multicast_ttl : o.ttl,
                                   .tos = o.tos,
                                   .mtu_discovery = o.mtu_discovery,
                                   .sequence = o.echo_sequence};
@@ -175,7 +175,7 @@ Result<UdpOptions> UdpLayer::options(UdpHandle h) const {
 Result<void> UdpLayer::set_options(UdpHandle h, const UdpOptions& options) {
   Socket* s = sockets_.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
-  if (options.ttl == 0) return fail(Error::InvalidArgument);
+  if (options.ttl == 0 || options.multicast_ttl == 0) return fail(Error::InvalidArgument);
   s->options = options;
   return {};
 }

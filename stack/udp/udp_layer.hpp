@@ -106,7 +106,6 @@ class UdpLayer {
 
   /// Least that a queued datagram counts for: it costs memory beyond its octets, and empty ones must not be free.
   static constexpr std::size_t min_octets_per_datagram = 64;
-  static constexpr std::size_t max_reports = 64;
 
   [[nodiscard]] static std::uint32_t key(Service service, Port port);
   [[nodiscard]] bool is_taken(Service service, Endpoint local) const;

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "base/slot_map.hpp"
 #include "packet/buffer.hpp"
+#include "packet/error_report.hpp"
 #include "packet/packet.hpp"
 
 namespace wireside::udp {
@@ -32,6 +33,7 @@ enum class PathMtuDiscovery : std::uint8_t {
 
 struct UdpOptions {
   std::uint8_t ttl = 64;
+  std::uint8_t multicast_ttl = 1;  ///< to multicast groups (RFC 1112 section 6.1)
   std::uint8_t tos = 0;
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
   bool report_errors = false;               ///< keep what the network said of what was sent, for take_error_report
@@ -103,20 +105,6 @@ struct SocketStatus {
   std::optional<Endpoint> peer;
   std::size_t receive_queued = 0, send_queued = 0;  ///< octets
   std::size_t receive_buffer = 0;
-};
-
-/// What the network said of a datagram that was sent (IP_RECVERR).
-struct ErrorReport {
-  Error error = Error::HostUnreachable;
-  bool local = false;          ///< found out here: no ICMP message came
-  std::uint8_t icmp_type = 3;  ///< as in RFC 792; for local errors the one a router would have sent
-  std::uint8_t icmp_code = 1;
-  IpAddress reporter;           ///< router or host that sent the ICMP message; our own address for local errors
-  FourTuple tuple;              ///< of the datagram; Echo: local.port is the identifier
-  std::uint16_t sequence = 0;   ///< Echo
-  std::uint8_t quoted_ttl = 0;  ///< TTL with which the datagram arrived at the reporter
-  std::uint16_t mtu = 0;        ///< fragmentation needed: next-hop MTU
-  Slice quote;                  ///< the datagram from its IP header on, as far as the reporter quoted it
 };
 
 /// Edges since the last report of the same socket, merged.

@@ -42,7 +42,8 @@ class Reader {
   void must(std::optional<DhcpMessageType>& out) {
     const auto* octets = find(DhcpOption::MessageType);
     if (octets == nullptr) return;
-    if (octets->size() == 1 && octets->front() >= 1 && octets->front() <= 8) {
+    constexpr auto last = static_cast<std::uint8_t>(DhcpMessageType::ForceRenew);
+    if (octets->size() == 1 && octets->front() >= 1 && octets->front() <= last) {
       out = static_cast<DhcpMessageType>(octets->front());
     } else {
       good_ = false;

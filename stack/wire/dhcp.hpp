@@ -32,6 +32,7 @@ enum class DhcpMessageType : std::uint8_t {
   Nak = 6,
   Release = 7,
   Inform = 8,
+  ForceRenew = 9,  ///< RFC 3203
 };
 
 /// Codes of RFC 2132 and its successors, as far as they are understood here.

@@ -126,9 +126,9 @@ std::vector<std::uint8_t> emit_dhcp(const DhcpMessage& m) {
 }
 
 std::string_view dhcp_type_name(DhcpMessageType type) {
-  constexpr std::array<std::string_view, 9> names{"DHCP",        "DHCPDISCOVER", "DHCPOFFER",
-                                                  "DHCPREQUEST", "DHCPDECLINE",  "DHCPACK",
-                                                  "DHCPNAK",     "DHCPRELEASE",  "DHCPINFORM"};
+  constexpr std::array<std::string_view, 10> names{"DHCP",        "DHCPDISCOVER",  "DHCPOFFER", "DHCPREQUEST",
+                                                   "DHCPDECLINE", "DHCPACK",       "DHCPNAK",   "DHCPRELEASE",
+                                                   "DHCPINFORM",  "DHCPFORCERENEW"};
   const auto i = static_cast<std::size_t>(type);
   return names[i < names.size() ? i : 0];
 }

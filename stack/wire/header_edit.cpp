@@ -22,6 +22,8 @@ constexpr std::uint8_t option_copied = 0x80;
 
 std::size_t ipv4_header_length(ByteView ip_header) { return std::size_t{ip_header[0] & 0x0fU} * 4; }
 
+Ipv4Address ipv4_source(ByteView ip_header) { return Ipv4Address{load_be32(ip_header.data() + 12)}; }
+
 std::uint16_t ipv4_total_length(ByteView ip_header) { return load_be16(ip_header.data() + 2); }
 
 void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t identification_step) {

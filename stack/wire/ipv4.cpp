@@ -1,5 +1,6 @@
 #include "wire/ipv4.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 #include "wire/text.hpp"
@@ -105,6 +106,18 @@ void emit_ipv4(const Ipv4Header& header, MutableByteView out) {
   store_be32(p + 12, header.source.value());
   store_be32(p + 16, header.destination.value());
   store_be16(p + 10, internet_checksum(out.first(ipv4_min_header)));
+}
+
+void emit_ipv4(const Ipv4Header& header, ByteView options, MutableByteView out) {
+  emit_ipv4(header, out);
+  if (options.empty()) return;
+  const std::size_t length = ipv4_min_header + options.size();
+  assert(options.size() % 4 == 0 && length <= ipv4_max_header && out.size() >= length);
+  std::uint8_t* p = out.data();
+  p[0] = static_cast<std::uint8_t>(0x40U | (length / 4));
+  std::copy(options.begin(), options.end(), out.begin() + ipv4_min_header);
+  store_be16(p + 10, 0);
+  store_be16(p + 10, internet_checksum(out.first(length)));
 }
 
 void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,

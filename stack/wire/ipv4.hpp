@@ -53,6 +53,8 @@ struct Ipv4OptionSummary {
 
 /// Writes a 20-octet header with its checksum.
 void emit_ipv4(const Ipv4Header& header, MutableByteView out);
+/// The same with options, a multiple of four octets up to 40, behind it.
+void emit_ipv4(const Ipv4Header& header, ByteView options, MutableByteView out);
 /// Adds source, destination, protocol and transport length (RFC 9293 3.1, RFC 768) to a checksum.
 void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
                        std::uint32_t transport_length);

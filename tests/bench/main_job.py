@@ -6,7 +6,6 @@ about speed, but a wrong octet, a lost ping or a failed request ends it with sta
 Needs root, a Release build, and for the comparison nginx (apt-get install nginx-light). All in namespaces of its own.
 """
 import argparse
-import hashlib
 import os
 import pathlib
 import re
@@ -17,12 +16,9 @@ import sys
 import tempfile
 import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests" / "conformance"))
+from bench_support import ADDRESS, BINARY, Failure, Wireside, digest, scratch_place, tool
+from wireside_lab import enter_namespace, run
 
-from wireside_lab import enter_namespace, make_tap, remove_tap, run  # noqa: E402
-
-ADDRESS, HOST = "10.0.0.2", "10.0.0.1"
 KERNEL, KERNEL_HOST = "10.1.0.2", "10.1.0.1"
 NGINX = """worker_processes 1; daemon off; pid {d}/nginx.pid; error_log {d}/nginx.err; user root;
 events {{ worker_connections 1024; }}
@@ -33,56 +29,12 @@ http {{ access_log off; client_max_body_size 0; client_body_temp_path {d}/body; 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wireside", default=str(TOP / "build/release/apps/wireside"), help="the program to measure")
+    parser.add_argument("--wireside", default=BINARY, help="the program to measure")
     parser.add_argument("--mib", type=int, default=1024, help="size of the file that is moved (default 1024)")
     parser.add_argument("--rounds", type=int, default=3, help="alternating rounds (default 3)")
     parser.add_argument("--seconds", type=int, default=10, help="how long wrk runs (default 10)")
     parser.add_argument("--pings", type=int, default=20000, help="how many flood pings (default 20000)")
     return parser.parse_args()
-
-
-class Failure(Exception):
-    pass
-
-
-def tool(*command, timeout=600):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-    if done.returncode != 0:
-        raise Failure(f"{' '.join(command)} gave {done.returncode}: {done.stdout[-400:]}{done.stderr[-400:]}")
-    return done.stdout
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else \
-            hashlib.sha256(file.read()).hexdigest()
-
-
-class Wireside:
-    """`wireside serve` on a TAP of its own."""
-
-    def __init__(self, args, folder, name, *flags):
-        self.name, self.address = name, ADDRESS
-        self.command = [args.wireside, "serve", "--ip", f"{ADDRESS}/24", "--root", str(folder / "www"), "--quiet", "--no-acd", *flags]
-
-    def __enter__(self):
-        self.tap = make_tap(address=f"{HOST}/24")
-        self.process = subprocess.Popen([*self.command, "--tap", self.tap], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True)
-        tool("curl", "-s", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-m", "10", "-o", "/dev/null",
-             f"http://{ADDRESS}/")
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        complaints = self.process.communicate(timeout=30)[1]
-        remove_tap(self.tap)
-        if self.process.returncode != 0:  # a sanitizer's report, too
-            raise Failure(f"{self.name} ended with {self.process.returncode}: {complaints[-2000:]}")
-
-    def memory(self):
-        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024
 
 
 class Kernel:
@@ -172,15 +124,14 @@ def main():
     kernel = shutil.which("nginx")
     if not kernel:
         print("nginx is not installed: no comparison with the kernel", file=sys.stderr)
-    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(prefix="wireside-bench-", dir=place) as name:
+    with tempfile.TemporaryDirectory(prefix="wireside-bench-", dir=scratch_place()) as name:
         folder = pathlib.Path(name)
         (folder / "www").mkdir()
         (folder / "www/page").write_text("a small page\n" * 20)
         with open(folder / "www/big", "wb") as file:
             for _ in range(args.mib):
                 file.write(os.urandom(1 << 20))
-        servers = [Wireside(args, folder, "wireside, offload"), Wireside(args, folder, "wireside, --no-offload", "--no-offload")]
+        servers = [Wireside(args.wireside, folder, "wireside, offload"), Wireside(args.wireside, folder, "wireside, --no-offload", "--no-offload")]
         results = {}
         for number in range(args.rounds):
             for server in [*servers, *([Kernel(folder)] if kernel else [])]:

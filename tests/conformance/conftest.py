@@ -1,5 +1,6 @@
 """Fixtures of the conformance tests: one device under test per module, everything else fresh per test."""
 import itertools
+import os
 import pathlib
 import sys
 
@@ -24,8 +25,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def namespace():
+def namespace(tmp_path_factory):
     enter_namespace()
+    os.environ["WIRESIDE_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))  # control sockets of this run alone
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,8 @@
 """DHCP (RFC 2131, 2132, 3396, 3442, 4361, 6842): `wireside dhcp` against a server that the test plays with scapy."""
 import json
+import re
+import subprocess
+import time
 
 import pytest
 from scapy.layers.dhcp import BOOTP, DHCP
@@ -8,6 +11,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from wireside_dhcp import BROADCAST, GIVEN, SERVER_IP, Client, option
+from wireside_lab import wireside_binary
 
 
 @pytest.fixture
@@ -178,6 +182,51 @@ def test_nak_while_renewing_takes_the_address_down():
         client.server.expect("DISCOVER", within=1.5)
         client.wait_for(f"the address {GIVEN} is lost")
         client.wait_for("refuses the address: moved")
+
+
+def ask(path, *arguments):
+    return subprocess.run([wireside_binary(), *arguments, "--control", path], capture_output=True, text=True, check=True,
+                          timeout=10).stdout
+
+
+def test_tables_show_the_lease(tmp_path):
+    path = str(tmp_path / "control.sock")
+    with Client("serve", "-q", "--control", path) as client:
+        client.server.lease(options=["+", ("router", SERVER_IP), ("name_server", "10.9.0.3", "10.9.0.4"),
+                                     ("domain", b"lab.example")])
+        client.wait_for(f"{GIVEN}/24 from DHCP server {SERVER_IP}")
+        addresses = ask(path, "addr")
+        found = re.search(rf"inet {GIVEN}/24 brd 10\.9\.0\.255 scope global dynamic {client.tap}\n"
+                          r" +valid_lft (\d+)sec preferred_lft (\d+)sec\n", addresses)
+        assert found and 590 <= int(found[1]) <= 600 and found[1] == found[2], addresses
+        time.sleep(1.1)
+        (address,) = json.loads(ask(path, "addr", "-j"))[0]["addr_info"]
+        assert address["dynamic"] and address["valid_life_time"] < int(found[1])
+        assert f"default via {SERVER_IP} dev {client.tap} proto dhcp src {GIVEN}" in ask(path, "route")
+        names = json.loads(ask(path, "dns", "-j"))[0]  # the lease's servers are asked for names
+        assert names["servers"] == ["10.9.0.3", "10.9.0.4"] and names["search"] == ["lab.example."]
+
+
+def test_dns_servers_of_the_command_line_come_before_those_of_the_lease(tmp_path):
+    path = str(tmp_path / "control.sock")
+    with Client("serve", "-q", "--control", path, "--dns", "10.9.0.9") as client:
+        client.server.lease(options=["+", ("name_server", "10.9.0.3")])
+        client.wait_for(f"{GIVEN}/24 from DHCP server {SERVER_IP}")
+        assert json.loads(ask(path, "dns", "-j"))[0]["servers"] == ["10.9.0.9"]
+
+
+@pytest.mark.parametrize("options", [[], [(90, bytes([1, 1, 0]) + (1).to_bytes(8, "big") + bytes(20))]],
+                         ids=["plain", "authenticated with an unknown key"])
+def test_forcerenew_is_ignored(options):
+    # RFC 3203 section 6: one that is not authenticated must be discarded; there is no key that could prove any.
+    with Client("serve", "-q") as client:
+        _, request = client.server.lease()
+        client.wait_for(f"{GIVEN}/24 from DHCP server {SERVER_IP}")
+        for xid in (request[BOOTP].xid, 7):
+            client.server.reply("ACK", request, to=GIVEN, xid=xid, yiaddr="0.0.0.0", options=[
+                ("message-type", 9), ("server_id", SERVER_IP), *options, "end"])
+        client.server.quiet(1.5)
+        assert "lost" not in client.output()[1] and client.process.poll() is None
 
 
 @pytest.mark.requirement("DHCP-20")

@@ -1,12 +1,13 @@
 """ICMP (RFC 792, RFC 1122 section 3.2.2) and its errors as sockets see them (RFC 5927)."""
 import time
+from socket import inet_aton
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
 from scapy.layers.l2 import Ether
 
 from wireside_dut import DutError
-from wireside_wire import BROADCAST, DUT_IP, PEER_IP, pattern
+from wireside_wire import BROADCAST, DUT_IP, PEER_IP, internet_checksum, pattern
 
 
 def is_icmp(frame):
@@ -25,6 +26,16 @@ def test_echo_returns_identifier_sequence_and_octets(wire, size):
     assert (reply[ICMP].type, reply[ICMP].code, reply[ICMP].id, reply[ICMP].seq) == (0, 0, 0xbeef, 513)
     assert bytes(reply[ICMP].payload)[:size] == pattern(size)
     assert (reply[IP].src, reply[IP].dst, reply[IP].len) == (DUT_IP, PEER_IP, 28 + size)
+
+
+@pytest.mark.requirement("ICMP-17")
+def test_record_route_comes_back_with_the_device_in_it(wire):
+    wire.send(wire.packet(options=[IPOption_RR(length=11, pointer=4, routers=["0.0.0.0", "0.0.0.0"])]) / ICMP(type=8))
+    reply = wire.expect(is_icmp)
+    assert reply[ICMP].type == 0
+    assert bytes(reply[IP])[20:31] == b"\x07\x0b\x08" + inet_aton(DUT_IP) + bytes(4)
+    header = bytes(reply[IP])[:reply[IP].ihl * 4]
+    assert internet_checksum(header) == 0
 
 
 @pytest.mark.requirement("ICMP-01")
@@ -142,6 +153,121 @@ def test_port_unreachable_reaches_the_connected_udp_socket_only(dut, wire):
         socket.recvfrom(timeout_ms=1000)
     with pytest.raises(DutError, match="EAGAIN"):
         bystander.recvfrom(timeout_ms=50)
+
+
+ROUTER = "10.9.0.254"
+
+
+def from_router(error):
+    error = error.copy()
+    error[IP].src = ROUTER
+    return error
+
+
+@pytest.mark.requirement("UDP-05", "ICMP-09", "ICMP-11")
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("kind, code, errno", [(3, 3, "ECONNREFUSED"), (3, 1, "EHOSTUNREACH"), (3, 0, "ENETUNREACH"),
+                                               (11, 0, "EHOSTUNREACH"), (12, 0, "EHOSTUNREACH")])
+def test_the_error_queue_of_a_udp_socket(dut, wire, kind, code, errno, connected):
+    socket = dut.udp().option(report_errors=True)
+    if connected:
+        socket.call("connect", address=PEER_IP, port=9)
+        socket.call("send", data="x")
+    else:
+        socket.sendto(b"x", PEER_IP, 9)
+    wire.expect(lambda f: UDP in f)
+    wire.send(from_router(unreachable(wire, code, socket.port, 9, kind=kind)))
+    report = socket.recverr()
+    assert report, wire.transcript()
+    assert (report["errno"], report["origin"], report["type"], report["code"]) == (errno, "icmp", kind, code)
+    assert (report["offender"], report["peer"]) == (ROUTER, f"{PEER_IP}:9")
+    assert report["local"].endswith(f":{socket.port}") and len(report["quote"]) == 2 * 28
+    assert socket.recverr(timeout_ms=0) is None
+
+
+@pytest.mark.requirement("PMTU-07")
+def test_the_error_queue_tells_the_next_hops_mtu(dut, wire):
+    socket = dut.udp().option(report_errors=True, mtu_discovery="do")
+    socket.call("connect", address=PEER_IP, port=9)
+    socket.call("send", zeros=1400)
+    frame = wire.expect(lambda f: UDP in f)
+    wire.send(wire.packet(src=ROUTER) / ICMP(type=3, code=4, nexthopmtu=1300) / bytes(frame[IP])[:28])
+    report = socket.recverr()
+    assert (report["errno"], report["type"], report["code"], report["mtu"]) == ("EMSGSIZE", 3, 4, 1300)
+
+
+@pytest.mark.requirement("UDP-05")
+def test_recverr_waits_for_the_error_and_can_be_cancelled(dut, wire):
+    socket = dut.udp().option(report_errors=True)
+    call = socket.start("recverr", timeout_ms=3000)
+    socket.sendto(b"x", PEER_IP, 9)
+    wire.expect(lambda f: UDP in f)
+    assert not call.done()
+    wire.send(unreachable(wire, 3, socket.port, 9))
+    assert call.result()["offender"] == PEER_IP
+    call = socket.start("recverr")
+    dut.call("cancel", target=call.request["id"])
+    with pytest.raises(DutError, match="ECANCELED"):
+        call.result()
+
+
+def test_without_report_errors_nothing_is_kept(dut, wire):
+    socket = dut.udp()
+    socket.call("connect", address=PEER_IP, port=9)
+    socket.call("send", data="x")
+    wire.expect(lambda f: UDP in f)
+    wire.send(unreachable(wire, 3, socket.port, 9))
+    with pytest.raises(DutError, match="ECONNREFUSED"):
+        socket.recvfrom(timeout_ms=1000)
+    assert socket.recverr(timeout_ms=0) is None
+
+
+@pytest.mark.requirement("MUST-56", "ICMP-11")
+def test_time_exceeded_is_a_soft_error_of_a_connection(tcp, wire):
+    peer, socket = tcp.passive(socket_options={"report_errors": True})
+    socket.send(b"one")
+    segment = peer.expect("A", data=b"one")
+    wire.send(from_router(unreachable(wire, 0, peer.dut_port, peer.port, kind=11, seq=segment.raw_seq, protocol=TCP)))
+    report = socket.recverr()
+    assert report, wire.transcript()
+    assert (report["errno"], report["type"], report["code"], report["offender"]) == ("EHOSTUNREACH", 11, 0, ROUTER)
+    status = socket.status()
+    assert (status["state"], status["error"], status["failure"]) == ("ESTABLISHED", "EHOSTUNREACH", None)
+    peer.send("A")
+    peer.send("A", b"goes on")
+    assert socket.recv() == b"goes on"
+
+
+@pytest.mark.requirement("ICMP-15", "ICMP-09")
+@pytest.mark.parametrize("offset", [-1, -1000, 3, 100000, 2**31])
+def test_what_quotes_a_segment_outside_the_window_leaves_no_trace(tcp, dut, wire, offset):
+    # RFC 5927 section 4.1: SND.UNA =< SEG.SEQ < SND.NXT, or nobody on the path can have seen the segment.
+    peer, socket = tcp.passive(socket_options={"report_errors": True})
+    socket.send(b"one")
+    segment = peer.expect("A", data=b"one")
+    not_credible = "ICMP message about what we did not send"
+    before = dut.call("counters")["drops"].get(not_credible, 0)
+    for kind, code in ((11, 0), (3, 1), (3, 3)):
+        wire.send(unreachable(wire, code, peer.dut_port, peer.port, kind=kind,
+                              seq=(segment.raw_seq + offset) % 2**32, protocol=TCP))
+    wire.echo_works()
+    assert socket.recverr(timeout_ms=0) is None
+    status = socket.status()
+    assert status["state"] == "ESTABLISHED" and status["error"] is None
+    assert dut.call("counters")["drops"][not_credible] == before + 3
+
+
+@pytest.mark.requirement("MUST-54", "SHLD-26")
+def test_the_report_of_a_refused_attempt_can_still_be_read(dut, wire):
+    peer = wire.peer(None)
+    socket = dut.open().option(report_errors=True)
+    call = socket.connect(peer.port)
+    syn = peer.expect("S")
+    wire.send(from_router(unreachable(wire, 3, peer.dut_port, peer.port, seq=syn.raw_seq, protocol=TCP)))
+    with pytest.raises(DutError, match="ECONNREFUSED"):
+        call.result(within=1)
+    report = socket.recverr(timeout_ms=0)
+    assert (report["type"], report["code"], report["offender"]) == (3, 3, ROUTER)
 
 
 @pytest.mark.requirement("MUST-54", "SHLD-26")

@@ -5,7 +5,7 @@ import time
 import pytest
 from scapy.layers.inet import IP, TCP
 
-from wireside_wire import MODERN, pattern
+from wireside_wire import MODERN, frame_octets, pattern
 
 SACK = "mss 1460, sackOK"
 
@@ -108,6 +108,19 @@ def test_out_of_order_data_is_acknowledged_at_once_and_kept(tcp):
     assert ack.time - sent < 0.02, "a segment that fills a gap is acknowledged at once"
     assert "sack" not in ack.options
     assert socket.recv(exactly=300) == b"a" * 100 + b"b" * 100 + b"c" * 100
+
+
+@pytest.mark.requirement("CC-07", "SACK-02")
+@pytest.mark.parametrize("options", ["mss 1460", SACK])
+def test_each_segment_of_a_burst_out_of_order_draws_a_duplicate_ack(tcp, options):
+    peer, _ = tcp.passive(options=options)
+    burst = [frame_octets(peer.build("A", b"x" * 100, seq=1 + 100 * number)) for number in range(1, 4)]
+    for frame in burst:  # at once, so that the device may find them in one read
+        peer.wire.send(frame)
+    acks = [peer.expect("A", ack=1, length=0) for _ in burst]
+    assert len({ack.window for ack in acks}) == 1, "another window would make it no duplicate"
+    if options == SACK:
+        assert [ack.options["sack"] for ack in acks] == [[(101, 201)], [(101, 301)], [(101, 401)]]
 
 
 @pytest.mark.requirement("CC-07")

@@ -274,7 +274,8 @@ def test_connecting_to_many_fails_at_once_and_sends_nothing(dut, wire, address):
     with pytest.raises(DutError) as refused:
         dut.open().connect(80, address=address).result(within=0.5)
     assert refused.value.error in ("EINVAL", "EADDRNOTAVAIL", "ENETUNREACH", "EACCES")
-    wire.expect_none(lambda f: TCP in f or (ARP in f and f[ARP].op == 1))
+    # An announcement of the own address may pass.
+    wire.expect_none(lambda f: TCP in f or (ARP in f and f[ARP].op == 1 and f[ARP].psrc != f[ARP].pdst))
 
 
 @pytest.mark.requirement("MUST-8", "ISN-01", "SHLD-1")

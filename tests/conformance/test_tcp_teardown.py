@@ -10,37 +10,22 @@ MSL = 0.5
 DUT_ARGUMENTS = ["--tcp-option", f"msl_ms={int(MSL * 1000)}", "--tcp-option", "fin_wait_2_timeout_ms=700"]
 
 
-def state_of(dut, peer):
-    """State of the connection with that peer, None when the stack knows none."""
-    for connection in dut.call("list")["connections"]:
-        if connection["peer"].endswith(f":{peer.port}") and connection["local"].endswith(f":{peer.dut_port}"):
-            return connection["state"]
-    return None
-
-
-def wait_state(dut, peer, state, within=2.0):
-    end = time.monotonic() + within
-    while (now := state_of(dut, peer)) != state:
-        assert time.monotonic() < end, f"state is {now}, not {state}\n{dut.wire.transcript()}"
-        time.sleep(0.002)
-
-
 @pytest.mark.requirement("EV-24", "MUST-13")
 @pytest.mark.parametrize("active", [False, True], ids=["accepted", "connected"])
 def test_active_close(dut, tcp, active):
     peer, socket = (tcp.active if active else tcp.passive)()
     socket.close()
     peer.expect("FA", seq=1, ack=1)
-    assert state_of(dut, peer) == "FIN-WAIT-1"
+    assert dut.state_of(peer) == "FIN-WAIT-1"
     peer.send("A", ack=2)
-    wait_state(dut, peer, "FIN-WAIT-2")
+    dut.wait_state(peer, "FIN-WAIT-2")
     peer.send("FA")
     peer.expect("A", seq=2, ack=2, length=0)
     arrived = time.monotonic()
-    assert state_of(dut, peer) == "TIME-WAIT"
+    assert dut.state_of(peer) == "TIME-WAIT"
     time.sleep(2 * MSL - 0.15)
-    assert state_of(dut, peer) == "TIME-WAIT", "TIME-WAIT lasts 2 MSL"
-    wait_state(dut, peer, None, within=0.6)
+    assert dut.state_of(peer) == "TIME-WAIT", "TIME-WAIT lasts 2 MSL"
+    dut.wait_state(peer, None, within=0.6)
     assert time.monotonic() - arrived >= 2 * MSL - 0.02
 
 
@@ -51,7 +36,7 @@ def test_active_close_answered_by_fin_with_the_ack(dut, tcp):
     peer.expect("FA", seq=1)
     peer.send("FA", ack=2)
     peer.expect("A", seq=2, ack=2)
-    assert state_of(dut, peer) == "TIME-WAIT"
+    assert dut.state_of(peer) == "TIME-WAIT"
 
 
 @pytest.mark.requirement("EV-25", "MUST-12")
@@ -62,9 +47,9 @@ def test_passive_close(dut, tcp):
     assert socket.recv() == b"" and socket.state == "CLOSE-WAIT"
     socket.close()
     peer.expect("FA", seq=1, ack=2)
-    assert state_of(dut, peer) == "LAST-ACK"
+    assert dut.state_of(peer) == "LAST-ACK"
     peer.send("A", ack=2)
-    wait_state(dut, peer, None)
+    dut.wait_state(peer, None)
     peer.send("A")  # the connection is gone without a trace
     peer.expect("R", seq=2)
 
@@ -76,9 +61,9 @@ def test_simultaneous_close(dut, tcp):
     peer.expect("FA", seq=1, ack=1)
     peer.send("FA", ack=1)  # crosses the device's FIN
     peer.expect("A", seq=2, ack=2)
-    assert state_of(dut, peer) == "CLOSING"
+    assert dut.state_of(peer) == "CLOSING"
     peer.send("A", ack=2)
-    wait_state(dut, peer, "TIME-WAIT")
+    dut.wait_state(peer, "TIME-WAIT")
 
 
 @pytest.mark.requirement("MUST-12", "EV-24")
@@ -101,7 +86,7 @@ def test_half_close_by_the_device(dut, tcp):
     peer.send("FA", b"end")
     assert socket.recv(until_eof=True) == b"end"
     peer.drain()
-    assert state_of(dut, peer) == "TIME-WAIT"
+    assert dut.state_of(peer) == "TIME-WAIT"
 
 
 @pytest.mark.requirement("EV-34", "MUST-12")
@@ -115,7 +100,7 @@ def test_half_close_by_the_peer(dut, tcp):
     socket.close()
     peer.expect("FA", seq=3001)
     peer.send("A")
-    wait_state(dut, peer, None)
+    dut.wait_state(peer, None)
 
 
 @pytest.mark.requirement("EV-24", "MUST-61")
@@ -131,7 +116,7 @@ def test_data_before_close_is_delivered_first(dut, tcp):
         fin = "F" in segment.flags
         peer.send("A", ack=segment.end)
     assert got == pattern(5000)
-    wait_state(dut, peer, "FIN-WAIT-2")
+    dut.wait_state(peer, "FIN-WAIT-2")
 
 
 @pytest.mark.requirement("EV-26", "MUST-13")
@@ -145,8 +130,8 @@ def test_a_repeated_fin_in_time_wait_is_acknowledged_and_restarts_it(dut, tcp):
     peer.send("FA", seq=1, ack=2)
     again = peer.expect("A", seq=2, ack=2)
     time.sleep(2 * MSL - 0.2)
-    assert state_of(dut, peer) == "TIME-WAIT"
-    wait_state(dut, peer, None)
+    assert dut.state_of(peer) == "TIME-WAIT"
+    dut.wait_state(peer, None)
     assert again.flags == "A"
 
 
@@ -165,9 +150,9 @@ def test_a_lost_fin_is_sent_again(dut, tcp, where):
         peer.expect("A", seq=2, ack=2)
     again = peer.expect("FA", seq=1, within=2.5)
     assert again.time - first.time >= 0.19
-    assert state_of(dut, peer) == where
+    assert dut.state_of(peer) == where
     peer.send("A", ack=2)
-    wait_state(dut, peer, {"FIN-WAIT-1": "FIN-WAIT-2", "LAST-ACK": None, "CLOSING": "TIME-WAIT"}[where])
+    dut.wait_state(peer, {"FIN-WAIT-1": "FIN-WAIT-2", "LAST-ACK": None, "CLOSING": "TIME-WAIT"}[where])
 
 
 @pytest.mark.requirement("SHLD-3")
@@ -178,7 +163,7 @@ def test_closing_with_unread_data_resets(dut, tcp):
     socket.close()
     reset = peer.next()
     assert "R" in reset.flags and reset.seq == 1
-    assert state_of(dut, peer) is None
+    assert dut.state_of(peer) is None
 
 
 @pytest.mark.requirement("SHLD-3")
@@ -187,11 +172,11 @@ def test_data_after_close_is_answered_with_a_reset(dut, tcp):
     socket.close()
     peer.expect("FA")
     peer.send("A", ack=2)
-    wait_state(dut, peer, "FIN-WAIT-2")
+    dut.wait_state(peer, "FIN-WAIT-2")
     peer.send("A", b"too late")
     reset = peer.next()
     assert reset and "R" in reset.flags
-    wait_state(dut, peer, None)
+    dut.wait_state(peer, None)
 
 
 @pytest.mark.requirement("MUST-12")
@@ -202,7 +187,7 @@ def test_abort_sends_a_reset_and_forgets(dut, tcp):
     socket.abort()
     reset = peer.next()
     assert "R" in reset.flags and reset.seq == 3001
-    assert state_of(dut, peer) is None
+    assert dut.state_of(peer) is None
     peer.quiet(0.4)
 
 
@@ -241,8 +226,8 @@ def test_an_orphan_in_fin_wait_2_is_given_up(dut, tcp):
     socket.close()
     peer.expect("FA")
     peer.send("A", ack=2)
-    wait_state(dut, peer, "FIN-WAIT-2")
-    wait_state(dut, peer, None, within=2)
+    dut.wait_state(peer, "FIN-WAIT-2")
+    dut.wait_state(peer, None, within=2)
 
 
 @pytest.mark.requirement("EV-35")
@@ -255,7 +240,7 @@ def test_a_reset_does_not_shorten_time_wait(dut, tcp):
     for seq in (0, 1, 3, 5000):  # any but RCV.NXT
         peer.send("R", seq=seq)
     peer.drain()
-    assert state_of(dut, peer) == "TIME-WAIT"
+    assert dut.state_of(peer) == "TIME-WAIT"
 
 
 @pytest.mark.requirement("TW-02", "EV-18")
@@ -267,7 +252,7 @@ def test_an_old_syn_in_time_wait_is_answered_with_an_ack(dut, tcp):
     peer.expect("A", ack=2)
     peer.send("S", seq=-50000)
     peer.expect("A", seq=2, ack=2)
-    assert state_of(dut, peer) == "TIME-WAIT"
+    assert dut.state_of(peer) == "TIME-WAIT"
 
 
 @pytest.mark.requirement("TW-01", "MAY-2", "SHLD-4")

@@ -104,10 +104,20 @@ class Socket:
         answer["data"] = bytes.fromhex(answer["hex"])
         return answer
 
+    def recverr(self, timeout_ms=1000):
+        """The oldest entry of the error queue (set the option report_errors first); None when there is none."""
+        try:
+            return self.call("recverr", timeout_ms=timeout_ms)
+        except DutError as refused:
+            if refused.error != "EAGAIN":
+                raise
+            return None
+
     def shutdown(self, how="send"):
         self.call("shutdown", how=how)
 
     def close(self):
+        """The socket is no more then; dut.state_of(peer) tells what becomes of the connection."""
         self.call("close")
 
     def abort(self):
@@ -226,6 +236,20 @@ class Dut:
 
     def udp(self, port=0):
         return self.open("datagram").bind(port)
+
+    def state_of(self, peer):
+        """State of the connection with that Peer, None when the stack knows none; also after the socket was closed."""
+        for connection in self.call("list")["connections"]:
+            if connection["peer"].endswith(f":{peer.port}") and connection["local"].endswith(f":{peer.dut_port}"):
+                return connection["state"]
+        return None
+
+    def wait_state(self, peer, state, within=2.0):
+        """Waits until state_of(peer) is that (RFC names, or None)."""
+        end = time.monotonic() + within * TIME_FACTOR
+        while (now := self.state_of(peer)) != state:
+            assert time.monotonic() < end, f"state is {now}, not {state}\n{self.wire.transcript()}"
+            time.sleep(0.002)
 
     def listen_to_events(self, *kinds, frames=False):
         self.events.clear()

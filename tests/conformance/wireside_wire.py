@@ -78,7 +78,8 @@ def parse_options(text, peer=None):
 
 
 class Segment:
-    """A TCP segment from the device, in the peer's terms."""
+    """A TCP segment from the device, in the peer's terms: flags, seq, end, ack, length, data, window, options
+    ("mss", "wscale", "sackOK", "sack", "TS"), time; frame is the whole as scapy has it."""
 
     def __init__(self, frame, when, peer):
         tcp = frame[TCP]
@@ -231,7 +232,9 @@ class Wire:
             self.frames.get_nowait()
 
     def send(self, frame):
-        """A scapy packet or bytes, as it is; the time of sending is returned."""
+        """A frame, as it is: bytes, or a scapy packet that begins with Ethernet. The time of sending is returned."""
+        if isinstance(frame, IP):
+            raise TypeError("a frame begins with Ethernet: write wire.packet() / UDP(...), or wire.ether() / IP(...) / ...")
         octets = frame_octets(frame)
         if not isinstance(frame, bytes) and TCP not in frame:
             self.note(">", frame.summary())

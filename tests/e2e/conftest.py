@@ -7,6 +7,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "conformance")]
 
+from dhcp_servers import SERVERS  # noqa: E402
 from e2e_support import HOST, Wireside  # noqa: E402
 from wireside_lab import enter_namespace, make_tap, remove_tap, run  # noqa: E402
 
@@ -46,6 +47,37 @@ def tap():
     name = make_tap(address=f"{HOST}/24")
     yield name
     remove_tap(name)
+
+
+@pytest.fixture
+def lan():
+    """A bridge with the servers' address; a port that is always up keeps it running when no wireside is there."""
+    run("ip", "link", "add", "lan0", "address", "02:99:00:00:00:01", "type", "bridge", "forward_delay", "0")
+    run("ip", "link", "add", "lanport0", "type", "veth", "peer", "name", "lanport1")
+    run("ip", "link", "set", "lanport1", "arp", "off", "up")
+    run("ip", "link", "set", "lanport0", "master", "lan0", "up")
+    run("ip", "address", "add", f"{HOST}/24", "dev", "lan0")
+    run("ip", "link", "set", "lan0", "up")
+    yield "lan0"
+    run("ip", "link", "delete", "lan0")
+    run("ip", "link", "delete", "lanport0")
+
+
+@pytest.fixture(params=SERVERS)
+def make_server(request, lan, tmp_path):
+    """Starts servers of one kind on the bridge."""
+    kind = SERVERS[request.param]
+    if kind.missing():
+        pytest.fail(kind.missing())
+    started = []
+
+    def make(**settings):
+        started.append(kind(lan, tmp_path, **settings).start())
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture

@@ -61,6 +61,16 @@ class Wireside:
             file.close()
 
 
+def wait_for(process, text, within=15.0, times=1):
+    """Waits until the text stands in the process's standard error so often; gives what is there then."""
+    end = time.monotonic() + within
+    while (found := process.output()[1].decode(errors="replace")).count(text) < times:
+        assert process.process.poll() is None, f"ended: {found}"
+        assert time.monotonic() < end, f"{text!r} does not appear {times} times: {found[-6000:]}"
+        time.sleep(0.05)
+    return found
+
+
 def sha256(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -31,6 +32,21 @@ def host_server(folder, port=8000):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextlib.contextmanager
+def first_connection(port):
+    """A connection to `nc -l`: the first one counts, so it is asked for until it is there."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            client = socket.create_connection((DUT, port), timeout=30)
+            break
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    with client:
+        yield client
 
 
 @pytest.mark.parametrize("options", [(), ("--no-offload",)], ids=["offload", "no offload"])
@@ -100,15 +116,7 @@ def test_nc_as_a_server(wireside, tap, make_file):
     process = wireside("nc", "-l", "6000", stdin=subprocess.PIPE)
     process.process.stdin.write(b"welcome")
     process.process.stdin.close()
-    end = time.monotonic() + 10
-    while True:  # the first connection is the one that counts, so no probing
-        try:
-            client = socket.create_connection((DUT, 6000), timeout=5)
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    with client:
+    with first_connection(6000) as client:
         client.sendall(octets)
         client.shutdown(socket.SHUT_WR)
         got = b""
@@ -117,6 +125,57 @@ def test_nc_as_a_server(wireside, tap, make_file):
     assert got == b"welcome"
     assert process.process.wait(10) == 0
     assert process.output()[0] == octets
+
+
+def test_nc_as_a_server_sends_the_whole_file_to_a_client_that_is_silent_and_slow(wireside, tap, make_file):
+    source = make_file(12 << 20)
+    with source.open("rb") as file:
+        process = wireside("nc", "-l", "6001", stdin=file)
+        with first_connection(6001) as client:
+            client.shutdown(socket.SHUT_WR)  # the end of this direction is not the end of the other
+            time.sleep(1)
+            got = hashlib.sha256()
+            while block := client.recv(1 << 16):
+                got.update(block)
+        status, _, err = process.end(how=None)
+    assert (status, got.hexdigest()) == (0, sha256(source)), err
+
+
+def test_nc_as_a_server_does_not_wait_for_an_idle_input(wireside, tap):
+    process = wireside("nc", "-l", "6002", stdin=subprocess.PIPE)
+    with first_connection(6002) as client:
+        client.sendall(b"that is all")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(10) == b""
+    assert process.end(how=None)[:2] == (0, "that is all")
+
+
+def test_nc_as_a_client_ends_when_what_it_sent_has_arrived(wireside, tap, make_file):
+    source = make_file(2 << 20)  # fits into the send buffer, but not into the peer's receive buffer
+    with source.open("rb") as file, socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind((HOST, 5001))
+        listener.listen()
+        process = wireside("nc", HOST, "5001", stdin=file)
+        connection, _ = listener.accept()
+        with connection:
+            connection.shutdown(socket.SHUT_WR)
+            time.sleep(4)
+            got = 0
+            while block := connection.recv(1 << 16):
+                got += len(block)
+        status, _, err = process.end(how=None)
+    assert (status, got) == (0, 2 << 20), err
+
+
+def test_nc_ends_at_a_reset_though_its_input_is_idle(wireside, tap):
+    with socket.create_server((HOST, 5002)) as listener:
+        process = wireside("nc", HOST, "5002", stdin=subprocess.PIPE)
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        status, _, err = process.end(how=None)
+    assert status == 1 and "reset" in err.lower()
 
 
 @pytest.mark.parametrize("server", ["serve", "nc -l -k"])
@@ -153,8 +212,15 @@ def test_wrong_command_lines_have_status_two_and_a_remedy(arguments):
     assert done.returncode == 2 and done.stdout == "" and "try:" in done.stderr
 
 
-def test_an_unknown_subcommand_is_named():
+def test_an_unknown_subcommand_or_option_is_named():
     assert "there is no subcommand 'dance'" in wireside_says("dance").stderr
+    assert "there is no option '--dance'" in wireside_says("--dance").stderr
+
+
+def test_numbers_are_shown_as_numbers():
+    assert "--ttl N:INT in [1 - 255] " in wireside_says("ping", "--help").stdout
+    assert "not in range 1 to 4294967295" in wireside_says("ping", "-c", "0", HOST).stderr
+    assert "not in range 0 to 2147483647" in wireside_says("ping", "--tap-fd", "-1", HOST).stderr
 
 
 def test_device_errors_say_what_mends_them(tap, wireside, tmp_path):

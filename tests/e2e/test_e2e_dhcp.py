@@ -1,29 +1,13 @@
 """wireside as a client of real DHCP servers: lease, renew, rebind, a changed range, the lease given back, its loss."""
 import json
 import re
-import time
 
 import pytest
 
-from dhcp_servers import SERVERS
-from e2e_support import HOST, Wireside
+from e2e_support import HOST, Wireside, wait_for
 from wireside_lab import make_tap, remove_tap, run
 
 MAC = "02:00:5e:00:53:57"
-
-
-@pytest.fixture
-def lan():
-    """A bridge with the servers' address; a port that is always up keeps it running when no wireside is there."""
-    run("ip", "link", "add", "lan0", "address", "02:99:00:00:00:01", "type", "bridge", "forward_delay", "0")
-    run("ip", "link", "add", "lanport0", "type", "veth", "peer", "name", "lanport1")
-    run("ip", "link", "set", "lanport1", "arp", "off", "up")
-    run("ip", "link", "set", "lanport0", "master", "lan0", "up")
-    run("ip", "address", "add", f"{HOST}/24", "dev", "lan0")
-    run("ip", "link", "set", "lan0", "up")
-    yield "lan0"
-    run("ip", "link", "delete", "lan0")
-    run("ip", "link", "delete", "lanport0")
 
 
 @pytest.fixture
@@ -32,23 +16,6 @@ def tap(lan):
     run("ip", "link", "set", name, "master", lan)
     yield name
     remove_tap(name)
-
-
-@pytest.fixture(params=SERVERS)
-def make_server(request, lan, tmp_path):
-    """Starts servers of one kind on the bridge."""
-    kind = SERVERS[request.param]
-    if kind.missing():
-        pytest.fail(kind.missing())
-    started = []
-
-    def make(**settings):
-        started.append(kind(lan, tmp_path, **settings).start())
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.stop()
 
 
 @pytest.fixture
@@ -70,16 +37,6 @@ def leased(process, within=20):
     status, out, err = process.end(None, within)
     assert status == 0, err
     return json.loads(out)
-
-
-def wait_for(process, text, within=15.0, times=1):
-    """Waits until the text stands in the process's standard error so often; gives what is there then."""
-    end = time.monotonic() + within
-    while (found := process.output()[1].decode(errors="replace")).count(text) < times:
-        assert process.process.poll() is None, f"ended: {found}"
-        assert time.monotonic() < end, f"{text!r} does not appear {times} times: {found[-6000:]}"
-        time.sleep(0.05)
-    return found
 
 
 def last_octet(address):

@@ -1,6 +1,7 @@
 """Names: `wireside resolve`, `get`, `ping` and `nc` with dnsmasq as their server, and with a hostile one."""
 import contextlib
 import http.server
+import json
 import socket
 import struct
 import subprocess
@@ -44,6 +45,31 @@ def resolve(wireside, *arguments, options=DNS, within=40):
 def test_an_address(wireside, dnsmasq):
     status, out, err = resolve(wireside, "web.lab", "WEB.lab")
     assert (status, out) == (0, f"web.lab. has address {HOST}\nWEB.lab. has address {HOST}\n"), err
+
+
+def test_traceroute_to_a_name(wireside, dnsmasq):
+    status, out, err = wireside("traceroute", "-n", "www.lab", "-q", "1", "-w", "2", options=DNS).end(how=None, within=20)
+    assert status == 0 and out.startswith(f"traceroute to www.lab ({HOST}), 30 hops max"), err
+    assert out.splitlines()[1].split()[:2] == ["1", HOST]
+    status, out, err = wireside("traceroute", "nothing.lab", options=DNS).end(how=None, within=20)
+    assert status == 1 and "nothing.lab" in err and "NXDOMAIN" in err and out == ""
+    assert wireside("traceroute", "not a name", options=DNS).end(how=None)[0] == 2
+
+
+def test_the_table_of_names(wireside, dnsmasq, tmp_path):
+    path = str(tmp_path / "control.sock")
+    with socket.create_server((HOST, 7)):
+        wireside("nc", "www.lab", "7", options=(*DNS, "--search", "lab", "--control", path), stdin=subprocess.PIPE)
+        end = time.monotonic() + 10
+        while "www.lab." not in (text := run(wireside_binary(), "dns", "--control", path, check=False).stdout):
+            assert time.monotonic() < end, text
+            time.sleep(0.05)
+        assert f"servers: {HOST}\n" in text and "search: lab.\n" in text
+        assert [line.split() for line in text.splitlines() if "CNAME" in line][0][2:] == ["IN", "CNAME", "web.lab."]
+        (table,) = json.loads(run(wireside_binary(), "dns", "-j", "--control", path).stdout)
+        web = next(entry for entry in table["cache"] if entry["name"] == "web.lab.")
+        assert web["addresses"] == [HOST] and 250 < web["ttl"] <= 300 and web["status"] == "NOERROR"
+        assert table["statistics"]["queries"] == 1 and table["statistics"]["answers_taken"] == 1
 
 
 def test_a_chain_of_aliases(wireside, dnsmasq):

@@ -47,3 +47,28 @@ def test_the_echo_server_answers(tap):
     finally:
         server.kill()
         server.communicate()
+
+
+CONSUMER = """
+cmake_minimum_required(VERSION 3.25)
+project(consumer CXX)
+find_package(wireside 0.1 REQUIRED)
+if(NOT TARGET wireside::tap)
+  message(FATAL_ERROR "there is no wireside::tap")
+endif()
+add_executable(two_stacks two_stacks.cpp)
+target_link_libraries(two_stacks wireside::stack)
+"""
+
+
+def test_another_project_finds_what_was_installed(tmp_path):
+    build = pathlib.Path(wireside_binary()).resolve().parents[1]
+    if not (build / "cmake_install.cmake").exists():
+        pytest.skip(f"{build} is no build directory")
+    run("cmake", "--install", str(build), "--prefix", str(tmp_path / "installed"))
+    (tmp_path / "CMakeLists.txt").write_text(CONSUMER)
+    (tmp_path / "two_stacks.cpp").write_text((EXAMPLES / "two_stacks.cpp").read_text())
+    run("cmake", "-S", str(tmp_path), "-B", str(tmp_path / "build"), f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}",
+        timeout=120)
+    run("cmake", "--build", str(tmp_path / "build"), timeout=300)
+    assert run(str(tmp_path / "build/two_stacks")).stdout == "hello\n"

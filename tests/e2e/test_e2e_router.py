@@ -151,3 +151,65 @@ def test_one_interface_is_no_router():
 def test_wrong_interfaces_are_refused(tap):
     done = run(wireside_binary(), "router", "--tap", tap, "--tap", "x1,ip=10.2.0.1/24", check=False)
     assert done.returncode == 2 and "try:" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("tap, text", [
+    ("x0,dhcp,ip=10.0.0.1/24", "exclude each other"), ("x0,hostname=a,ip=10.0.0.1/24", "without dhcp"),
+    ("x0,dhcp=yes", "is none of"), ("x0", "neither an address nor dhcp"), ("x0,dhcp,hostname=a b", "host name")])
+def test_wrong_interfaces_with_dhcp_are_refused(tap, text):
+    done = run(wireside_binary(), "router", "--tap", tap, "--tap", "x1,ip=10.2.0.1/24", check=False)
+    assert done.returncode == 2 and text in done.stderr and "try:" in done.stderr, done.stderr
+
+
+def test_on_conflict_is_known():
+    done = run(wireside_binary(), "router", "--tap", "x0,ip=10.0.0.1/24", "--tap", "x1,ip=10.2.0.1/24", "--on-conflict",
+               "panic", check=False)
+    assert done.returncode == 2 and "--on-conflict" in done.stderr
+
+
+def test_an_upstream_interface_by_dhcp(tmp_path):
+    """The right side leases an address to the router and is its way to everywhere."""
+    left, right = Side(LEFT, LEFT_ROUTER), Side(RIGHT, "10.2.0.50")
+    control = str(tmp_path / "control.sock")
+    errors = tempfile.TemporaryFile()
+    router = subprocess.Popen(
+        [wireside_binary(), "router", "--tap", f"{left.tap},ip={LEFT_ROUTER}/24", "--tap", f"{right.tap},dhcp", "--route",
+         f"172.16.0.0/12,via={RIGHT}", "--control", control, "--no-acd"], stdout=subprocess.PIPE, stderr=errors, text=True)
+    dnsmasq = None
+    try:
+        assert f"routing for 10.1.0.0/24 as {LEFT_ROUTER}" in router.stdout.readline()
+        left.adopt()
+        right.adopt()
+        right.run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        leases = tmp_path / "leases"
+        dnsmasq = subprocess.Popen(right.command(
+            "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", f"--interface={right.tap}", "--bind-interfaces",
+            "--except-interface=lo", "--dhcp-authoritative", "--no-ping", "--user=root", "--pid-file=",
+            f"--dhcp-leasefile={leases}", "--dhcp-range=10.2.0.50,10.2.0.50,255.255.255.0,120s"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert f"routing for 10.2.0.0/24 as 10.2.0.50 on {right.tap}" in router.stdout.readline()
+
+        def ask(*arguments):
+            return run(wireside_binary(), *arguments, "--control", control).stdout
+
+        routes = ask("route")
+        assert f"default via {RIGHT} dev {right.tap} proto dhcp" in routes, routes
+        assert f"172.16.0.0/12 via {RIGHT} dev {right.tap} proto static" in routes, "it waited for the lease's network"
+        assert re.search(rf"inet 10\.2\.0\.50/24 brd 10\.2\.0\.255 scope global dynamic {right.tap}\n"
+                         r" +valid_lft 1\d\dsec", ask("addr")), ask("addr")
+        out = left.run("ping", "-c", "2", "-i", "0.2", "-W", "2", "192.0.2.1").stdout
+        assert out.count("ttl=63") == 2, out
+        router.send_signal(signal.SIGINT)
+        assert router.wait(10) == 0
+        end = time.monotonic() + 3
+        while leases.read_text().strip():  # given back
+            assert time.monotonic() < end, leases.read_text()
+            time.sleep(0.05)
+    finally:
+        for process in (router, dnsmasq):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+        left.end()
+        right.end()
+        errors.close()

@@ -1,10 +1,32 @@
 // IPv4 headers: lengths of what parses lie within the data, and its fields survive being written and read again.
+#include <algorithm>
 #include <vector>
 
 #include "fuzz/require.hpp"
 #include "wire/ipv4.hpp"
+#include "wire/ipv4_options.hpp"
 
 using namespace wireside;
+
+namespace {
+
+/// Writing into options keeps them what they were: as long, and well-formed where they were.
+void write_into(ByteView options, bool malformed) {
+  const wire::Ipv4Hop hop{.address = Ipv4Address{10, 0, 0, 1}, .all = {}, .timestamp = 0x80000000};
+  auto written = wire::Ipv4Options::copy_of(options);
+  const auto recorded = wire::record_hop(written.view(), hop);
+  const std::size_t end = wire::ipv4_min_header + options.size();
+  fuzz::require(!recorded.problem_at || *recorded.problem_at < end, "the problem lies in the options");
+  fuzz::require(malformed || !wire::summarise_ipv4_options(written.view()).malformed, "options stay well-formed");
+  const bool same = std::equal(options.begin(), options.end(), written.view().begin());
+  fuzz::require(recorded.changed == !same, "a change is told");
+  if (malformed) return;
+  const auto reply = wire::echo_reply_options(options, Ipv4Address{10, 0, 0, 9}, hop);
+  fuzz::require(reply.options.length == 0 || reply.options.length == options.size(), "a reply's options fit a header");
+  fuzz::require(!wire::summarise_ipv4_options(reply.options.view()).malformed, "a reply's options are well-formed");
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const ByteView packet{data, size};
@@ -22,6 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                   "the malformed octet lies in the options");
   }
   fuzz::require(!options.source_route_complete || options.source_route, "only a source route can be complete");
+
+  write_into(parsed->options, options.malformed);
 
   // Without options the header shrinks; total_length is kept valid by giving it the room it says.
   std::vector<std::uint8_t> out(header.total_length);

@@ -295,9 +295,13 @@ void StackFuzzer::stream_call(SocketHandle socket) {
       }
       break;
     case 3: {
+      const std::uint8_t bits = input_.u8();
+      if (auto datagrams = table.datagram_options(socket)) {
+        datagrams->report_errors = (bits & 1U) != 0;
+        (void)table.set_datagram_options(socket, *datagrams);
+      }
       auto options = table.stream_options(socket);
       if (!options) break;
-      const std::uint8_t bits = input_.u8();
       options->no_delay = (bits & 1U) != 0;
       options->keep_alive = (bits & 2U) != 0;
       options->keep_alive_idle = std::chrono::seconds{1 + bits / 8};
@@ -312,6 +316,7 @@ void StackFuzzer::stream_call(SocketHandle socket) {
       break;
     default:
       (void)table.take_error(socket);
+      (void)table.take_error_report(socket);
       (void)table.status(socket);
       (void)stack_.connections();
       break;

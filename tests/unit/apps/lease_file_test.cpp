@@ -2,6 +2,7 @@
 #include "lease_file.hpp"
 
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
@@ -39,6 +40,53 @@ TEST(LeaseFile, ReadsWhatItWrites) {
   // The machine started anew: its monotonic clock began elsewhere.
   const auto later = lease_from_json(lease_to_json(example(), wall), wall + 100s);
   EXPECT_EQ(later->lease.obtained, example().lease.obtained - 100s);
+}
+
+/// Any lease that a server could have given, in the whole seconds and milliseconds that a file keeps.
+StoredLease any_lease() {
+  const auto address = [] { return Ipv4Address{*rc::gen::arbitrary<std::uint32_t>()}; };
+  const auto addresses = [&] {
+    return std::vector<Ipv4Address>{*rc::gen::container<std::vector<Ipv4Address>>(
+        rc::gen::map(rc::gen::arbitrary<std::uint32_t>(), [](std::uint32_t v) { return Ipv4Address{v}; }))};
+  };
+  StoredLease s;
+  s.mac = MacAddress{{2, 0, 0, 0, *rc::gen::arbitrary<std::uint8_t>(), *rc::gen::arbitrary<std::uint8_t>()}};
+  dhcp::Lease& lease = s.lease;
+  lease.prefix = {address(), static_cast<std::uint8_t>(*rc::gen::inRange(0, 33))};
+  lease.server = address();
+  lease.obtained = Instant::from_ns(0) + std::chrono::milliseconds{*rc::gen::inRange<std::int64_t>(0, 1LL << 40)};
+  lease.infinite = *rc::gen::arbitrary<bool>();
+  if (!lease.infinite) {
+    lease.duration = std::chrono::seconds{*rc::gen::inRange<std::int64_t>(3, 0x100000000)};
+    lease.t2 = std::chrono::milliseconds{*rc::gen::inRange<std::int64_t>(2, lease.duration / 1ms)};
+    lease.t1 = std::chrono::milliseconds{*rc::gen::inRange<std::int64_t>(1, lease.t2 / 1ms)};
+  }
+  dhcp::Configuration& c = lease.configuration;
+  c.routers = addresses();
+  c.dns_servers = addresses();
+  c.ntp_servers = addresses();
+  c.domain_name = *rc::gen::container<std::string>(rc::gen::element('a', 'z', '.', '-', '"', '\\', ' '));
+  if (*rc::gen::arbitrary<bool>()) c.mtu = static_cast<std::uint16_t>(*rc::gen::inRange(576, 65536));
+  for (int routes = *rc::gen::inRange(0, 4); routes > 0; --routes) {
+    c.routes.push_back({{address(), static_cast<std::uint8_t>(*rc::gen::inRange(0, 33))}, address()});
+  }
+  return s;
+}
+
+RC_GTEST_PROP(LeaseFile, AnyLeaseComesBack, ()) {
+  const StoredLease stored = any_lease();
+  const auto back = lease_from_text(lease_to_text(stored, wall), wall);
+  RC_ASSERT(back.has_value());
+  RC_ASSERT(back->mac == stored.mac);
+  RC_ASSERT((back->lease == stored.lease));
+}
+
+TEST(LeaseFile, TimesBeyondAllYearsAreRefused) {  // nanoseconds of the year 2900 do not fit 64 bits
+  auto o = lease_to_json(example(), wall);
+  o["obtained_ms"] = std::int64_t{29'000'000'000'000};
+  const auto refused = lease_from_json(o, wall);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().find("obtained_ms"), std::string::npos);
 }
 
 TEST(LeaseFile, InfiniteLease) {

@@ -26,6 +26,20 @@ TEST_F(DhcpLeaseTest, RenewsByUnicastAtHalfTheLease) {
   EXPECT_EQ(client->lease()->expires_at(), asked + 3600s);
 }
 
+// RFC 3203 section 6: without authentication anybody on the link could send it.
+TEST_F(DhcpLeaseTest, ForceRenewIsIgnored) {
+  to_bound();
+  const Instant renewal = client->next_deadline();
+  auto m = reply(DhcpMessageType::ForceRenew);
+  EXPECT_TRUE(dropped(DropReason::DhcpUnexpected, m));
+  m.xid = 0;  // a server need not know the last exchange
+  m.yiaddr = {};
+  EXPECT_TRUE(dropped(DropReason::DhcpUnexpected, m));
+  EXPECT_EQ(client->state(), DhcpState::Bound);
+  EXPECT_EQ(client->next_deadline(), renewal);
+  EXPECT_EQ(wait(1800s), Strings{renew}) << "at T1, as without it";
+}
+
 // RFC 2131 DHCP-13: hosts that started together do not renew together.
 TEST_F(DhcpLeaseTest, TimesAreALittleRandom) {
   std::vector<Duration> t1;

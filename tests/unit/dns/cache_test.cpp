@@ -68,6 +68,24 @@ TEST(DnsCache, AliasesAreEntriesOfTheirOwn) {
   EXPECT_TRUE(cache.find(at(10), name("web.lab")));
 }
 
+TEST(DnsCache, ListsWhatFindWouldGive) {
+  Cache cache{CacheConfig{}};
+  Reading reading = addresses("web.lab", 60);
+  reading.aliases = {{name("www.lab"), name("web.lab"), 10}};
+  cache.add(at(0), reading);
+  cache.add(at(0), {Kind::NotFound, {}, name("b.lab"), {}, 30});
+  const auto all = cache.list(at(9));
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].name, name("b.lab"));
+  EXPECT_EQ(all[0].reading.kind, Kind::NotFound);
+  EXPECT_EQ(all[0].ttl, 21U);
+  EXPECT_EQ(all[1].name, name("web.lab"));
+  EXPECT_EQ(all[1].reading.addresses[0].ttl, 51U);
+  EXPECT_EQ(all[2].name, name("www.lab"));
+  EXPECT_EQ(all[2].reading.last, name("web.lab"));
+  EXPECT_EQ(cache.list(at(10)).size(), 2U) << "the alias has ended";
+}
+
 TEST(DnsCache, TheLeastRecentlyUsedGoesFirst) {
   CacheConfig config;
   config.max_entries = 2;

@@ -112,6 +112,12 @@ TEST_F(RedirectTest, OthersMayNot) {  // RFC 1122 IP-18
   EXPECT_FALSE(cache.take({}, gateway_ip, far_ip, Ipv4Address{10, 0, 0, 8})) << "no longer the first hop";
 }
 
+TEST_F(RedirectTest, ANeighbourIsNoGatewayToItself) {  // RFC 1122 IP-18
+  const Ipv4Address neighbour{10, 0, 0, 7};
+  EXPECT_FALSE(cache.take({}, neighbour, neighbour, Ipv4Address{10, 0, 0, 9}));
+  EXPECT_EQ(cache.next_hop(neighbour), neighbour);
+}
+
 TEST_F(RedirectTest, TheNewGatewayMustBeANeighbour) {  // RFC 1122 IP-18
   for (const Ipv4Address bad : {Ipv4Address{192, 0, 2, 1}, our_ip, gateway_ip, Ipv4Address{10, 0, 0, 255},
                                 Ipv4Address{224, 0, 0, 1}, Ipv4Address{}}) {

@@ -299,6 +299,51 @@ TEST_F(AddressConflictTest, ProbingWaitsForTheLink) {  // RFC 5227 section 2.1: 
   EXPECT_EQ(result()->what, What::Free);
 }
 
+TEST_F(AddressConflictTest, AnAddressInUseIsProbedForAgainAndAnnounced) {  // RFC 5227 section 2.1, ACD-01
+  settle_in_use();
+  acd->link_down();
+  run_until(200s);
+  acd->link_up(at(now));
+  acd->verify(at(now), our_ip);
+  run_until(300s);
+  ASSERT_EQ(sent.size(), 5U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(sent[i].out.message, probe);
+  for (std::size_t i = 3; i < 5; ++i) EXPECT_EQ(sent[i].out.message, announcement);
+  EXPECT_EQ(result(), (ConflictResult{What::Free, our_ip, {}}));
+  EXPECT_FALSE(result());
+  EXPECT_TRUE(claim()) << "and it is watched as before";
+}
+
+TEST_F(AddressConflictTest, AnObjectionToAnAddressInUseFollowsThePolicy) {  // RFC 5227 ACD-08
+  settle_in_use();
+  acd->verify(at(now), our_ip);
+  run_until(102s);
+  sent.clear();
+  EXPECT_TRUE(arp(Operation::Reply, other_mac, our_ip, Ipv4Address{}));
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].out.reason, TxReason::ArpDefence);
+  EXPECT_FALSE(result());
+  EXPECT_TRUE(arp(Operation::Reply, other_mac, our_ip, Ipv4Address{}));
+  EXPECT_EQ(result(), (ConflictResult{What::Lost, our_ip, other_mac}));
+}
+
+TEST_F(AddressConflictTest, ALinkThatFlapsKeepsTheAddressInUse) {
+  settle_in_use();
+  for (int i = 0; i < 3; ++i) {
+    acd->verify(at(now), our_ip);
+    run_until(now + 2s);
+    acd->link_down();
+    run_until(now + 2s);
+    acd->link_up(at(now));
+  }
+  EXPECT_FALSE(result());
+  EXPECT_FALSE(acd->is_probing(our_ip));
+  EXPECT_FALSE(arp(Operation::Request, other_mac, Ipv4Address{}, our_ip)) << "our reply tells that it is ours";
+  sent.clear();
+  run_until(now + 100s);
+  EXPECT_EQ(sent.size(), 5U);
+}
+
 TEST_F(AddressConflictTest, SeveralAddressesKeepTheirOwnTime) {
   acd->announce(at(0s), peer_ip);
   acd->start_probe(at(500ms), our_ip);

@@ -34,7 +34,7 @@ TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(DnsStep::TimedOut);
   expect_distinct_names(AddressNews::Lost);
   expect_distinct_names(DhcpState::Informing);
-  expect_distinct_names(DhcpCause::InterfaceGone);
+  expect_distinct_names(DhcpCause::LinkReturned);
 }
 
 // RFC 9293 section 3.3.2.

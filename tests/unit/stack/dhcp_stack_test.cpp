@@ -326,5 +326,54 @@ TEST_F(StackDhcpProbeTest, AnAddressLostLaterIsDeclinedToo) {
   EXPECT_TRUE(stack.config().ip.addresses.empty());
 }
 
+// RFC 2131 section 3.7, RFC 5227 section 2.1: after the link was down the lease is asked for (INIT-REBOOT) and the
+// address probed for, while connections go on.
+TEST_F(StackDhcpProbeTest, ALinkThatComesBackVerifiesTheLeaseAndKeepsConnections) {
+  acknowledged();
+  out();
+  wait(std::chrono::seconds{12});
+  introduce_server();
+  const auto h = *stack.sockets().open(SocketKind::Stream);
+  std::ignore = stack.sockets().connect(now, h, {peer_address, Port{80}});
+  ASSERT_EQ(dissect(out().at(0)).ip.protocol, 6);
+
+  stack.link_down();
+  wait(std::chrono::seconds{2});
+  stack.announce(now);
+  const auto request = message(sent_one());
+  EXPECT_EQ(request.type, DhcpMessageType::Request);
+  EXPECT_EQ(request.requested_address, given);
+  EXPECT_FALSE(request.server_id);
+  EXPECT_TRUE(request.ciaddr.is_unspecified());
+  EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Rebooting);
+  EXPECT_EQ(stack.config().ip.addresses.size(), 1U) << "in use meanwhile";
+  in(frame(reply(DhcpMessageType::Ack, request.xid), stack.mac(), given));
+  EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Checking);
+  sent_while_waiting.clear();
+  wait(std::chrono::seconds{8});
+  EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Bound);
+  unsigned probes = 0;
+  for (const Octets& f : sent_while_waiting) {
+    if (wire::parse_ethernet(f)->ether_type != 0x0806) continue;
+    probes += wire::parse_arp(ByteView{f}.subspan(14))->sender_ip.is_unspecified();
+  }
+  EXPECT_EQ(probes, 3U);
+  EXPECT_EQ(stack.config().ip.addresses.size(), 1U);
+  ASSERT_EQ(stack.connections().size(), 1U);
+  EXPECT_EQ(stack.connections()[0].state, TcpState::SynSent);
+}
+
+TEST_F(StackDhcpProbeTest, AnotherNetworkTakesTheAddressAway) {  // RFC 2131 DHCP-12
+  acknowledged();
+  out();
+  wait(std::chrono::seconds{12});
+  stack.link_down();
+  stack.announce(now);
+  const auto request = message(sent_one());
+  in(frame(reply(DhcpMessageType::Nak, request.xid), MacAddress::broadcast(), everybody));
+  EXPECT_TRUE(stack.config().ip.addresses.empty());
+  EXPECT_EQ(stack.dhcp_status().state, observe::DhcpState::Selecting);
+}
+
 }  // namespace
 }  // namespace wireside

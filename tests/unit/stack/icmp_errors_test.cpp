@@ -254,6 +254,82 @@ TEST_F(IcmpErrors, ARedirectIsTakenForWhatWasSent) {  // RFC 1122 IP-18
   const auto request = host.out();
   ASSERT_EQ(request.size(), 1U);
   EXPECT_EQ(wire::parse_arp(ByteView{request[0]}.subspan(14))->target_ip, (Ipv4Address{10, 0, 0, 9}));
+  const auto learnt = host.stack.redirects();
+  ASSERT_EQ(learnt.size(), 1U);
+  EXPECT_EQ(learnt[0].destination, (Ipv4Address{203, 0, 113, 7}));
+  EXPECT_EQ(learnt[0].gateway, (Ipv4Address{10, 0, 0, 9}));
+  EXPECT_GT(learnt[0].expires, host.now);
+}
+
+TEST_F(IcmpErrors, PathsNarrowerThanTheLinkAreListed) {
+  const auto sent = send(udp({.mtu_discovery = PathMtuDiscovery::Do}), 1472);
+  EXPECT_TRUE(host.stack.path_mtus().empty());
+  host.in(host.icmp(frag_needed(1400), quote_of(sent.at(0))));
+  const auto paths = host.stack.path_mtus();
+  ASSERT_EQ(paths.size(), 1U);
+  EXPECT_EQ(paths[0].destination, peer_address);
+  EXPECT_EQ(paths[0].mtu, 1400);
+}
+
+TEST_F(IcmpErrors, AStreamsErrorQueueToo) {  // RFC 1122 4.2.3.9, RFC 9293 MUST-56
+  connect_tcp();
+  auto& sockets = host.stack.sockets();
+  ASSERT_TRUE(sockets.send(host.now, connection, Octets(100, 7)));
+  const auto sent = host.out();
+  host.in(host.icmp({11, 0, 0}, quote_of(sent.at(0))));
+  EXPECT_EQ(sockets.take_error_report(connection).error(), Error::WouldBlock) << "nobody asked for it";
+  tcp::ConnectionOptions options = sockets.stream_options(connection).value();
+  options.report_errors = true;
+  ASSERT_TRUE(sockets.set_stream_options(host.now, connection, options));
+  while (host.stack.poll_event()) {
+  }
+  host.in(host.icmp({11, 0, 0}, quote_of(sent.at(0))));
+  bool reported = false;
+  while (const auto event = host.stack.poll_event()) reported |= event->reported && event->socket == connection;
+  EXPECT_TRUE(reported);
+  const auto report = sockets.take_error_report(connection);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->icmp_type, 11);
+  EXPECT_EQ(report->reporter, IpAddress{peer_address});
+  EXPECT_EQ(report->quote.size(), 28U);
+  EXPECT_EQ(sockets.status(connection)->state, TcpState::Established);
+  EXPECT_EQ(sockets.status(connection)->error, Error::HostUnreachable) << "a soft error is kept";
+  auto stale = quote_of(sent.at(0));
+  store_be32(stale.data() + 24, load_be32(stale.data() + 24) - 1);
+  const auto before = host.stack.sink().drops(DropReason::IcmpNotCredible);
+  host.in(host.icmp({11, 0, 0}, stale));  // RFC 5927 4.1
+  EXPECT_EQ(host.stack.sink().drops(DropReason::IcmpNotCredible), before + 1);
+  EXPECT_EQ(sockets.take_error_report(connection).error(), Error::WouldBlock);
+}
+
+TEST_F(IcmpErrors, AStreamsErrorQueueIsBounded) {
+  connect_tcp();
+  auto& sockets = host.stack.sockets();
+  tcp::ConnectionOptions options;
+  options.report_errors = true;
+  ASSERT_TRUE(sockets.set_stream_options(host.now, connection, options));
+  ASSERT_TRUE(sockets.send(host.now, connection, Octets(100, 7)));
+  const auto sent = host.out();
+  for (int i = 0; i < 1000; ++i) host.in(host.icmp({11, 0, 0}, quote_of(sent.at(0))));
+  std::size_t kept = 0;
+  while (sockets.take_error_report(connection)) ++kept;
+  EXPECT_EQ(kept, 64U);
+}
+
+TEST_F(IcmpErrors, TheReportOfAFailedAttemptIsKept) {  // RFC 9293 SHLD-26
+  auto& sockets = host.stack.sockets();
+  const auto h = sockets.open(SocketKind::Stream).value();
+  tcp::ConnectionOptions options;
+  options.report_errors = true;
+  ASSERT_TRUE(sockets.set_stream_options(host.now, h, options));
+  EXPECT_EQ(sockets.connect(host.now, h, {peer_address, Port{80}}).error(), Error::InProgress);
+  const auto sent = host.out_resolving();
+  host.in(host.icmp({3, 3, 0}, quote_of(sent.at(0))));
+  EXPECT_EQ(sockets.take_error(h), Error::ConnectionRefused);
+  const auto report = sockets.take_error_report(h);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->error, Error::ConnectionRefused);
+  EXPECT_EQ(report->icmp_code, 3);
 }
 
 }  // namespace

@@ -1,88 +1,14 @@
-// Two stacks joined by a Router, with a hand-made host on each side: 10.0.0.1 on the left, 10.2.0.9 on the right.
-#include "router.hpp"
-
+// Forwarding between two interfaces: RFC 1812 in its main lines. More rules: router_rules_test.cpp.
 #include <gtest/gtest.h>
 
-#include "host.hpp"
+#include "router_lab.hpp"
 
 namespace wireside::testing {
 namespace {
 
-constexpr Ipv4Address right_router{10, 2, 0, 1};
-constexpr Ipv4Address right_host{10, 2, 0, 9};
-constexpr MacAddress right_mac{{0x02, 0, 0, 0, 0, 0x09}};
 constexpr std::uint8_t time_exceeded = 11, unreachable = 3, redirect = 5;
 
-Config interface(Ipv4Prefix own, std::uint16_t mtu = 1500, bool tso = false) {
-  Config config;
-  config.ip.addresses = {own};
-  config.ip.forwarding = true;
-  config.link.mtu = mtu;
-  config.link.tso = config.link.tx_checksum_offload = tso;
-  return config;
-}
-
-class RouterTest : public ::testing::Test {
- protected:
-  explicit RouterTest(std::uint16_t right_mtu = 1500, bool right_tso = false)
-      : left{interface({our_address, 24})}, right{interface({right_router, 24}, right_mtu, right_tso), 2} {
-    router.add_interface(left.stack);
-    router.add_interface(right.stack);
-    resolve(left.stack, peer_mac, peer_address, our_address);
-    resolve(right.stack, right_mac, right_host, right_router);
-  }
-  /// Makes a neighbour known.
-  void resolve(Stack& stack, MacAddress mac, Ipv4Address address, Ipv4Address own) {
-    Octets frame(wire::ethernet_header_length + wire::arp_message_length);
-    wire::emit_ethernet({.destination = stack.mac(), .source = mac, .ether_type = 0x0806}, frame);
-    wire::emit_arp({.operation = wire::ArpMessage::Operation::Request,
-                    .sender_mac = mac,
-                    .sender_ip = address,
-                    .target_mac = {},
-                    .target_ip = own},
-                   MutableByteView{frame}.subspan(wire::ethernet_header_length));
-    stack.handle_frame(left.now, Packet{.data = stack.buffers().copy(frame)});
-    drain(stack);
-  }
-  std::vector<Octets> drain(Stack& stack) {
-    std::vector<Octets> frames;
-    FrameOut frame;
-    while (frames.size() < 1000 && stack.poll_frame(left.now, frame)) {
-      Octets flat{frame.header.view().begin(), frame.header.view().end()};
-      for (const Slice& s : frame.payload) flat.insert(flat.end(), s.view().begin(), s.view().end());
-      frames.push_back(std::move(flat));
-      gso_sizes.push_back(frame.gso_size);
-    }
-    return frames;
-  }
-  /// A frame from the left host to the router's MAC address.
-  Octets packet(wire::Ipv4Header header, std::size_t payload, MacAddress to) {
-    Octets octets(wire::ipv4_min_header + payload, 0x5a);
-    header.total_length = static_cast<std::uint16_t>(octets.size());
-    if (header.source.is_unspecified()) header.source = peer_address;
-    wire::emit_ipv4(header, octets);
-    return left.ethernet(to, 0x0800, octets);
-  }
-  void send(const wire::Ipv4Header& header, std::size_t payload = 64) { in(packet(header, payload, left.stack.mac())); }
-  void in(const Octets& frame) {
-    left.in(frame);
-    pump();
-  }
-  void pump() { router.pump(left.now); }
-  wire::Ipv4Header to_right() {
-    wire::Ipv4Header header;
-    header.protocol = 17;
-    header.destination = right_host;
-    return header;
-  }
-  std::uint64_t left_drops(observe::DropReason reason) { return left.stack.sink().drops(reason); }
-
-  Host left, right;
-  Router router;
-  std::vector<std::uint16_t> gso_sizes;
-};
-
-TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 5.2.1, 5.3.1; RFC 1624
+TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01, 5.2.1, 5.3.1; RFC 1624
   send(to_right());
   const auto frames = drain(right.stack);
   ASSERT_EQ(frames.size(), 1U);
@@ -97,7 +23,37 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 5.2.1,
   EXPECT_TRUE(drain(left.stack).empty());
 }
 
-TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 5.3.1: time exceeded, code 0
+TEST_F(RouterTest, ALeasedGatewayServesAllInterfaces) {
+  auto header = to_right();
+  header.destination = Ipv4Address{192, 0, 2, 1};
+  const ip::Route leased{.destination = {Ipv4Address{}, 0}, .gateway = right_host, .origin = ip::RouteOrigin::Dhcp};
+  ASSERT_TRUE(right.stack.add_route(leased));
+  send(header);
+  const auto frames = drain(right.stack);
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(dissect(frames[0]).ethernet.destination, right_mac);
+  ASSERT_EQ(router.table().find(header.destination).size(), 1U);
+  EXPECT_EQ(router.table().find(header.destination).front().interface, 1);
+  pump();
+  right.stack.remove_route({Ipv4Address{}, 0});  // the lease has ended
+  send(header);
+  EXPECT_EQ(left_drops(observe::DropReason::NoRoute), 1U);
+  EXPECT_TRUE(router.table().find(header.destination).empty());
+}
+
+TEST_F(RouterTest, ARouteSetByHandStaysBesideALeasedOne) {
+  const Ipv4Prefix anywhere{Ipv4Address{}, 0};
+  ASSERT_TRUE(router.add_route({.destination = anywhere, .gateway = right_host}));
+  ASSERT_TRUE(right.stack.add_route({.destination = anywhere, .gateway = right_host, .origin = ip::RouteOrigin::Dhcp}));
+  pump();
+  right.stack.remove_route(anywhere);
+  pump();
+  const auto routes = router.table().find(Ipv4Address{192, 0, 2, 1});
+  ASSERT_EQ(routes.size(), 1U);
+  EXPECT_EQ(routes.front().origin, ip::RouteOrigin::Static);
+}
+
+TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 RTR-01, RTR-05: code 0
   for (const std::uint8_t ttl : {std::uint8_t{1}, std::uint8_t{0}}) {
     auto header = to_right();
     header.ttl = ttl;
@@ -118,7 +74,7 @@ TEST_F(RouterTest, AnExpiredTtlIsReportedFromTheNearSide) {  // RFC 1812 5.3.1: 
   EXPECT_EQ(left_drops(observe::DropReason::TtlExpired), 2U);
 }
 
-TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 4.3.2.8
+TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 RTR-05, 4.3.2.8
   auto header = to_right();
   header.ttl = 1;
   std::size_t answers = 0;
@@ -130,7 +86,7 @@ TEST_F(RouterTest, ErrorsAreRateLimited) {  // RFC 1812 4.3.2.8
   EXPECT_LT(answers, 100U);
 }
 
-TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 4.3.3.1
+TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 RTR-03, 4.3.3.1
   auto header = to_right();
   header.destination = Ipv4Address{192, 0, 2, 1};
   send(header);
@@ -141,7 +97,7 @@ TEST_F(RouterTest, NoRouteIsNetUnreachable) {  // RFC 1812 4.3.3.1
   EXPECT_EQ(left_drops(observe::DropReason::NoRoute), 1U);
 }
 
-TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 4.3.3.1, 5.2.7.1
+TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 RTR-03, 4.3.3.1, 5.2.7.1
   auto header = to_right();
   header.destination = Ipv4Address{10, 2, 0, 77};
   send(header);
@@ -162,7 +118,7 @@ TEST_F(RouterTest, ASilentNeighbourIsHostUnreachable) {  // RFC 1812 4.3.3.1, 5.
   EXPECT_TRUE(told);
 }
 
-TEST_F(RouterTest, WhatMustNotBeForwardedIsNot) {  // RFC 1812 5.3.4, 5.3.5, 5.3.7; RFC 2644; RFC 3927 2.7
+TEST_F(RouterTest, WhatMustNotBeForwardedIsNot) {  // RFC 1812 RTR-02, 5.3.4, 5.3.5, 5.3.7; RFC 2644; RFC 3927 2.7
   using Header = wire::Ipv4Header;
   const auto refused = [&](auto change) {
     Header header = to_right();
@@ -227,7 +183,7 @@ TEST_F(RouterTest, ConnectedNetworksFollowTheAddresses) {
   EXPECT_EQ(dissect(drain(left.stack).at(0)).icmp().type, unreachable);
 }
 
-TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 5.2.7.2: redirect for the host, and the packet goes on
+TEST_F(RouterTest, AShorterWayIsTold) {  // RFC 1812 RTR-04, 5.2.7.2: redirect for the host, and the packet goes on
   const Ipv4Address other_gateway{10, 0, 0, 33};
   resolve(left.stack, right_mac, other_gateway, our_address);
   ASSERT_TRUE(router.add_route({.destination = {Ipv4Address{198, 51, 100, 0}, 24}, .gateway = other_gateway}));
@@ -274,7 +230,7 @@ class NarrowRouterTest : public RouterTest {
   NarrowRouterTest() : RouterTest{600} {}
 };
 
-TEST_F(NarrowRouterTest, TooLargeWithDontFragmentTellsTheMtu) {  // RFC 1191 4, RFC 1812 4.2.2.7
+TEST_F(NarrowRouterTest, TooLargeWithDontFragmentTellsTheMtu) {  // RFC 1812 RTR-03, 4.2.2.7; RFC 1191 4
   auto header = to_right();
   header.dont_fragment = true;
   send(header, 1000);

@@ -147,6 +147,99 @@ TEST(StackAddressLost, EndsItsConnectionsClearly) {  // RFC 5227 ACD-08
   EXPECT_TRUE(host.out().empty());
 }
 
+/// The probed-for address in use, and the link down and up again.
+class StackAddressReturns : public StackAddress {
+ protected:
+  StackAddressReturns() {
+    host.stack.announce(host.now);
+    host.wait(20s);
+    std::ignore = host.stack.poll_address_event();
+    host.stack.link_down();
+    host.wait(5s);
+    host.sent_while_waiting.clear();
+    watch();
+    host.stack.announce(host.now);
+  }
+};
+
+TEST_F(StackAddressReturns, ProbesInTheBackgroundAndKeepsTheAddress) {  // RFC 5227 section 2.1, ACD-01
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(host.stack.config().ip.addresses.size(), 1U);
+    host.in(host.arp_from_peer(wire::ArpMessage::Operation::Request, MacAddress::broadcast()));
+    EXPECT_FALSE(host.out().empty()) << "it answers for its address meanwhile";
+    host.wait(1s);
+  }
+  EXPECT_EQ(sent(TxReason::ArpProbe), 3U);
+  EXPECT_EQ(sent(TxReason::ArpAnnouncement), 2U);
+  EXPECT_FALSE(host.stack.poll_address_event()) << "nothing has changed";
+}
+
+TEST_F(StackAddressReturns, IsGivenUpToAHostThatTookItMeanwhile) {  // RFC 5227 ACD-08
+  host.wait(1500ms);
+  host.in(claim(host));
+  EXPECT_EQ(host.stack.config().ip.addresses.size(), 1U) << "defended once";
+  host.in(claim(host));
+  EXPECT_EQ(host.stack.poll_address_event(), (link::ConflictResult{What::Lost, our_address, peer_mac}));
+  EXPECT_TRUE(host.stack.config().ip.addresses.empty());
+}
+
+TEST(StackAddressOrder, IsTheOneGivenWhicheverProbingEndsFirst) {  // RFC 1122 section 3.3.4.3
+  bool other_order_seen = false;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    Config config = checking_config();
+    config.ip.addresses.clear();
+    for (std::uint8_t i = 2; i < 6; ++i) config.ip.addresses.push_back({Ipv4Address{10, 0, 0, i}, 24});
+    const auto given = config.ip.addresses;
+    Host host{config, seed};
+    host.stack.announce(host.now);
+    std::vector<Ipv4Address> free;
+    host.wait(10s);
+    while (const auto event = host.stack.poll_address_event()) free.push_back(event->address);
+    EXPECT_EQ(host.stack.config().ip.addresses, given);
+    EXPECT_EQ(host.stack.routes().source_for(peer_address), Result<Ipv4Address>{given[0].address});
+    other_order_seen |= !std::ranges::is_sorted(free, std::less{}, &Ipv4Address::value);
+  }
+  EXPECT_TRUE(other_order_seen) << "or the test shows nothing";
+}
+
+TEST(StackAddressLost, DropsWhatWaitsForANeighbourFromIt) {
+  Config config = testing::test_config();
+  config.ip.addresses.push_back({Ipv4Address{10, 0, 0, 3}, 24});
+  Host host{config};
+  auto& sockets = host.stack.sockets();
+  for (const auto& own : config.ip.addresses) {
+    const auto h = *sockets.open(SocketKind::Datagram);
+    ASSERT_TRUE(sockets.bind(h, {own.address, Port{1000}}));
+    ASSERT_TRUE(sockets.send_to(host.now, h, testing::octets_of("waits"), {peer_address, Port{9}}));
+  }
+  EXPECT_EQ(host.out().size(), 1U) << "the ARP request only";
+  ASSERT_TRUE(host.stack.remove_address(host.now, our_address));
+  EXPECT_EQ(host.stack.sink().drops(observe::DropReason::SourceAddressLost), 1U);
+  Octets body(wire::arp_message_length);
+  wire::emit_arp({.operation = wire::ArpMessage::Operation::Reply,
+                  .sender_mac = peer_mac,
+                  .sender_ip = peer_address,
+                  .target_mac = host.stack.mac(),
+                  .target_ip = Ipv4Address{10, 0, 0, 3}},
+                 body);
+  host.in(host.ethernet(host.stack.mac(), 0x0806, body));
+  const auto frames = host.out();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(testing::dissect(frames[0]).ip.source, (Ipv4Address{10, 0, 0, 3}));
+}
+
+TEST(StackAddressLost, DropsWhatWasResolvedButHasNotLeft) {
+  Host host;
+  auto& sockets = host.stack.sockets();
+  const auto h = *sockets.open(SocketKind::Datagram);
+  ASSERT_TRUE(sockets.send_to(host.now, h, testing::octets_of("waits"), {peer_address, Port{9}}));
+  host.out();
+  host.in(host.arp_from_peer(wire::ArpMessage::Operation::Reply, host.stack.mac()));
+  ASSERT_TRUE(host.stack.remove_address(host.now, our_address));
+  EXPECT_TRUE(host.out().empty());
+  EXPECT_EQ(host.stack.sink().drops(observe::DropReason::SourceAddressLost), 1U);
+}
+
 TEST(StackAddressLost, ALinkThatComesBackAnnouncesAgain) {
   Host host;
   host.stack.announce(host.now);

@@ -191,5 +191,43 @@ TAP_TEST(AsioSockets, ASecondReaderIsRefusedAndTheFirstGoesOn) {
   EXPECT_EQ(first, net::error_code{});
 }
 
+TAP_TEST(AsioSockets, ARuntimeThatGoesEndsWhatWaitsAndClosesItsSockets) {
+  Connected c;
+  net::tcp_acceptor acceptor{*c.runtime};
+  EXPECT_FALSE(acceptor.listen(*Endpoint::parse("10.9.0.2:81")));
+  net::udp_socket datagrams{*c.runtime};
+  EXPECT_FALSE(datagrams.bind(*Endpoint::parse("10.9.0.2:53")));
+  std::vector<net::error_code> ends;
+  const auto end = [&](net::error_code ec, auto&&...) { ends.push_back(ec); };
+  Endpoint from;
+  std::array<char, 8> other{};
+  c.near->async_read_some(asio::buffer(c.octets), end);
+  acceptor.async_accept(end);
+  datagrams.async_receive_from(asio::buffer(other), from, end);
+  c.runtime.reset();
+  EXPECT_TRUE(ends.empty());
+  c.context.restart();
+  c.context.run();  // returns: nothing waits any more
+  EXPECT_EQ(ends, std::vector<net::error_code>(3, asio::error::operation_aborted));
+
+  EXPECT_FALSE(c.near->is_open() || c.far->is_open() || acceptor.is_open() || datagrams.is_open());
+  ends.clear();
+  c.near->async_read_some(asio::buffer(c.octets), end);
+  c.near->async_write_some(asio::buffer(c.octets), end);
+  c.near->async_connect(*Endpoint::parse("10.9.0.2:80"), end);
+  acceptor.async_accept(end);
+  datagrams.async_send_to(asio::buffer(other), from, end);
+  c.context.restart();
+  c.context.run();
+  EXPECT_EQ(ends, std::vector<net::error_code>(5, asio::error::bad_descriptor));
+  net::error_code ec;
+  EXPECT_EQ(c.far->read_some(asio::buffer(c.octets), ec), 0U);
+  EXPECT_EQ(ec, asio::error::bad_descriptor);
+  EXPECT_EQ(c.far->write_some(asio::buffer(c.octets), ec), 0U);
+  EXPECT_EQ(ec, asio::error::bad_descriptor);
+  EXPECT_EQ(c.near->open(), asio::error::network_down);
+  EXPECT_FALSE(c.near->close());
+}
+
 }  // namespace
 }  // namespace wireside::test

@@ -37,7 +37,7 @@ TEST(TcpData, PshMarksTheEndOfTheQueue) {
   EXPECT_TRUE(t.out("P. 2001+500").header.flags.psh);
 }
 
-TEST(TcpData, SmallWritesAreCollectedIntoFullSegments) {  // RFC 9293 SHLD-27, SHLD-28
+TEST(TcpData, SmallWritesAreCollectedIntoFullSegments) {  // RFC 9293 SHLD-27, SHLD-28, MAY-16
   TcpPeer t;
   t.establish("<mss 1000>", {}, 0);
   for (int i = 0; i < 300; ++i) t.send(10);

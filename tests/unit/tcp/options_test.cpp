@@ -8,7 +8,7 @@
 namespace wireside::testing {
 namespace {
 
-// RFC 9293 MUST-14, SHLD-5, MUST-67; RFC 7323 TS-10: the offer is MTU - 40, options not deducted.
+// RFC 9293 MUST-14, SHLD-5, MUST-67, MAY-3; RFC 7323 TS-10: the offer is MTU - 40, options not deducted.
 TEST(TcpOptions, SynOffersTheLinksMss) {
   TcpPeer t;
   t.connect();

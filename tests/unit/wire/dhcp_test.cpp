@@ -102,7 +102,7 @@ TEST(Dhcp, MalformedMessages) {
            "350102 3604 0a0000",  // runs past the end
            "35020202 ff",         // message type of two octets
            "350100 ff",
-           "350109 ff",                  // unknown message type
+           "35010a ff",                  // unknown message type
            "3500 ff",                    // no octet at all
            "350102 3603 0a0000 ff",      // server identifier of three
            "350102 3305 0000000e10 ff",  // lease time of five
@@ -179,7 +179,7 @@ DhcpMessage any_message() {
   m.siaddr = arbitrary::ipv4_address();
   m.giaddr = arbitrary::ipv4_address();
   m.chaddr = arbitrary::mac();
-  if (any<bool>()) m.type = static_cast<DhcpMessageType>(*rc::gen::inRange(1, 9));
+  if (any<bool>()) m.type = static_cast<DhcpMessageType>(*rc::gen::inRange(1, 10));
   m.requested_address = maybe_address();
   m.server_id = maybe_address();
   m.lease_seconds = maybe<std::uint32_t>();

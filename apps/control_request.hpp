@@ -1,0 +1,33 @@
+// What goes over a control socket: one JSON line asks, one answers. No sockets here.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wireside::apps {
+
+enum class ControlQuestion : std::uint8_t { Hello, Ss, Neigh, Route, Addr, Stats, Dns };
+inline constexpr std::uint8_t control_questions = 7;
+
+/// "ss": the "op" of a request, the subcommand that asks it, and the field that holds the answer.
+[[nodiscard]] std::string_view to_string(ControlQuestion question);
+[[nodiscard]] std::optional<ControlQuestion> control_question(std::string_view name);
+
+/// {"op":"ss"}, without the line's end.
+[[nodiscard]] std::string control_request(ControlQuestion question);
+/// The question of a line. The error is a sentence; fields that are not known are ignored.
+[[nodiscard]] std::expected<ControlQuestion, std::string> parse_control_request(std::string_view line);
+
+/// {"ok":false,"message": SENTENCE}
+[[nodiscard]] boost::json::object control_refusal(std::string_view message);
+/// The fields of an answer with "ok": true. The error is the answer's own sentence, or one that says what it is not.
+[[nodiscard]] std::expected<boost::json::object, std::string> parse_control_answer(std::string_view line);
+/// The table of an answer: its field of the question's name, an array of objects. The error is a sentence.
+[[nodiscard]] std::expected<boost::json::array, std::string> control_table(const boost::json::object& answer,
+                                                                           ControlQuestion question);
+
+}  // namespace wireside::apps
