@@ -5,6 +5,7 @@ build or a check counts as one. The exit status is 0 if none failed.
 """
 
 import argparse
+import concurrent.futures
 import glob
 import os
 import shutil
@@ -228,14 +229,18 @@ class Stages:
         names = sorted(os.path.basename(path)[:-4] for path in glob.glob(os.path.join(TOP, "tests/fuzz/fuzz_*.cpp")))
         if not names:
             self.tally.record("there are no fuzz targets", False)
-        for name in names:
-            corpus = os.path.join(BUILD, "corpus", name)
-            os.makedirs(corpus, exist_ok=True)
-            seeds = os.path.join(TOP, "tests/fuzz/corpus", name)
-            self.tally.record(name, run(
-                [os.path.join(BUILD, "fuzz", "tests", name), f"-max_total_time={2 if self.quick else 5}", "-timeout=5",
-                 "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=0", f"-artifact_prefix={RESULTS}/{name}-",
-                 corpus, *([seeds] if os.path.isdir(seeds) else [])], 120))
+        with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for name, good in zip(names, pool.map(self.fuzz, names)):
+                self.tally.record(name, good)
+
+    def fuzz(self, name):
+        """Runs one target for some seconds, from its seeds and from what earlier runs found."""
+        corpus = os.path.join(BUILD, "corpus", name)
+        os.makedirs(corpus, exist_ok=True)
+        seeds = os.path.join(TOP, "tests/fuzz/corpus", name)
+        return run([os.path.join(BUILD, "fuzz", "tests", name), f"-max_total_time={2 if self.quick else 5}", "-timeout=5",
+                    "-rss_limit_mb=2048", "-verbosity=0", "-print_funcs=0", f"-artifact_prefix={RESULTS}/{name}-", corpus,
+                    *([seeds] if os.path.isdir(seeds) else [])], 120)
 
     def stage_page(self):
         """docs/conformance.md agrees with the tests and, where all of them ran, with their results"""
