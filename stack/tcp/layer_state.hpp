@@ -233,6 +233,8 @@ class LayerState {
   void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
+  void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
+  static void report_received(Connection& c, wire::TcpOptions& options);
   void keep_owed_ack(Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---

@@ -198,11 +198,24 @@ SeqNum LayerState::acceptable_seq(const Connection& c) {
 bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
   begin_segment(now, c, acceptable_seq(c), c.work.ack_reason, out);
   advertise_window(c, out);
-  if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
-    out.header.options.sack_count = c.rcv.reassembly.sack_blocks(out.header.options.sack, max_sack_blocks(c));
-  }
+  report_received(c, out.header.options);
   acknowledgement_left(now, c);
   return true;
+}
+
+/// SACK blocks: what came twice first (RFC 2883 section 4), then what is held beyond the gap.
+void LayerState::report_received(Connection& c, wire::TcpOptions& options) {
+  if (!c.negotiated.sack) return;
+  std::size_t room = max_sack_blocks(c);
+  std::array<wire::SackBlock, 4> held{};
+  if (c.rcv.duplicate) {
+    options.sack[options.sack_count++] = *c.rcv.duplicate;
+    c.rcv.duplicate.reset();
+    --room;
+  }
+  if (c.rcv.reassembly.empty()) return;
+  const std::uint8_t count = c.rcv.reassembly.sack_blocks(held, room);
+  for (std::uint8_t i = 0; i < count; ++i) options.sack[options.sack_count++] = held[i];
 }
 
 bool LayerState::build_owed_ack(Instant now, Connection& c, OutgoingSegment& out) {

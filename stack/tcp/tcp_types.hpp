@@ -65,6 +65,7 @@ struct TcpConfig {
   bool window_scaling = true;
   bool timestamps = true;
   bool sack = true;
+  bool dsack = true;  ///< report octets that came twice (RFC 2883)
   LossDetection loss_detection = LossDetection::Rack;
   bool tail_loss_probe = true;                            ///< RFC 8985 section 7
   std::size_t receive_buffer_initial = 128 * 1024;        ///< auto-tuning starts here

@@ -78,7 +78,9 @@ TEST(TcpTailProbe, AnUnansweredFlightOnlyAndNoRecovery) {
 }
 
 TEST(TcpTailProbe, ARepairedLossReducesTheWindow) {  // RFC 8985 RACK-07, section 7.4
-  TcpPeer t;
+  PeerSetup s;
+  s.config.rto_min = 1s;
+  TcpPeer t{s};
   establish_100ms(t);
   t.send(3000);
   t.discard();
