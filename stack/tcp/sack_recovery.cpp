@@ -16,6 +16,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   snd.rack.adapt_to_duplicates(snd.snd_una, snd.snd_nxt, news.dsack.has_value());
   judge_tail_probe(now, c, f, news);
   if (news.dsack && r.undoable) r.unproven -= span_octets(news.dsack->left, news.dsack->right);
+  const bool may_grow = r.phase != Phase::Fast;  // the ACK that ends fast recovery has set the window
   if (is_mistaken(s, c, f, news)) {
     undo(now, c);
   } else if (!r.open() && snd.snd_una.at_or_after(r.recover)) {
@@ -27,7 +28,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   if (lost > 0 && r.open()) begin_fast_recovery(now, c, news.delivered);
   if (r.fast()) {
     reduce_in_proportion(now, c, news.delivered, f.advances && lost == 0);
-  } else if (f.advances) {
+  } else if (f.advances && may_grow) {
     grow_window(now, c, news);
   }
   schedule_tail_probe(now, c);
