@@ -142,7 +142,9 @@ def test_an_address_in_use_is_declined_and_another_taken(make_server, client, se
     assert decline["ciaddr"] == decline["source"] == "0.0.0.0" and decline["destination"] == "255.255.255.255"
     assert decline["server"] == "10.9.0.1"
     later = [when for when, _ in wire.of_type(DISCOVER) if when > declined_at]
-    assert later and later[0] - declined_at >= 10, "RFC 2131 section 3.1: ten seconds at least"
+    # Times are those at which the capture saw the messages, and it may see the first one late.
+    seen_late = 0.05
+    assert later and later[0] - declined_at >= 10 - seen_late, "RFC 2131 section 3.1: ten seconds at least"
     assert not [when for when, _ in wire.of_type(REQUEST) if declined_at < when < later[0]]
     for there in (taken, address):  # the other host was not disturbed
         assert run("ping", "-c", "1", "-W", "2", there, check=False).returncode == 0
