@@ -22,6 +22,7 @@ struct DhcpOptions {
   CommonOptions common;
   double timeout = 30;
   bool release = false;
+  bool keep = false;
   bool inform = false;
   bool json = false;
 };
@@ -76,8 +77,10 @@ asio::awaitable<int> lease_an_address(const DhcpOptions& options, std::chrono::m
   }
   const dhcp::Lease lease = *runtime.stack().dhcp_status().lease;
   print_lease(lease, options, runtime);
-  co_await session.finish(options.release && !lease.link_local);
-  if (options.release && !options.json) fmt::print("\n{} is given back\n", lease.prefix.address.to_string());
+  // Nobody could take up again a lease that is kept nowhere.
+  const bool release = !lease.link_local && (options.release || !(options.keep || session.keeps_lease()));
+  co_await session.finish(release);
+  if (release && !options.json) fmt::print("\n{} is given back\n", lease.prefix.address.to_string());
   co_return exit_ok;
 }
 
@@ -149,7 +152,10 @@ void register_dhcp(CLI::App& app, Action& chosen) {
       ->type_name("S")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
-  command->add_flag("--release", options->release, "give the address back at the end");
+  command->add_flag("--release", options->release,
+                    "give the address back at the end; so it is without --lease-file, too");
+  command->add_flag("--keep", options->keep, "leave the lease as it is, even without --lease-file")
+      ->excludes("--release");
   command->add_flag("--inform", options->inform, "ask for configuration only, for the address of --ip");
   command->add_flag("-j,--json", options->json, "only the lease, as JSON");
   add_common_options(*command, options->common);

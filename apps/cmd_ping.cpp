@@ -36,7 +36,7 @@ struct PingOptions {
   std::string destination;
   unsigned count = 0;  ///< 0 = until interrupted
   double interval = 1.0;
-  double wait = 1.0;
+  double wait = 10.0;
   std::uint16_t size = 56;
   std::optional<unsigned> ttl;
   double deadline = 0;  ///< seconds; 0 = none

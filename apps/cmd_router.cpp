@@ -139,10 +139,9 @@ class RouterProcess {
   }
 
   void connect(std::size_t i) {
-    runtime(i).on_turn([this, i](Instant now) {
-      router_.pump(now, [&](std::size_t touched) {
-        if (touched != i) runtime(touched).schedule_output();
-      });
+    runtime(i).on_turn([this](Instant now) {
+      // A packet may leave where it came in.
+      router_.pump(now, [&](std::size_t touched) { runtime(touched).schedule_output(); });
     });
     hosts_[i]->on_gone([this] {
       status_ = exit_failure;

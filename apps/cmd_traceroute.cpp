@@ -100,7 +100,7 @@ class Traceroute {
     datagram.ttl = static_cast<std::uint8_t>(ttl);
     datagram.report_errors = true;
     datagram.echo_sequence = static_cast<std::uint16_t>(number + 1);
-    if (options_.dont_fragment) datagram.mtu_discovery = PathMtuDiscovery::Do;
+    if (options_.dont_fragment) datagram.mtu_discovery = PathMtuDiscovery::Probe;
     (void)socket_.set_options(datagram);
     const std::vector<std::uint8_t> payload(options_.length - header_octets, std::uint8_t{'@'});
     probes_.push_back({.sent = around_.runtime().now().ns(), .rtt = {}, .from = {}, .mark = {}});

@@ -83,7 +83,7 @@ void add_datagram_sockets(const std::string& dev, const Stack& stack, json::arra
 
 void add_neighbours(const std::string& dev, const Stack& stack, json::array& out) {
   for (const auto& n : stack.neighbours()) {
-    json::object line{{"dst", n.address.to_string()}, {"dev", dev}, {"state", to_string(n.state)}};
+    json::object line{{"dst", n.address.to_string()}, {"dev", dev}, {"state", json::array{to_string(n.state)}}};
     if (!n.mac.is_zero()) line["lladdr"] = n.mac.to_string();
     if (n.parked != 0) line["waiting"] = n.parked;
     out.push_back(std::move(line));
@@ -92,12 +92,13 @@ void add_neighbours(const std::string& dev, const Stack& stack, json::array& out
 
 json::object to_json(const ip::Route& route, const std::string& dev, bool usable) {
   json::object line{{"dst", route.destination.length == 0 ? "default" : route.destination.to_string()}};
+  if (route.on_link()) line["scope"] = "link";
   if (!route.on_link()) line["gateway"] = route.gateway.to_string();
   line["dev"] = dev;
   line["protocol"] = origin_name(route.origin);
   if (!route.source.is_unspecified()) line["prefsrc"] = route.source.to_string();
   if (route.metric != 0) line["metric"] = route.metric;
-  if (!usable) line["flags"] = json::array{"dead"};
+  line["flags"] = usable ? json::array{} : json::array{"dead"};
   return line;
 }
 
@@ -183,7 +184,7 @@ json::object address_of(const Runtime& runtime, const Stack& stack) {
   const bool up = !runtime.device().link_problem();
   return {{"ifname", dev},
           {"flags", up ? json::array{"BROADCAST", "UP", "LOWER_UP"} : json::array{"NO-CARRIER", "BROADCAST", "UP"}},
-          {"mtu", stack.config().link.mtu},
+          {"mtu", stack.mtu()},
           {"operstate", up ? "UP" : "DOWN"},
           {"link_type", "ether"},
           {"address", stack.mac().to_string()},

@@ -251,7 +251,12 @@ std::string format_neighbours(const json::array& lines) {
     const json::object& line = v.as_object();
     out += fmt::format("{} dev {}", text(line, "dst"), text(line, "dev"));
     if (const auto mac = text(line, "lladdr"); !mac.empty()) out += " lladdr " + mac;
-    out += fmt::format(" {}\n", text(line, "state"));
+    if (const json::value* states = line.if_contains("state"); states != nullptr && states->is_array()) {
+      for (const auto& state : states->get_array()) {
+        if (state.is_string()) out += fmt::format(" {}", std::string_view{state.get_string()});
+      }
+    }
+    out += "\n";
   }
   return out;
 }
@@ -271,7 +276,7 @@ std::string format_routes(const json::array& lines) {
     if (!line.contains("gateway")) out += " scope link";
     if (const auto source = text(line, "prefsrc"); !source.empty()) out += " src " + source;
     if (line.contains("metric")) out += fmt::format(" metric {}", count(line, "metric"));
-    if (line.contains("flags")) out += " dead";
+    if (const auto flags = joined(line, "flags", " "); !flags.empty()) out += " " + flags;
     out += "\n";
   }
   return out;

@@ -185,7 +185,7 @@ void Router::undeliverable(Instant now, std::size_t out, const TransitPacket& pa
 
 /// RFC 1191 section 4: with DF, the sender is told the next hop's MTU.
 bool Router::fits(Instant now, std::size_t in, const Way& way, const TransitPacket& packet) {
-  const std::uint16_t mtu = interfaces_[way.interface]->config().link.mtu;
+  const std::uint16_t mtu = interfaces_[way.interface]->mtu();
   if (!packet.datagram.header.dont_fragment || wire_length(packet.datagram) <= mtu) return true;
   interfaces_[in]->refuse_transit(now, observe::DropReason::TooBig);
   icmp_error(now, in, unreachable_by(wire::UnreachableCode::FragmentationNeeded, mtu), packet);

@@ -162,6 +162,7 @@ observe::Sink& Stack::sink() { return state_->sink; }
 
 MacAddress Stack::mac() const { return state_->config.link.mac; }
 const Config& Stack::config() const { return state_->config; }
+std::uint16_t Stack::mtu() const { return state_->ip.mtu(); }
 
 Result<void> Stack::add_address(Instant now, Ipv4Prefix prefix) { return state_->add_address(now, prefix); }
 Result<void> Stack::remove_address(Instant now, Ipv4Address address) { return state_->remove_address(now, address); }

@@ -54,6 +54,8 @@ class Stack {
 
   [[nodiscard]] MacAddress mac() const;
   [[nodiscard]] const Config& config() const;
+  /// Octets of the largest IP packet now: the link's, or less by a DHCP lease (option 26).
+  [[nodiscard]] std::uint16_t mtu() const;
   /// Adds an address at run time. Where link.conflict.check_before_use is set it is probed for first (RFC 5227) and can
   /// be used once poll_address_event() has told that it is Free; else it is ours, and announced, at once.
   /// Errors: AddressInUse, InvalidArgument, NoBuffers.

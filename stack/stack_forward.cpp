@@ -133,13 +133,13 @@ void StackState::record_ourselves(Instant now, Ipv4Address next_hop, MutableByte
 
 /// What cannot be fragmented the router has answered; what can be is cut when it leaves.
 void StackState::fits_link(FrameOut& out) const {
-  const std::size_t mtu = config.link.mtu;
+  const std::uint16_t mtu = ip.mtu();
   if (out.gso_size != 0 && out.payload.octets() > out.gso_size) {
     // Smaller segments instead of fragments of larger ones.
     if (out.header.size() + out.gso_size > mtu) out.gso_size = static_cast<std::uint16_t>(mtu - out.header.size());
     return;
   }
-  if (out.size() > mtu) out.fragment_limit = config.link.mtu;
+  if (out.size() > mtu) out.fragment_limit = mtu;
 }
 
 /// What redirects taught goes with the gateway they named (RFC 1122 section 3.3.1.5).

@@ -128,6 +128,7 @@ class Runtime::Impl {
   void settle();
   void run_timeouts();
   void send_frames();
+  void write_frames(Instant t);
   void wait_writable();
   void writable_again();
   void link_went_down();
@@ -291,6 +292,12 @@ void Runtime::Impl::send_frames() {
   const Instant t = now();
   if (on_turn_) on_turn_(t);
   if (blocked_ || gone_) return;
+  write_frames(t);
+  // Packets that were to leave may have gone to the router instead.
+  if (on_turn_ && !gone_) on_turn_(t);
+}
+
+void Runtime::Impl::write_frames(Instant t) {
   for (std::size_t n = 0; n < frames_out_per_turn; ++n) {
     if (!frame_kept_ && !stack_.poll_frame(t, frame_)) return;
     frame_kept_ = false;

@@ -93,7 +93,7 @@ Ipv4Address turn_round(MutableByteView option, Ipv4Address source) {
   // Some hosts put themselves in front of the recorded route: then the way ends with the one before.
   if (routers > 1 && way[0] == source) {
     option[1] = static_cast<std::uint8_t>(option[1] - address_octets);
-    std::fill_n(last, address_octets, option_nop);
+    std::fill(option.begin() + option[1], option.end(), option_nop);  // a ragged end, too
   }
   return way[routers - 1];
 }

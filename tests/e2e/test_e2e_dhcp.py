@@ -122,7 +122,7 @@ def test_the_lease_of_before_is_confirmed(make_server, client, tmp_path):
 def test_a_released_address_can_be_had_by_another(make_server, client):
     make_server(first=70, last=70)
     assert leased(client("dhcp", "--json", "--release"))["address"] == "10.9.0.70/24"
-    second = client("dhcp", "--json", mac="02:00:5e:00:53:58")
+    second = client("dhcp", "--json", "--keep", mac="02:00:5e:00:53:58")
     assert leased(second)["address"] == "10.9.0.70/24"
     third = client("dhcp", "--timeout", "6", mac="02:00:5e:00:53:59")  # the second one kept it
     status, _, err = third.end(None, 20)

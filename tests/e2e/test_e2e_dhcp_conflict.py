@@ -16,11 +16,15 @@ MACS = "02:00:5e:00:53:61", "02:00:5e:00:53:62"
 DISCOVER, OFFER, REQUEST, DECLINE, ACK = 1, 2, 3, 4, 5
 
 
+SO_TIMESTAMPNS = 35  # not in Python's socket module
+
+
 class DhcpWire:
     """What clients send on an interface, from the wire itself: (time, type, fields) of each message."""
 
     def __init__(self, interface):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # the kernel's times: this thread may be late
         self.socket.bind((interface, 0x0800))
         self.messages = []
         self.thread = threading.Thread(target=self.read, daemon=True)
@@ -29,12 +33,13 @@ class DhcpWire:
     def read(self):
         while True:
             try:
-                frame = self.socket.recv(2048)
+                frame, extra, _, _ = self.socket.recvmsg(2048, 64)
             except OSError:
                 return
             if frame[23:24] != b"\x11" or frame[34:38] != struct.pack(">HH", 68, 67):
                 continue
-            self.messages.append((time.monotonic(), *self.message(frame[26:34], frame[42:])))
+            seconds, nanoseconds = struct.unpack("qq", extra[0][2][:16])
+            self.messages.append((seconds + nanoseconds * 1e-9, *self.message(frame[26:34], frame[42:])))
 
     @staticmethod
     def message(addresses, bootp):

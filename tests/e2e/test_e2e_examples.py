@@ -68,7 +68,7 @@ def test_another_project_finds_what_was_installed(tmp_path):
     run("cmake", "--install", str(build), "--prefix", str(tmp_path / "installed"))
     (tmp_path / "CMakeLists.txt").write_text(CONSUMER)
     (tmp_path / "two_stacks.cpp").write_text((EXAMPLES / "two_stacks.cpp").read_text())
-    run("cmake", "-S", str(tmp_path), "-B", str(tmp_path / "build"), f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}",
-        timeout=120)
+    run("cmake", "-G", "Ninja", "-S", str(tmp_path), "-B", str(tmp_path / "build"),
+        f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}", timeout=120)
     run("cmake", "--build", str(tmp_path / "build"), timeout=300)
     assert run(str(tmp_path / "build/two_stacks")).stdout == "hello\n"

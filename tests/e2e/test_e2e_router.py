@@ -58,7 +58,8 @@ class Lab:
         self.errors = tempfile.TemporaryFile()
         self.router = subprocess.Popen(
             [binary, "router", "--tap", f"{self.left.tap},ip={LEFT_ROUTER}/24", "--tap",
-             f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--control", self.control, "--no-acd", *options],
+             f"{self.right.tap},ip={RIGHT_ROUTER}/24", "--route", f"10.66.0.0/24,via={LEFT}", "--control", self.control,
+             "--no-acd", *options],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
         try:
             for _ in range(2):
@@ -110,6 +111,18 @@ def test_no_route_and_no_such_host(lab):
     assert re.search(rf"From {re.escape(LEFT_ROUTER)}.*Net Unreachable", done.stdout), done.stdout
     done = lab.left.run("ping", "-c", "1", "-W", "12", "10.2.0.99", check=False)
     assert re.search(rf"From {re.escape(LEFT_ROUTER)}.*Host Unreachable", done.stdout), done.stdout
+
+
+@pytest.mark.requirement("RTR-01", "RTR-03")
+def test_what_the_router_itself_sends_leaves_at_once(lab):
+    """Nothing else moves meanwhile: no other frame may be needed to set its own packets going."""
+    lab.left.run("ip", "address", "add", "10.66.0.1/32", "dev", "lo")  # a host that is not on the router's link
+    time.sleep(6)
+    far = lab.left.run("ping", "-c", "1", "-W", "1", RIGHT_ROUTER).stdout
+    assert "1 received" in far, far
+    time.sleep(6)
+    expired = lab.left.run("ping", "-c", "1", "-W", "1", "-t", "1", "-I", "10.66.0.1", RIGHT, check=False).stdout
+    assert "Time to live exceeded" in expired, expired
 
 
 def test_a_file_passes_unchanged_both_ways(lab, make_file, tmp_path):

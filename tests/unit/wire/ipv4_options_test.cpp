@@ -70,6 +70,15 @@ RC_GTEST_PROP(Ipv4Options, ASourceRouteTurnedRoundTwiceIsItself, ()) {
   RC_ASSERT(again.first_hop == way.front());
 }
 
+// Whatever the length octet says: what is left behind a route that grew shorter is no option.
+TEST(Ipv4Options, ARaggedSourceRouteIsTurnedRoundIntoSomethingWellFormed) {
+  const Octets request{131, 14, 15, 10, 0, 0, 9, 10, 2, 10, 131, 7, 6, 0, 0, 0};
+  const auto reply = echo_reply_options(request, Ipv4Address{10, 0, 0, 9}, {.address = Ipv4Address{10, 0, 0, 1}});
+  EXPECT_EQ(reply.options.length, request.size());
+  EXPECT_FALSE(summarise_ipv4_options(reply.options.view()).malformed);
+  EXPECT_EQ(reply.options.view()[1], 10U);
+}
+
 TEST(Ipv4Options, AHeaderWithOptionsIsWhole) {
   const Octets options{7, 7, 4, 0, 0, 0, 0, 0};
   Octets out(28);
