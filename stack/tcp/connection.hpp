@@ -83,7 +83,7 @@ struct Sender {
   SeqNum iss, snd_una, snd_nxt, snd_wl1, snd_wl2;
   std::uint32_t snd_wnd = 0;
   std::uint32_t max_snd_wnd = 0;  ///< largest window the peer ever offered (SWS avoidance)
-  SeqNum small_end;  ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
+  SeqNum small_end;               ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
   SendQueue queue;
   std::uint32_t mss = 536;  ///< payload octets per segment, options deducted; what the path is known to carry
   PathSearch path;
@@ -116,7 +116,7 @@ struct Receiver {
   SeqNum rcv_adv;  ///< right edge as last advertised: never moves left (SHLD-14)
   SeqNum last_ack_sent;
   std::optional<wire::SackBlock> duplicate;  ///< octets that came again, for the next ACK to report (RFC 2883)
-  std::size_t limit = 0;  ///< octets we are willing to hold in order
+  std::size_t limit = 0;                     ///< octets we are willing to hold in order
   ReceiveQueue queue;
   Reassembly reassembly;
   std::optional<SeqNum> fin_at;  ///< sequence number of the peer's FIN once it is known

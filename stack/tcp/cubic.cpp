@@ -60,7 +60,8 @@ void Cubic::avoid_congestion(CongestionWindow& w, const GrowthSample& sample) {
   w.grow(whole);
 }
 
-std::uint32_t Cubic::reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant /*now*/) {
+std::uint32_t Cubic::reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal,
+                             Instant /*now*/) {
   before_ = now_;
   const double cwnd = segments(w, w.cwnd);
   // Section 4.7: a window that stops below the last maximum leaves room to others.

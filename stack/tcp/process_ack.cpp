@@ -63,8 +63,8 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
       news.original_delivered |= range.end.at_or_before(snd.recovery.recover);
       snd.rack.min_rtt().sample(now, rtt);
     }
-    const bool echoes_earlier =
-        range.retransmitted && c.negotiated.timestamps && echo && is_older(echo->ts_ecr, c.timestamps.now(range.sent_at));
+    const bool echoes_earlier = range.retransmitted && c.negotiated.timestamps && echo &&
+                                is_older(echo->ts_ecr, c.timestamps.now(range.sent_at));
     snd.rack.delivered(now, range, echoes_earlier);
     snd.rate.delivered(now, range.octets(), range.sent_at, range.mark);
   };

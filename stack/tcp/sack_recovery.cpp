@@ -41,7 +41,8 @@ void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
   const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
-  // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465 section 2.3).
+  // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
+  // section 2.3).
   const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
   snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt});
   snd.cwnd_limited = false;
@@ -65,8 +66,7 @@ std::uint32_t LayerState::detect_by_time(Instant now, Connection& c) {
   const bool impatient = !snd.recovery.open() || snd.board.sacked() > (Rack::dup_thresh - 1) * snd.mss ||
                          snd.board.reported_runs() >= Rack::dup_thresh;
   std::uint32_t lost = 0;
-  const auto wait =
-      snd.rack.detect_loss(now, snd.board, snd.rack.reordering_window(snd.rtt.srtt(), impatient), lost);
+  const auto wait = snd.rack.detect_loss(now, snd.board, snd.rack.reordering_window(snd.rtt.srtt(), impatient), lost);
   if (wait) {
     set_timer(now, c, TimerKind::Reordering, now + *wait);
   } else {
@@ -148,8 +148,8 @@ void LayerState::undo(Instant now, Connection& c) {
   report_window(now, c, cwnd, ssthresh, WindowCause::Undo);
 }
 
-/// RFC 5682 section 3.1 with SACK: after the first ACK that advances, new octets are sent instead of repeated ones; what
-/// the next ACK covers tells whether the timeout was spurious.
+/// RFC 5682 section 3.1 with SACK: after the first ACK that advances, new octets are sent instead of repeated ones;
+/// what the next ACK covers tells whether the timeout was spurious.
 void LayerState::continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news) {
   Sender& snd = c.snd;
   Recovery& r = snd.recovery;

@@ -16,7 +16,8 @@ bool nothing_tells_apart(const SentRange& a, const SentRange& b) {
 /// Index of the range that holds `seq`; that of the end for what lies behind.
 std::size_t Scoreboard::range_at(SeqNum seq) const {
   const auto from = ranges_.begin() + static_cast<std::ptrdiff_t>(head_);
-  const auto it = std::partition_point(from, ranges_.end(), [&](const SentRange& r) { return r.end.at_or_before(seq); });
+  const auto it =
+      std::partition_point(from, ranges_.end(), [&](const SentRange& r) { return r.end.at_or_before(seq); });
   return static_cast<std::size_t>(it - ranges_.begin());
 }
 

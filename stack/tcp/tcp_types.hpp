@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/address.hpp"
 #include "base/result.hpp"
@@ -22,6 +23,9 @@ using ListenerHandle = Handle<ListenerTag>;
 
 /// Selectable per socket (TCP_CONGESTION).
 enum class CongestionAlgorithm : std::uint8_t { NewReno, Cubic };
+[[nodiscard]] constexpr std::string_view to_string(CongestionAlgorithm a) {
+  return a == CongestionAlgorithm::Cubic ? "cubic" : "newreno";
+}
 
 /// How losses are found where the peer supports SACK.
 enum class LossDetection : std::uint8_t {
@@ -45,7 +49,7 @@ struct ConnectionOptions {
   std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
   bool quick_ack = false;                          ///< acknowledge every segment at once
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
-  bool report_errors = false;                      ///< keep what the network said, for take_error_report
+  bool report_errors = false;  ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 

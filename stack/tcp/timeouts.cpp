@@ -19,9 +19,9 @@ void LayerState::handle_timeouts(Instant now) {
 
 void LayerState::connection_timeouts(Instant now, Connection& connection) {
   const ConnectionHandle handle = connection.handle;
-  for (const auto kind : {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe,
-                          TimerKind::Retransmission, TimerKind::ZeroWindowProbe, TimerKind::SenderSws,
-                          TimerKind::KeepAlive, TimerKind::FinWait2}) {
+  for (const auto kind :
+       {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe, TimerKind::Retransmission,
+        TimerKind::ZeroWindowProbe, TimerKind::SenderSws, TimerKind::KeepAlive, TimerKind::FinWait2}) {
     Connection* c = connections.find(handle);  // an earlier timer may have ended it
     if (c == nullptr || c->timers.due(kind) > now) continue;
     c->timers.set(kind, Instant::max());

@@ -12,8 +12,9 @@ def is_echo_reply(frame):
 
 
 def asks_for_a_stranger(frame):
-    """An ARP request for anybody but the peer (whom the device may check on at any time)."""
-    return ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst != PEER_IP
+    """An ARP request for anybody but the peer (whom the device may check on at any time); no announcement, of which the
+    second may come at any moment of the first seconds (RFC 5227 section 2.3)."""
+    return ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst not in (PEER_IP, frame[ARP].psrc)
 
 
 def answers(wire, packet):

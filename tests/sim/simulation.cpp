@@ -175,8 +175,8 @@ void World::check_frame(unsigned side, const FrameOut& frame) {
   if (segment && segment->carries_new_data) check_new_data(side, frame, *segment);
 }
 
-/// Flight never exceeds the peer's window, nor the octets in the network cwnd, except by limited transmit (RFC 3042), tail
-/// loss probes (RFC 8985 section 7.3) and zero-window probes.
+/// Flight never exceeds the peer's window, nor the octets in the network cwnd, except by limited transmit (RFC 3042),
+/// tail loss probes (RFC 8985 section 7.3) and zero-window probes.
 void World::check_new_data(unsigned side, const FrameOut& frame, const SeenSegment& segment) {
   if (frame.reason == observe::TxReason::ZeroWindowProbe) return;
   const bool beyond_cwnd = frame.reason == observe::TxReason::TailLossProbe;

@@ -232,7 +232,7 @@ TEST(TcpSackRecovery, EifelDetectionByTimestamps) {  // RFC 3522 section 3.2; RF
   const std::uint32_t original = t.our_last_timestamp();
   t.wait(100ms);
   t.in(". 1 ack 1 <TS val 200 ecr " + std::to_string(original) + ",sack 989:3953>");
-  t.any();  // the retransmission
+  t.any();                                                                 // the retransmission
   t.in(". 1 ack 4941 <TS val 201 ecr " + std::to_string(original) + ">");  // caused by the first transmission
   EXPECT_TRUE(was_seen(t, WindowCause::Undo));
   EXPECT_EQ(t.status().ssthresh, UINT32_MAX);

@@ -15,7 +15,9 @@ using State = SentRange::State;
 Instant at(int ms) { return Instant::from_ns(std::int64_t{ms} * 1'000'000); }
 
 struct Board : Scoreboard {
-  void sent(std::uint32_t start, std::uint32_t end, int ms) { Scoreboard::sent(SeqNum{start}, SeqNum{end}, at(ms), {}); }
+  void sent(std::uint32_t start, std::uint32_t end, int ms) {
+    Scoreboard::sent(SeqNum{start}, SeqNum{end}, at(ms), {});
+  }
   std::uint32_t sack(std::uint32_t left, std::uint32_t right) {
     std::uint32_t octets = 0;
     Scoreboard::sack({SeqNum{left}, SeqNum{right}}, [&](const SentRange& r) { octets += r.octets(); });
@@ -98,7 +100,8 @@ TEST(TcpScoreboard, APeerCannotMakeItGrowWithoutEnd) {  // RFC 2018 SACK-07; CVE
   b.sent(0, 100'000, 1);
   for (std::uint32_t i = 1; i + 1 < 100'000; i += 2) (void)b.sack(i, i + 1);
   EXPECT_LE(b.size(), Scoreboard::max_ranges);
-  EXPECT_EQ(b.acknowledge(100'000) + 0U, 100'000U - (Scoreboard::max_ranges - 1) / 2) << "the islands that still fitted";
+  EXPECT_EQ(b.acknowledge(100'000) + 0U, 100'000U - (Scoreboard::max_ranges - 1) / 2)
+      << "the islands that still fitted";
 }
 
 TEST(TcpScoreboard, SequenceNumbersWrap) {
