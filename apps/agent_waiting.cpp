@@ -59,12 +59,13 @@ std::optional<Agent::Answer> Agent::send(const Call& call) {
     if (!sent) throw refusal(sent.error());
     return Answer{{"sent", *sent}};
   }
+  const auto put = call.request.flag_or("urgent", false) ? &SocketTable::send_urgent : &SocketTable::send;
   Pending pending;
   pending.progress = [state] { return Answer{{"sent", state->sent}}; };
-  pending.attempt = [this, &socket, state]() -> std::optional<Answer> {
+  pending.attempt = [this, &socket, state, put]() -> std::optional<Answer> {
     while (state->sent < state->payload.size()) {
-      const auto sent =
-          runtime_.sockets().send(runtime_.now(), socket.handle, state->payload.chunk(state->sent, state->scratch));
+      const auto chunk = state->payload.chunk(state->sent, state->scratch);
+      const auto sent = (runtime_.sockets().*put)(runtime_.now(), socket.handle, chunk);
       if (!sent && sent.error() == Error::WouldBlock) return std::nullopt;
       if (!sent) throw refusal(sent.error());
       if (*sent == 0) return std::nullopt;

@@ -44,6 +44,9 @@ void SocketTableState::on_tcp_event(const tcp::TcpEvent& event) {
     case Kind::Closed:
       e.closed = true;
       break;
+    case Kind::Urgent:
+      e.urgent = true;
+      break;
     case Kind::Reported:
       e.reported = true;
       break;

@@ -56,6 +56,16 @@ Result<std::size_t> SocketTable::send(Instant now, SocketHandle h, ByteView data
   return sent;
 }
 
+Result<std::size_t> SocketTable::send_urgent(Instant now, SocketHandle h, ByteView data) {
+  Socket* s = state_->find(now, h);
+  if (s == nullptr) return fail(Error::BadHandle);
+  if (s->kind != SocketKind::Stream) return fail(Error::NotSupported);
+  if (const auto e = state_->stream_not_ready(*s)) return fail(*e);
+  auto sent = state_->tcp.send_urgent(now, s->connection, data);
+  if (!sent) return fail(state_->reported(*s, sent.error()));
+  return sent;
+}
+
 Result<void> SocketTable::send_slice(Instant now, SocketHandle h, Slice data) {
   Socket* s = state_->find(now, h);
   if (s == nullptr) return fail(Error::BadHandle);

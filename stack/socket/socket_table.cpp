@@ -161,7 +161,7 @@ Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const 
   Socket* s = state_->find(now, h);
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->kind != SocketKind::Stream) return fail(Error::NotSupported);
-  if (options.ttl == 0 || options.send_buffer == 0) return fail(Error::InvalidArgument);
+  if (options.ttl == 0) return fail(Error::InvalidArgument);
   if (s->connection.is_valid() && s->stream != Socket::StreamState::Failed) {
     if (const auto set = state_->tcp.set_options(now, s->connection, options); !set) return set;
   }

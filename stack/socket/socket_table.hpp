@@ -57,6 +57,9 @@ class SocketTable {
   [[nodiscard]] Result<void> connect(Instant now, SocketHandle h, Endpoint peer);
 
   [[nodiscard]] Result<std::size_t> send(Instant now, SocketHandle h, ByteView data);
+  /// Streams only: what is taken is urgent, with everything before it (RFC 9293 section 3.8.5). It stays in line for
+  /// both ends (RFC 6093), as with SO_OOBINLINE elsewhere. New applications should not use it (SHLD-13).
+  [[nodiscard]] Result<std::size_t> send_urgent(Instant now, SocketHandle h, ByteView data);
   [[nodiscard]] Result<void> send_slice(Instant now, SocketHandle h, Slice data);
   [[nodiscard]] Result<std::size_t> send_to(Instant now, SocketHandle h, ByteView data, Endpoint peer);
   /// Stream: 0 = EOF. Datagram: like receive_from without the facts.

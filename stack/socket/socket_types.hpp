@@ -28,6 +28,7 @@ struct SocketEvent {
   bool connected = false;  ///< active open finished well
   bool failed = false;     ///< the socket ended with `error`
   bool closed = false;     ///< orderly end of both directions
+  bool urgent = false;     ///< a stream's peer announced urgent data (MUST-32); see status' urgent_ahead
   bool reported = false;   ///< a stream has a new entry for take_error_report
   Error error = Error::WouldBlock;
 };

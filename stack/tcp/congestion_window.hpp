@@ -14,6 +14,7 @@ namespace wireside::tcp {
 struct CongestionWindow {
   static constexpr std::uint32_t max_window = 1U << 30;
   std::uint32_t smss = 536;
+  std::uint32_t abc_limit = 1;
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = UINT32_MAX;
 

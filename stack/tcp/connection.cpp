@@ -23,6 +23,40 @@ bool Connection::transition(Instant now, StateCause cause, TcpState to, observe:
   return true;
 }
 
+std::size_t Connection::send_room() const {
+  const std::size_t limit = send_limit();
+  const std::size_t room = snd.queue.octets() >= limit ? 0 : limit - snd.queue.octets();
+  if (options.notsent_lowat == 0) return room;
+  return std::min(room, options.notsent_lowat - std::min(options.notsent_lowat, unsent()));
+}
+
+/// What TCP_INFO has beyond RFC 9293's own variables.
+void Connection::describe_paths(ConnectionStatus& s) const {
+  s.sacked = snd.board.sacked();
+  s.lost = snd.board.lost();
+  s.recovery = static_cast<LossRecovery>(snd.recovery.phase);
+  s.reordering_seen = snd.rack.reordering_seen();
+  s.duplicates_reported = snd.duplicates_reported;
+  s.delivery_rate = snd.rate.rate();
+  s.delivered = snd.rate.delivered_octets();
+  if (const Duration least = snd.rack.min_rtt().value(); least != Duration::max()) s.min_rtt = least;
+  s.rcv_rtt = rcv.rtt;
+  s.rcv_mss = rcv.rcv_mss;
+  s.path_mtu = snd.mss + snd.path.option_octets + 40;
+  s.segments_sent = snd.segments_sent;
+  s.segments_received = rcv.segments_received;
+  s.data_segments_sent = snd.data_segments_sent;
+  s.data_segments_received = rcv.data_segments_received;
+  s.octets_retransmitted = snd.octets_retransmitted;
+  s.unsent = unsent();
+  s.send_buffer = send_limit();
+  s.data_sent_at = snd.data_sent_at;
+  s.data_received_at = rcv.data_received_at;
+  s.ack_received_at = rcv.ack_received_at;
+  s.urgent_ahead = rcv.urgent_ahead();
+  s.received_tos = rcv.tos;
+}
+
 ConnectionStatus Connection::status() const {
   ConnectionStatus s;
   s.id = id;
@@ -61,6 +95,7 @@ ConnectionStatus Connection::status() const {
     s.timer_due = timers.earliest();
   }
   s.error = error ? error : soft_error;
+  describe_paths(s);
   return s;
 }
 

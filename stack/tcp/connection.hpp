@@ -105,6 +105,13 @@ struct Sender {
   Instant timed_at;
   std::uint64_t retransmitted_segments = 0;
   std::uint64_t octets_sent = 0;
+  std::uint64_t octets_retransmitted = 0;
+  std::uint64_t segments_sent = 0;
+  std::uint64_t data_segments_sent = 0;
+  std::uint64_t duplicates_reported = 0;
+  Instant data_sent_at;
+  std::size_t buffer_limit = 0;  ///< where options leave it to us
+  std::optional<SeqNum> snd_up;  ///< octet behind urgent data (RFC 9293 section 3.8.5)
 
   explicit Sender(const RttEstimator::Bounds& b) : rtt{b} {}
   [[nodiscard]] std::uint32_t flight() const { return span_octets(snd_una, snd_nxt); }
@@ -128,7 +135,22 @@ struct Receiver {
   Instant tune_started;
   std::size_t tune_taken = 0;
   Duration rtt{};
+  unsigned quick_acks = 0;  ///< segments still to be acknowledged one by one
+  Duration ack_delay{};     ///< how long an ACK may wait for a second segment
+  Instant data_received_at;
+  Instant ack_received_at;
+  std::uint64_t segments_received = 0;
+  std::uint64_t data_segments_received = 0;
+  std::uint8_t tos = 0;
+  std::optional<SeqNum> rcv_up;  ///< octet behind the peer's urgent data
 
+  /// Sequence number of the next octet the application will read.
+  [[nodiscard]] SeqNum read_at() const {
+    return rcv_nxt - static_cast<std::uint32_t>(queue.octets()) - (fin_consumed ? 1U : 0U);
+  }
+  [[nodiscard]] std::uint32_t urgent_ahead() const {
+    return rcv_up && rcv_up->after(read_at()) ? span_octets(read_at(), *rcv_up) : 0;
+  }
   [[nodiscard]] std::uint32_t rcv_wnd() const { return span_octets(rcv_nxt, rcv_adv); }
 };
 
@@ -149,6 +171,7 @@ struct OutputWork {
   bool keep_alive = false;
   bool sws_override = false;  ///< send what fits, however small
   bool ack_now = false;
+  bool user_timeout_option = false;  ///< the next ACK without data tells ours
   TxReason ack_reason = TxReason::Ack;
   /// Owed before that one, oldest first: duplicate ACKs of the same RCV.NXT, which senders count (RFC 5681
   /// section 4.2).
@@ -183,6 +206,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   std::optional<Error> soft_error;
   std::vector<ErrorReport> reports;  ///< oldest first
   std::uint8_t pending_events = 0;   ///< bit per TcpEvent::Kind
+  Duration peer_user_timeout{};      ///< as the peer told (RFC 5482); 0 = not
 
   [[nodiscard]] TcpState state() const { return state_; }
   /// The only writer of the state. Refuses (false) an edge that is not in the table.
@@ -201,14 +225,18 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
     return snd.board.lost() > 0 || snd.snd_nxt.before(data_end()) ||
            (owes_fin(state_) && !snd.snd_nxt.after(data_end()));
   }
-  [[nodiscard]] std::size_t send_room() const {
-    return snd.queue.octets() >= options.send_buffer ? 0 : options.send_buffer - snd.queue.octets();
+  [[nodiscard]] std::size_t send_limit() const {
+    return options.send_buffer != 0 ? options.send_buffer : snd.buffer_limit;
   }
-  [[nodiscard]] bool at_eof() const { return rcv.fin_consumed && rcv.queue.octets() == 0; }
+  [[nodiscard]] std::size_t unsent() const {
+    return snd.snd_nxt.before(data_end()) ? span_octets(later(snd.snd_nxt, data_start()), data_end()) : 0;
+  }
+  [[nodiscard]] std::size_t send_room() const;
   [[nodiscard]] ConnectionStatus status() const;
 
  private:
   friend class LayerState;
+  void describe_paths(ConnectionStatus& s) const;
   TcpState state_ = TcpState::Closed;
 };
 

@@ -215,6 +215,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   const std::uint32_t option_octets = c.negotiated.timestamps ? 12 : 0;
   c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
   begin_path(c, option_octets);
+  c.snd.congestion.set_abc_limit(config.abc_limit);
   c.snd.congestion.select(c.options.congestion);
   c.snd.congestion.start(c.snd.mss, syn_was_lost);
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
@@ -226,6 +227,10 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.soft_error.reset();
   c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);
   c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
+  c.rcv.quick_acks = config.quick_acks;
+  c.rcv.ack_delay = config.delayed_ack;
+  c.snd.buffer_limit = config.send_buffer_initial;
+  if (c.options.user_timeout_option) tell_user_timeout(c);
   arm_keep_alive(now, c);
   report_window(now, c, 0, 0, observe::WindowCause::Initial);
 }

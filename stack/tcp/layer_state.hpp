@@ -71,6 +71,7 @@ class LayerState {
   Result<ConnectionHandle> accept(ListenerHandle h);
   void close_listener(Instant now, ListenerHandle h);
   Result<std::size_t> send(Instant now, ConnectionHandle h, ByteView data);
+  Result<std::size_t> send_urgent(Instant now, ConnectionHandle h, ByteView data);
   Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);
   Result<std::size_t> receive(Instant now, ConnectionHandle h, MutableByteView out);
   Result<Slice> receive_slice(Instant now, ConnectionHandle h, std::size_t max);
@@ -98,6 +99,10 @@ class LayerState {
   void handle_timeouts(Instant now);
 
   std::optional<TcpEvent> poll_event();
+
+  // of a status
+  [[nodiscard]] std::uint16_t advertised_mss(const ConnectionOptions& o) const;
+  [[nodiscard]] Duration give_up_after(const Connection& c) const;  // user_timeout.cpp
 
   // tables, public to the facade
   TcpConfig config;
@@ -134,7 +139,6 @@ class LayerState {
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
   [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
-  [[nodiscard]] std::uint16_t advertised_mss(const ConnectionOptions& o) const;
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
   [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
@@ -147,7 +151,19 @@ class LayerState {
   [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);
   [[nodiscard]] Result<Connection*> receivable(ConnectionHandle h);
   void after_receive(Instant now, Connection& c, std::size_t taken);
+
+  // --- buffers.cpp ---
   void tune_receive_buffer(Instant now, Connection& c, std::size_t taken);
+  void tune_send_buffer(Connection& c) const;
+  [[nodiscard]] std::uint32_t grantable(const Connection& c) const;
+  [[nodiscard]] bool under_memory_pressure() const { return pool.octets_in_use() > config.memory_pressure; }
+
+  // --- urgent.cpp, user_timeout.cpp ---
+  void check_urgent(const IncomingSegment& s, Connection& c);
+  static void point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out);
+  static void take_user_timeout(const IncomingSegment& s, Connection& c);
+  void tell_user_timeout(Connection& c);
+  void add_user_timeout(const Connection& c, wire::TcpOptions& options) const;
 
   // --- 3.10.7.1, 3.10.7.2: no connection, LISTEN (listen_arrives.cpp) ---
   void closed_arrives(Instant now, const IncomingSegment& s);
@@ -184,6 +200,7 @@ class LayerState {
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
   void challenge(Instant now, Connection& c, TxReason reason);
+  static void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
@@ -236,6 +253,7 @@ class LayerState {
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
   static void report_received(Connection& c, wire::TcpOptions& options);
   void keep_owed_ack(Connection& c) const;
+  void adapt_ack_delay(Instant now, Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---
   bool build_segment(Instant now, Connection& c, OutgoingSegment& out);
@@ -287,7 +305,6 @@ class LayerState {
   void half_open_timeout(Instant now, HalfOpen& h);
   void advise_against_path(Connection& c);
   void arm_keep_alive(Instant now, Connection& c);
-  [[nodiscard]] Duration give_up_after(const Connection& c) const;
 
   DeadlineQueue deadlines_;  // connections
   DeadlineQueue half_open_deadlines_;

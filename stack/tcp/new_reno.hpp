@@ -10,7 +10,8 @@ class NewReno {
   [[nodiscard]] static std::string_view name() { return "newreno"; }
   void start() { acked_ = 0; }
   void grow(CongestionWindow& w, const GrowthSample& sample) {
-    if (w.in_slow_start()) return w.grow(std::min(sample.acked, w.smss));  // RFC 5681 equation (2)
+    // RFC 5681 equation (2), or RFC 3465 section 2.2 with its L.
+    if (w.in_slow_start()) return w.grow(std::min(sample.acked, w.abc_limit * w.smss));
     acked_ += std::min(sample.acked, w.cwnd);
     if (acked_ < w.cwnd) return;
     acked_ -= w.cwnd;  // a window's worth acknowledged: one more segment per round trip

@@ -43,6 +43,7 @@ bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out)
 
 /// Fields every segment of a connection has. Everything but the first SYN acknowledges.
 void LayerState::begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out) {
+  ++c.snd.segments_sent;
   out.tuple = c.tuple;
   out.ttl = c.options.ttl;
   out.tos = c.options.tos;
@@ -65,7 +66,7 @@ void LayerState::begin_segment(Instant now, Connection& c, SeqNum seq, TxReason 
 void LayerState::advertise_window(Connection& c, OutgoingSegment& out) {
   Receiver& r = c.rcv;
   const std::size_t held = r.queue.octets();
-  const auto space = static_cast<std::uint32_t>(r.limit > held ? r.limit - held : 0);
+  const std::uint32_t space = grantable(c);
   SeqNum edge = r.rcv_adv;
   if ((r.rcv_nxt + space).after(edge)) {
     const std::uint32_t gain = span_octets(edge, r.rcv_nxt + space);
@@ -92,6 +93,7 @@ void LayerState::acknowledgement_left(Instant now, Connection& c) {
 /// hole in what we received, a segment of its own is still owed (RFC 5681 section 4.2, RFC 2018 section 4).
 void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
   const bool still_owed = c.work.ack_now && !c.rcv.reassembly.empty();
+  if (c.rcv.unacked_octets > 0) c.rcv.quick_acks = 0;  // a conversation: answers carry our ACKs
   acknowledgement_left(now, c);
   c.work.ack_now = still_owed;
 }
@@ -110,6 +112,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
     h.options.window_scale = our_window_scale(c.options).shift();
   }
   h.options.sack_permitted = answers ? c.negotiated.sack : config.sack;
+  if (!answers) add_user_timeout(c, h.options);
   if (!answers && config.timestamps) h.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), 0};
   c.work.syn = false;
   if (c.snd.snd_nxt == c.snd.iss) {
@@ -199,6 +202,8 @@ bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
   begin_segment(now, c, acceptable_seq(c), c.work.ack_reason, out);
   advertise_window(c, out);
   report_received(c, out.header.options);
+  if (c.work.user_timeout_option) add_user_timeout(c, out.header.options);
+  c.work.user_timeout_option = false;
   acknowledgement_left(now, c);
   return true;
 }
@@ -233,6 +238,12 @@ void LayerState::fill(Connection& c, const SendPlan& plan, OutgoingSegment& out)
   c.snd.queue.collect(span_octets(c.data_start(), plan.seq), plan.octets, out.payload);
   out.gso_size = plan.octets > c.snd.mss && !plan.path_probe ? static_cast<std::uint16_t>(c.snd.mss) : std::uint16_t{0};
   out.header.flags.fin = plan.fin;
+  point_to_urgent(c, plan.seq, out);
+  if (plan.octets > 0) {
+    const std::uint32_t segments = out.gso_size == 0 ? 1 : (plan.octets + out.gso_size - 1) / out.gso_size;
+    c.snd.data_segments_sent += segments;
+    c.snd.segments_sent += segments - 1;
+  }
   // MUST-61: PSH on the last segment of what is queued.
   out.header.flags.psh = plan.octets > 0 && plan.seq + plan.octets == c.data_end();
   advertise_window(c, out);
@@ -258,6 +269,8 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
     snd.snd_nxt = end;
   }
   snd.last_sent_at = now;
+  if (plan.octets > 0) snd.data_sent_at = now;
+  if (c.options.notsent_lowat != 0) offer_send_room(c);
   c.work.sws_override = false;
   cancel_timer(now, c, TimerKind::SenderSws);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);

@@ -73,7 +73,9 @@ LayerState::SendRoom LayerState::room_to_send(const Connection& c) {
 /// How many of the unsent octets go now, 0 for none.
 std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRoom& room) {
   Sender& snd = c.snd;
-  const auto most = static_cast<std::uint32_t>(max_super_segment - max_super_segment % snd.mss);
+  // The pointer to urgent data is each segment's own: no super-segment.
+  const bool urgent = snd.snd_up && snd.snd_up->after(room.seq);
+  const auto most = urgent ? snd.mss : static_cast<std::uint32_t>(max_super_segment - max_super_segment % snd.mss);
   const std::uint32_t octets = std::min({room.unsent, room.usable, std::max(most, snd.mss)});
   const std::uint32_t whole = octets - octets % snd.mss;
   if (octets == 0) return 0;
@@ -85,8 +87,12 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
   if (octets == room.unsent) {
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);
-    const bool may_be_small = c.options.no_delay || owes_fin(c.state()) || !small_outstanding || c.work.sws_override;
-    return octets == whole || may_be_small ? octets : whole;
+    const bool at_ease = !c.options.cork && (c.options.no_delay || !small_outstanding);
+    if (octets == whole || at_ease || owes_fin(c.state()) || c.work.sws_override) return octets;
+    // Corked with nothing in flight: no ACK will come to release it.
+    const bool must_wait = c.options.cork && !c.timers.armed(TimerKind::SenderSws);
+    if (must_wait) set_timer(now, c, TimerKind::SenderSws, now + sws_override_after);
+    return whole;
   }
   if (whole > 0) return whole;
   // The window is smaller than a segment: worth it when it is half of all the peer ever offered, or after a while.

@@ -30,7 +30,9 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     const std::uint32_t cwnd = snd.congestion.cwnd();
     if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
+    if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
   }
+  if (news.dsack) ++snd.duplicates_reported;
   if (c.negotiated.sack) {
     recover_by_sack(now, s, c, f, news);
   } else if (f.advances) {
@@ -38,14 +40,20 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   } else if (f.is_duplicate_ack) {
     count_duplicate_ack(now, s, c);
   }
-  if (f.advances) offer_send_room(c);
+  if (f.advances) {
+    tune_send_buffer(c);
+    offer_send_room(c);
+  }
   update_send_window(now, s, c, f);
   if (c.has_unsent()) wants_output(c);
 }
 
 void LayerState::offer_send_room(Connection& c) {
+  if (!c.snd.blocked_writer) return;
   const std::size_t room = c.send_room();
-  if (!c.snd.blocked_writer || room == 0 || room < c.options.send_buffer / 3) return;
+  const std::size_t low = c.options.notsent_lowat;
+  const std::size_t most = low == 0 ? c.send_limit() : std::min(c.send_limit(), low);
+  if (room == 0 || room < most / 3) return;
   c.snd.blocked_writer = false;
   raise(c, TcpEvent::Kind::Writable);
 }

@@ -84,8 +84,27 @@ void LayerState::acknowledge_text(Instant now, Connection& c, std::uint32_t octe
   r.rcv_mss = std::max(r.rcv_mss, segment);
   r.unacked_octets += octets;
   if (filled_gap) return ack_now(c, TxReason::OutOfOrder);
+  adapt_ack_delay(now, c);
+  if (r.quick_acks > 0) {
+    --r.quick_acks;
+    return ack_now(c, TxReason::Ack);
+  }
   if (c.options.quick_ack || r.unacked_octets >= 2 * r.rcv_mss) return ack_now(c, TxReason::Ack);
-  if (!c.timers.armed(TimerKind::DelayedAck)) set_timer(now, c, TimerKind::DelayedAck, now + config.delayed_ack);
+  if (!c.timers.armed(TimerKind::DelayedAck)) set_timer(now, c, TimerKind::DelayedAck, now + r.ack_delay);
+}
+
+/// Who sends fast and then pauses waits for our ACK: it is not held back for much longer than a second segment has
+/// taken to come of late. Who pauses by itself gets the full delay again.
+void LayerState::adapt_ack_delay(Instant now, Connection& c) const {
+  Receiver& r = c.rcv;
+  const Duration gap = now - r.data_received_at;
+  r.data_received_at = now;
+  if (r.octets_received <= r.unacked_octets) return;  // the first one
+  if (gap >= config.delayed_ack) {
+    r.ack_delay = config.delayed_ack;
+    return;
+  }
+  r.ack_delay = std::clamp((3 * r.ack_delay + 4 * gap) / 4, config.delayed_ack_min, config.delayed_ack);
 }
 
 void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& c) {

@@ -204,6 +204,7 @@ void LayerState::reordering_timeout(Instant now, Connection& c) {
 void LayerState::note_repeated(Instant now, Connection& c, std::uint32_t octets) {
   Sender& snd = c.snd;
   snd.retransmitted_segments += (octets + snd.mss - 1) / snd.mss;
+  snd.octets_retransmitted += octets;
   snd.timing = false;
   Recovery& r = snd.recovery;
   if (r.open() || !r.undoable) return;

@@ -39,14 +39,25 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   if (check_sequence(now, s, c) == Step::Drop) return;  // first
   if (check_reset(now, s, c) == Step::Drop) return;     // second; third is security, which we do not have
   if (check_syn(now, s, c) == Step::Drop) return;       // fourth
-  c.last_heard_at = now;
-  c.keep_alive_sent = 0;
+  note_arrival(now, s, c);
   SegmentFacts f = facts_of(s, c);
   if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
-  // Sixth, the URG bit: urgent data is delivered in line, as RFC 6093 recommends.
+  check_urgent(s, c);                                 // sixth
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
   process_fin(now, s, c);   // eighth
+}
+
+/// What any acceptable segment tells.
+void LayerState::note_arrival(Instant now, const IncomingSegment& s, Connection& c) {
+  c.last_heard_at = now;
+  c.keep_alive_sent = 0;
+  const std::uint64_t segments = s.gso_size == 0 ? 1 : (s.payload.size() + s.gso_size - 1) / s.gso_size;
+  c.rcv.segments_received += segments;
+  c.rcv.tos = s.tos;
+  if (s.header.flags.ack) c.rcv.ack_received_at = now;
+  if (!s.payload.empty()) c.rcv.data_segments_received += segments;
+  take_user_timeout(s, c);
 }
 
 SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c) const {

@@ -25,6 +25,9 @@ void TcpLayer::close_listener(Instant now, ListenerHandle listener) { state_->cl
 Result<std::size_t> TcpLayer::send(Instant now, ConnectionHandle h, ByteView data) {
   return state_->send(now, h, data);
 }
+Result<std::size_t> TcpLayer::send_urgent(Instant now, ConnectionHandle h, ByteView data) {
+  return state_->send_urgent(now, h, data);
+}
 Result<void> TcpLayer::send_slice(Instant now, ConnectionHandle h, Slice data) {
   return state_->send_slice(now, h, std::move(data));
 }
@@ -51,7 +54,10 @@ Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
 Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
   const Connection* c = state_->connections.find(h);
   if (c == nullptr) return fail(Error::BadHandle);
-  return c->status();
+  ConnectionStatus s = c->status();
+  s.user_timeout = state_->give_up_after(*c);
+  s.advertised_mss = state_->advertised_mss(c->options);
+  return s;
 }
 
 Result<Endpoint> TcpLayer::listener_endpoint(ListenerHandle h) const {

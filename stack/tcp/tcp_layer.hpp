@@ -44,6 +44,8 @@ class TcpLayer {
   /// Copies octets into the send buffer; returns how many fitted.
   /// Errors: WouldBlock (full, or still connecting), BrokenPipe, NotConnected, or the error that ended the connection.
   [[nodiscard]] Result<std::size_t> send(Instant now, ConnectionHandle h, ByteView data);
+  /// The same for urgent data (RFC 9293 section 3.8.5). New applications should not use it (SHLD-13).
+  [[nodiscard]] Result<std::size_t> send_urgent(Instant now, ConnectionHandle h, ByteView data);
   /// Takes a slice by reference (borrowing send): its octets must not change until its buffer is released.
   /// All of it or WouldBlock.
   [[nodiscard]] Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);

@@ -40,14 +40,18 @@ struct ConnectionOptions {
   Duration keep_alive_idle = std::chrono::hours{2};  ///< MUST-28
   Duration keep_alive_interval = std::chrono::seconds{75};
   unsigned keep_alive_probes = 9;
-  Duration user_timeout{};                         ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
-  std::size_t send_buffer = std::size_t{4} << 20;  ///< octets accepted ahead of acknowledgement
-  std::size_t receive_buffer = 0;                  ///< 0 = auto-tuned between the configured bounds; else fixed
-  std::uint8_t ttl = 64;                           ///< MUST-49
-  std::uint8_t tos = 0;                            ///< Diffserv field (MUST-48)
-  std::optional<Duration> linger;                  ///< close(): 0 = abort with RST; nullopt = orderly in the background
-  std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
-  bool quick_ack = false;                          ///< acknowledge every segment at once
+  Duration user_timeout{};        ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
+  std::size_t send_buffer = 0;    ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
+  std::size_t notsent_lowat = 0;  ///< no more octets than this wait unsent (TCP_NOTSENT_LOWAT); 0 = no such bound
+  bool cork = false;              ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)
+  /// Tell the peer our user timeout, and follow the peer's where `user_timeout` is 0 (RFC 5482; off by default).
+  bool user_timeout_option = false;
+  std::size_t receive_buffer = 0;  ///< 0 = auto-tuned between the configured bounds; else fixed
+  std::uint8_t ttl = 64;           ///< MUST-49
+  std::uint8_t tos = 0;            ///< Diffserv field (MUST-48)
+  std::optional<Duration> linger;  ///< close(): 0 = abort with RST; nullopt = orderly in the background
+  std::uint16_t max_segment = 0;   ///< upper bound for our MSS in both directions; 0 = by MTU
+  bool quick_ack = false;          ///< acknowledge every segment at once
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
   bool report_errors = false;  ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
@@ -72,6 +76,8 @@ struct TcpConfig {
   bool dsack = true;  ///< report octets that came twice (RFC 2883)
   LossDetection loss_detection = LossDetection::Rack;
   bool tail_loss_probe = true;                            ///< RFC 8985 section 7
+  std::size_t send_buffer_initial = 512 * 1024;           ///< auto-tuning starts here
+  std::size_t send_buffer_max = std::size_t{8} << 20;     ///< and ends here
   std::size_t receive_buffer_initial = 128 * 1024;        ///< auto-tuning starts here
   std::size_t receive_buffer_max = std::size_t{8} << 20;  ///< and ends here
   Duration msl =
@@ -79,11 +85,17 @@ struct TcpConfig {
   Duration rto_initial = std::chrono::seconds{1};     ///< RFC 6298 (2.1)
   Duration rto_min = std::chrono::milliseconds{200};  ///< RFC 6298 (2.4) says 1 s SHOULD; 200 ms as common hosts do
   Duration rto_max = std::chrono::seconds{120};
-  bool mtu_probing = true;                                 ///< suspect a black hole after two timeouts (RFC 4821)
-  unsigned r1_retransmissions = 3;                         ///< SHLD-10
-  Duration r2_timeout = std::chrono::minutes{15};          ///< default give-up time for data (SHLD-11: at least 100 s)
-  Duration syn_timeout = std::chrono::minutes{3};          ///< MUST-23
-  Duration delayed_ack = std::chrono::milliseconds{40};    ///< MUST-40: below 0.5 s
+  bool mtu_probing = true;                               ///< suspect a black hole after two timeouts (RFC 4821)
+  unsigned r1_retransmissions = 3;                       ///< SHLD-10
+  Duration r2_timeout = std::chrono::minutes{15};        ///< default give-up time for data (SHLD-11: at least 100 s)
+  Duration syn_timeout = std::chrono::minutes{3};        ///< MUST-23
+  Duration delayed_ack = std::chrono::milliseconds{40};  ///< MUST-40: below 0.5 s; shorter for fast senders
+  Duration delayed_ack_min = std::chrono::milliseconds{5};
+  /// Segments acknowledged one by one at the start, while the peer's window is small; ends when we answer with data.
+  unsigned quick_acks = 16;
+  unsigned abc_limit = 1;  ///< NewReno: segments a slow-start ACK may add (RFC 5681: 1; RFC 3465 section 2.3: 2)
+  /// Octets of buffers in use by all connections beyond which nothing more than a few segments is newly granted.
+  std::size_t memory_pressure = std::size_t{512} << 20;
   Duration fin_wait_2_timeout = std::chrono::seconds{60};  ///< after close() (not shutdown) only
   std::size_t max_syn_queue = 1024;                        ///< half-open connections over all listeners
   std::size_t max_time_wait = 65536;
@@ -128,6 +140,7 @@ struct TcpEvent {
     Failed,       ///< the connection ended with `error`
     Closed,       ///< everything sent was acknowledged and both directions are closed
     Reported,     ///< take_error_report() has something new
+    Urgent,       ///< urgent octets are announced, or more of them (MUST-32); status().urgent_ahead tells how far
   };
   Kind kind = Kind::Readable;
   ConnectionHandle connection;  ///< invalid for AcceptReady
@@ -142,6 +155,12 @@ struct ListenerStatus {
   std::size_t backlog = 1;
 };
 
+/// Whether something lost is being repaired, and how it was found.
+enum class LossRecovery : std::uint8_t { Open, Fast, Loss };
+[[nodiscard]] constexpr std::string_view to_string(LossRecovery r) {
+  return r == LossRecovery::Open ? "open" : r == LossRecovery::Fast ? "fast" : "loss";
+}
+
 /// RFC names; a snapshot for status calls (TCP_INFO).
 struct ConnectionStatus {
   std::uint32_t id = 0;
@@ -153,8 +172,26 @@ struct ConnectionStatus {
   std::uint32_t mss = 0;  ///< effective send MSS, options deducted
   bool timestamps = false, sack = false;
   std::uint32_t cwnd = 0, ssthresh = 0;
-  std::uint32_t flight = 0;  ///< octets from snd_una to snd_nxt
-  std::uint32_t pipe = 0;    ///< those of them the network holds: neither reported nor lost
+  std::uint32_t flight = 0;            ///< octets from snd_una to snd_nxt
+  std::uint32_t pipe = 0;              ///< those of them the network holds: neither reported nor lost
+  std::uint32_t sacked = 0, lost = 0;  ///< octets in flight reported by SACK, and marked lost
+  LossRecovery recovery = LossRecovery::Open;
+  bool reordering_seen = false;
+  std::uint64_t duplicates_reported = 0;  ///< DSACKs received (RFC 2883)
+  std::uint64_t delivery_rate = 0;        ///< octets per second, newest sample that counts; 0 = none yet
+  std::uint64_t delivered = 0;            ///< octets
+  Duration min_rtt{};                     ///< of the last minutes; 0 = none yet
+  Duration rcv_rtt{};                     ///< as the receiver sees it; 0 = none yet
+  std::uint32_t advertised_mss = 0, rcv_mss = 0, path_mtu = 0;
+  std::uint64_t segments_sent = 0, segments_received = 0;            ///< with and without data
+  std::uint64_t data_segments_sent = 0, data_segments_received = 0;  ///< super-segments count as what they hold
+  std::uint64_t octets_retransmitted = 0;
+  std::size_t unsent = 0;                                   ///< octets accepted and never sent
+  std::size_t send_buffer = 0;                              ///< current bound
+  Instant data_sent_at, data_received_at, ack_received_at;  ///< the latest; Instant{}: never
+  Duration user_timeout{};                                  ///< in force (RFC 5482)
+  std::uint32_t urgent_ahead = 0;  ///< octets up to the end of urgent data, from the next one to be read (MUST-33)
+  std::uint8_t received_tos = 0;   ///< Diffserv field of the latest segment (MAY-9)
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
   Duration srtt{}, rttvar{}, rto{};
   unsigned retransmissions = 0;           ///< in a row, of the oldest segment

@@ -57,12 +57,6 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
   if (Connection* c = connections.find(handle); c != nullptr) rearm(*c);
 }
 
-/// R2 in time (MUST-20, MUST-21): how long unacknowledged data, or a SYN (MUST-22, MUST-23), is retried.
-Duration LayerState::give_up_after(const Connection& c) const {
-  if (c.options.user_timeout > Duration{0}) return c.options.user_timeout;
-  return is_synchronized(c.state()) ? config.r2_timeout : config.syn_timeout;
-}
-
 void LayerState::retransmission_timeout(Instant now, Connection& c) {
   Sender& snd = c.snd;
   const bool opening = !is_synchronized(c.state());

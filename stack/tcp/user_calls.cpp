@@ -115,6 +115,15 @@ Result<std::size_t> LayerState::send(Instant, ConnectionHandle h, ByteView data)
   return n;
 }
 
+/// The octets taken are urgent, and so is everything before them (section 3.8.5); any length will do (MUST-31).
+Result<std::size_t> LayerState::send_urgent(Instant now, ConnectionHandle h, ByteView data) {
+  const auto sent = send(now, h, data);
+  if (!sent || *sent == 0) return sent;
+  Connection& c = *connections.find(h);
+  c.snd.snd_up = c.data_end();
+  return sent;
+}
+
 Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
   const auto found = sendable(h);
   if (!found) return fail(found.error());
@@ -178,23 +187,6 @@ void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
   // The SYN offered no more than 64 KB. A peer that has used little of that is not stuck: the next ACK opens the rest.
   if (c.rcv.octets_received < max_unscaled_window / 2 && advertised >= max_unscaled_window / 2) return;
   ack_now(c, TxReason::WindowUpdate);
-}
-
-/// Grows the buffer to twice what the application takes per round trip, so that the window never limits a fast reader.
-void LayerState::tune_receive_buffer(Instant now, Connection& c, std::size_t taken) {
-  if (c.options.receive_buffer != 0) return;
-  Receiver& r = c.rcv;
-  r.tune_taken += taken;
-  const Duration measured = r.rtt > Duration{0} ? r.rtt : c.snd.rtt.srtt();
-  const Duration rtt = std::max<Duration>(measured, std::chrono::milliseconds{1});
-  if (now - r.tune_started < rtt) return;
-  const std::size_t most = c.negotiated.window_scaling ? std::min(config.receive_buffer_max,
-                                                                  std::size_t{65535} << c.negotiated.rcv_wscale.shift())
-                                                       : std::size_t{65535};
-  const std::size_t wanted = std::min(most, 2 * r.tune_taken + 16 * std::size_t{r.rcv_mss});
-  if (now - r.tune_started < 2 * rtt) r.limit = std::max(r.limit, wanted);
-  r.tune_taken = 0;
-  r.tune_started = now;
 }
 
 // --- 3.10.4 CLOSE ---
@@ -302,11 +294,15 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   const bool keep_alive_changed = c->options.keep_alive != options.keep_alive ||
                                   c->options.keep_alive_idle != options.keep_alive_idle ||
                                   c->options.keep_alive_interval != options.keep_alive_interval;
+  const bool uncorked = c->options.cork && !options.cork;
+  const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
   c->options = options;
   c->snd.congestion.select(options.congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);
+    if (uncorked) c->work.sws_override = true;
+    if (user_timeout_told) tell_user_timeout(*c);
     wants_output(*c);  // no_delay may release what Nagle held
   }
   return {};

@@ -13,7 +13,8 @@ enum OptionKind : std::uint8_t {
   window_scale = 3,
   sack_permitted = 4,
   sack = 5,
-  timestamps = 8
+  timestamps = 8,
+  user_timeout = 28
 };
 
 constexpr std::size_t option_space = tcp_max_header - tcp_min_header;
@@ -45,6 +46,21 @@ void read_sack(ByteView data, TcpOptions& options) {
   }
 }
 
+// RFC 5482 section 3.1: the first bit says that the rest counts minutes.
+constexpr std::uint16_t in_minutes = 0x8000;
+
+std::chrono::seconds unpack_user_timeout(std::uint16_t field) {
+  const unsigned value = field & 0x7fffU;
+  return std::chrono::seconds{(field & in_minutes) != 0 ? value * 60 : value};
+}
+
+std::uint16_t pack_user_timeout(std::chrono::seconds timeout) {
+  constexpr std::int64_t most = 0x7fff;
+  const std::int64_t seconds = std::max<std::int64_t>(timeout.count(), 0);
+  if (seconds <= most) return static_cast<std::uint16_t>(seconds);
+  return static_cast<std::uint16_t>(in_minutes | std::min((seconds + 59) / 60, most));
+}
+
 /// `data` is what follows the length octet. A known kind with a length that is not its own says nothing usable and is
 /// skipped like an unknown one; the list as a whole can still be followed.
 void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
@@ -63,6 +79,9 @@ void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
       break;
     case timestamps:
       if (data.size() == 8) options.timestamps = {load_be32(data.data()), load_be32(data.data() + 4)};
+      break;
+    case user_timeout:
+      if (data.size() == 2) options.user_timeout = unpack_user_timeout(load_be16(data.data()));
       break;
     default:
       break;
@@ -91,6 +110,7 @@ std::size_t octets_before_sack(const TcpOptions& o) {
   if (o.timestamps) n += 12;                      // sackOK,TS or nop,nop,TS
   if (o.sack_permitted && !o.timestamps) n += 4;  // nop,nop,sackOK
   if (o.window_scale) n += 4;
+  if (o.user_timeout) n += 4;
   return n;
 }
 
@@ -133,6 +153,11 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
   if (o.window_scale) {
     p = put_head(put_nops(p, 1), window_scale, 3);
     *p++ = *o.window_scale;
+  }
+  if (o.user_timeout) {
+    p = put_head(p, user_timeout, 4);
+    store_be16(p, pack_user_timeout(*o.user_timeout));
+    p += 2;
   }
   if (const std::size_t blocks = sack_blocks_that_fit(o); blocks > 0) {
     p = put_head(put_nops(p, 2), sack, 2 + 8 * blocks);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ struct TcpOptions {
   std::optional<TcpTimestamps> timestamps;
   std::array<SackBlock, 4> sack{};
   std::uint8_t sack_count = 0;
+  /// RFC 5482; on the wire in seconds up to 32,767, else in minutes.
+  std::optional<std::chrono::seconds> user_timeout;
   friend constexpr bool operator==(const TcpOptions&, const TcpOptions&) = default;
 };
 

@@ -61,6 +61,10 @@ void append_option(std::string& out, std::uint8_t kind, ByteView data, SeqNum ac
       if (n != 8) return append_odd_length(out, "TS", data);
       append_field(out, "TS val ", load_be32(data.data()));
       return append_field(out, " ecr ", load_be32(data.data() + 4));
+    case 28:
+      if (n != 2) return append_odd_length(out, "uto", data);
+      append_field(out, "uto ", load_be16(data.data()) & 0x7fffU);
+      return void(out += (data[0] & 0x80) != 0 ? " min" : " s");
     case 34:
       out += n == 0 ? "tfo  cookiereq" : "tfo  cookie ";
       return append_octets(out, data);

@@ -93,6 +93,8 @@ void parse_option(std::string_view text, std::string_view option, OptionsSpec& o
     const auto value = to_open_number(text, next_word(rest));
     if (next_word(rest) != "ecr") bad(text, option);
     out.timestamps = std::pair{value, to_open_number(text, next_word(rest))};
+  } else if (name == "uto") {
+    out.user_timeout = to_number<std::int64_t>(text, next_word(rest));
   } else if (name == "sack") {
     for (auto block = next_word(rest); !block.empty(); block = next_word(rest)) {
       const auto colon = block.find(':');
@@ -130,6 +132,7 @@ std::string format_options(const wire::TcpOptions& o, SeqNum ack_base) {
     add("TS val " + std::to_string(o.timestamps->ts_val) + " ecr " + std::to_string(o.timestamps->ts_ecr));
   }
   if (o.window_scale) add("wscale " + std::to_string(*o.window_scale));
+  if (o.user_timeout) add("uto " + std::to_string(o.user_timeout->count()));
   if (o.sack_count != 0) {
     std::string blocks = "sack";
     for (unsigned i = 0; i < o.sack_count; ++i) {
@@ -233,6 +236,7 @@ wire::TcpHeader build_header(const SegmentSpec& spec, SeqNum seq_base, SeqNum ac
     h.options.timestamps =
         wire::TcpTimestamps{ts->first.value, ts->second.kind == Number::Kind::Last ? last_timestamp : ts->second.value};
   }
+  if (spec.options.user_timeout) h.options.user_timeout = std::chrono::seconds{*spec.options.user_timeout};
   for (const auto& [left, right] : spec.options.sack) {
     if (h.options.sack_count == h.options.sack.size()) break;
     h.options.sack[h.options.sack_count++] = {at(ack_base, left), at(ack_base, right)};

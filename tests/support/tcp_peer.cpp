@@ -215,7 +215,8 @@ void TcpPeer::check_emitted(Flow& f, const tcp::OutgoingSegment& s) {
 
 void TcpPeer::drain_events() {
   while (auto event = layer_->poll_event()) {
-    static constexpr const char* names[] = {"connected", "accept-ready", "readable", "writable", "failed", "closed"};
+    static constexpr const char* names[] = {"connected", "accept-ready", "readable", "writable",
+                                            "failed",    "closed",       "reported", "urgent"};
     std::string line = std::string{"! event "} + names[static_cast<std::size_t>(event->kind)];
     if (event->kind == EventKind::Failed) line += " " + std::string{errno_name(event->error)};
     note(std::move(line));

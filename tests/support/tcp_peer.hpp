@@ -36,8 +36,15 @@ using EventKind = tcp::TcpEvent::Kind;
 /// What a modern peer offers in its SYN.
 inline constexpr std::string_view all_options = "<mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>";
 
-struct PeerSetup {
+/// Defaults, but the first segments are acknowledged like all later ones.
+[[nodiscard]] inline TcpConfig plain_config() {
   TcpConfig config;
+  config.quick_acks = 0;
+  return config;
+}
+
+struct PeerSetup {
+  TcpConfig config = plain_config();
   std::uint64_t seed = 1;
   tcp::CongestionAlgorithm congestion = tcp::CongestionAlgorithm::NewReno;  ///< of every connection
   std::uint32_t peer_isn = 1'000'000;

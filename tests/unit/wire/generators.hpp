@@ -51,6 +51,10 @@ inline TcpOptions tcp_options() {
   if (any<bool>()) o.window_scale = any<std::uint8_t>();
   o.sack_permitted = any<bool>();
   if (any<bool>()) o.timestamps = TcpTimestamps{any<std::uint32_t>(), any<std::uint32_t>()};
+  if (any<bool>()) {  // seconds, or whole minutes (RFC 5482 section 3.1)
+    const auto value = *rc::gen::inRange<std::int64_t>(0, 0x8000);
+    o.user_timeout = std::chrono::seconds{any<bool>() || value * 60 <= 0x7fff ? value : value * 60};
+  }
   o.sack_count = *rc::gen::inRange<std::uint8_t>(0, 5);
   for (std::size_t i = 0; i < o.sack_count; ++i) {
     o.sack[i] = {SeqNum{any<std::uint32_t>()}, SeqNum{any<std::uint32_t>()}};

@@ -222,6 +222,18 @@ TEST(TcpOptions, SackBlocksThatDoNotFitAreLeftOut) {
   EXPECT_EQ(parse_tcp(emitted(h))->header.options.sack_count, 4);
 }
 
+// RFC 5482 section 3.1
+TEST(TcpOptions, UserTimeoutInSecondsAndInMinutes) {
+  EXPECT_EQ(options_of(segment("1c 04 00 78")).user_timeout, std::chrono::seconds{120});
+  EXPECT_EQ(options_of(segment("1c 04 80 78")).user_timeout, std::chrono::minutes{120});
+  EXPECT_EQ(options_of(segment("1c 03 78 01")).user_timeout, std::nullopt);
+  TcpHeader h;
+  h.options.user_timeout = std::chrono::seconds{32768};  // told in whole minutes, rounded up
+  EXPECT_EQ(parse_tcp(emitted(h))->header.options.user_timeout, std::chrono::minutes{547});
+  h.options.user_timeout = std::chrono::hours{1'000'000};
+  EXPECT_EQ(parse_tcp(emitted(h))->header.options.user_timeout, std::chrono::minutes{32767});
+}
+
 // RFC 7323 section 2.3: the shift count is kept as received; WindowScale caps it.
 TEST(TcpOptions, WindowScaleAbove14IsReported) { EXPECT_EQ(options_of(segment("03 03 0f 00")).window_scale, 15); }
 

@@ -1,0 +1,26 @@
+// Urgent data (RFC 9293 section 3.8.5, RFC 6093): it stays in line, and both ends know where it ends.
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+/// Sixth step of section 3.10.7.4. The application is told when urgent data is first announced and whenever its end
+/// moves on (MUST-32).
+void LayerState::check_urgent(const IncomingSegment& s, Connection& c) {
+  if (!s.header.flags.urg || !can_receive(c.state())) return;
+  Receiver& r = c.rcv;
+  const SeqNum up = s.header.seq + std::uint32_t{s.header.urgent_pointer};
+  if (r.rcv_up && !up.after(*r.rcv_up)) return;
+  if (!up.after(r.read_at())) return;  // all of it was read already
+  r.rcv_up = up;
+  raise(c, TcpEvent::Kind::Urgent);
+}
+
+/// The pointer names the octet behind the urgent data (MUST-62); what lies farther ahead than it reaches is told later.
+void LayerState::point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out) {
+  const auto& up = c.snd.snd_up;
+  if (!up || !up->after(seq)) return;
+  out.header.flags.urg = true;
+  out.header.urgent_pointer = static_cast<std::uint16_t>(std::min<std::uint32_t>(span_octets(seq, *up), UINT16_MAX));
+}
+
+}  // namespace wireside::tcp
