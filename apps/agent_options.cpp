@@ -20,7 +20,7 @@ template <class T>
 struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
-               std::optional<Duration> T::*, PathMtuDiscovery T::*>
+               std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*>
       member;
 };
 
@@ -51,6 +51,7 @@ constexpr Named<DatagramOptions> datagram_names[] = {
     {"report_errors", &DatagramOptions::report_errors},
     {"receive_buffer", &DatagramOptions::receive_buffer},
     {"echo_sequence", &DatagramOptions::echo_sequence},
+    {"ip_options", &DatagramOptions::ip_options},
 };
 
 using Config = tcp::TcpConfig;
@@ -133,6 +134,19 @@ std::optional<std::string> assign(PathMtuDiscovery& field, const json::value& va
   return "must be \"dont\", \"want\", \"do\" or \"probe\"";
 }
 
+std::optional<std::string> assign(wire::Ipv4Options& field, const json::value& value) {
+  constexpr const char* rule = "must be at most 40 octets in hex";
+  if (!value.is_string()) return rule;
+  try {
+    const std::string octets = from_hex(value.get_string());
+    if (octets.size() > wire::Ipv4Options::max_octets) return rule;
+    field = wire::Ipv4Options::copy_of({reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()});
+  } catch (const Refusal&) {
+    return rule;
+  }
+  return std::nullopt;
+}
+
 template <class Integer>
 requires(std::is_unsigned_v<Integer> &&
          !std::is_same_v<Integer, bool>) std::optional<std::string> assign(Integer& field, const json::value& value) {
@@ -152,6 +166,7 @@ json::value as_json(bool field) { return field; }
 json::value as_json(PathMtuDiscovery field) {
   return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
 }
+json::value as_json(const wire::Ipv4Options& field) { return json::value(to_hex(field.view())); }
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
   return field ? milliseconds(*field) : json::value(nullptr);

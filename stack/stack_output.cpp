@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 
+#include "ip/own_hop.hpp"
 #include "stack_state.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/icmp.hpp"
@@ -157,17 +158,21 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
   }
   datagram_.payload = Slice{};
   if (!echo) ++sink.count.udp_out;
+  const Ipv4Address source = datagram_.tuple.local.address.v4();
   const Ipv4Address destination = datagram_.tuple.remote.address.v4();
-  const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) &&
-                             ip.path_mtus().may_set_dont_fragment(destination) &&
-                             (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want ||
-                              out.size() + wire::ipv4_min_header <= ip.path_mtu(destination));
+  wire::Ipv4Options& options = datagram_.ip_options;
+  // The sender is the first hop that these options record (RFC 1122 section 3.2.1.8 (e)).
+  if (options.length != 0) std::ignore = wire::record_hop(options.view(), ip::own_hop(now, source, ip.routes()));
+  const bool dont_fragment =
+      wants_dont_fragment(datagram_.mtu_discovery) && ip.path_mtus().may_set_dont_fragment(destination) &&
+      (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want || out.size() <= ip.mms_s(destination, options.length));
   const auto next_hop = ip.prepare(now,
-                                   {.source = datagram_.tuple.local.address.v4(),
-                                    .destination = datagram_.tuple.remote.address.v4(),
+                                   {.source = source,
+                                    .destination = destination,
                                     .protocol = echo ? wire::IpProtocol::Icmp : wire::IpProtocol::Udp,
                                     .ttl = datagram_.ttl,
                                     .tos = datagram_.tos,
+                                    .options = options,
                                     .dont_fragment = dont_fragment},
                                    out);
   if (next_hop) return dispatch(now, *next_hop, out);

@@ -202,7 +202,6 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   [[nodiscard]] std::size_t send_room() const {
     return snd.queue.octets() >= options.send_buffer ? 0 : options.send_buffer - snd.queue.octets();
   }
-  [[nodiscard]] bool at_eof() const { return rcv.fin_consumed && rcv.queue.octets() == 0; }
   [[nodiscard]] ConnectionStatus status() const;
 
  private:
