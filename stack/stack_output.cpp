@@ -6,6 +6,7 @@
 #include "ip/own_hop.hpp"
 #include "stack_state.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/header_edit.hpp"
 #include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
 #include "wire/udp.hpp"
@@ -134,8 +135,8 @@ void StackState::begin_cutting(FrameOut& out) {
 }
 
 StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
-  if (link.poll(now, out)) return Pulled::Frame;
   handle_unresolved(now);
+  if (link.poll(now, out)) return Pulled::Frame;
   out.clear();
   if (!from_router_.empty()) return send_transit(now, out);
   ip::NextHop next_hop;
@@ -228,9 +229,27 @@ StackState::Pulled StackState::dispatch(Instant now, const ip::NextHop& next_hop
   return Pulled::Again;
 }
 
+/// RFC 1122 section 3.3.1.5: what waited for a gateway that does not answer, and is given up by now, goes by the next
+/// one. False when there is none: then the destination is unreachable.
+bool StackState::sent_by_another_gateway(Instant now) {
+  if (config.ip.forwarding) return false;
+  const Ipv4Address destination = wire::ipv4_destination(unresolved_.header.view());
+  const auto hop = ip.redirects().next_hop(destination);
+  if (!hop || *hop == destination || !ip.routes().is_usable(*hop)) return false;
+  // One that cannot be asked, or has just not answered, would hand the packet straight back.
+  const auto known = link.neighbours().find(*hop);
+  const bool answers_or_may = known ? known->state != observe::NeighbourState::Failed
+                                    : link.neighbours().size() < config.link.neighbours.max_entries;
+  if (!answers_or_may) return false;
+  link.send_later(now, *hop, std::move(unresolved_));
+  unresolved_.clear();
+  return true;
+}
+
 void StackState::handle_unresolved(Instant now) {
   take_advice(now);
   while (link.poll_failed(unresolved_)) {
+    if (sent_by_another_gateway(now)) continue;
     // One contiguous copy, so that the headers can be read as any other packet's.
     const Packet packet = ip::loop_back(unresolved_, pool);
     unresolved_.clear();

@@ -174,6 +174,7 @@ class StackState {
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
   void handle_unresolved(Instant now);
+  [[nodiscard]] bool sent_by_another_gateway(Instant now);
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 

@@ -48,6 +48,10 @@ std::optional<MacAddress> NeighbourCache::use(Instant now, Ipv4Address neighbour
   return entry->mac;
 }
 
+void NeighbourCache::use_later(Instant now, Ipv4Address neighbour, FrameOut&& frame) {
+  if (const auto mac = use(now, neighbour, frame)) resolved_.push_back({*mac, std::move(frame)});
+}
+
 bool NeighbourCache::learn(Instant now, const ArpFacts& facts) {
   Entry* entry = lookup(facts.address);
   const bool existed = entry != nullptr;

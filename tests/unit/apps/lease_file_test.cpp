@@ -124,7 +124,8 @@ TEST(LeaseFile, WhatCannotBeBelievedIsRefused) {
     EXPECT_NE(refused.error().find(field), std::string::npos) << refused.error();
   }
   for (const char* text : {R"({"t1_ms":3600000})", R"({"lease_s":99999999999})", R"({"mac":"ff:ff:ff:ff:ff:ff"})",
-                           R"({"routes":[{"to":"x","via":"10.0.0.1"}]})", R"({"dns":["10.0.0"]})", R"({"broadcast":"x"})", R"({"host_name":7})"}) {
+                           R"({"routes":[{"to":"x","via":"10.0.0.1"}]})", R"({"dns":["10.0.0"]})",
+                           R"({"broadcast":"x"})", R"({"host_name":7})"}) {
     auto o = good;
     const auto change = boost::json::parse(text);
     for (const auto& [key, value] : change.get_object()) o[key] = value;

@@ -327,7 +327,7 @@ TEST_F(DhcpClientTest, StopDuringTheCheckReleases) {  // DHCP-20
   told();
   ASSERT_EQ(client->state(), DhcpState::Checking);
   client->stop(now, true);
-  EXPECT_EQ(sent(), Strings{"RELEASE 0.0.0.0 > 255.255.255.255"});
+  EXPECT_EQ(sent(), Strings{"RELEASE 0.0.0.0 > 255.255.255.255 ciaddr 10.0.0.57 server 10.0.0.1"});
   EXPECT_EQ(last.ciaddr, given);
   EXPECT_EQ(last.server_id, server);
   EXPECT_TRUE(told().empty()) << "no address was held that could be lost";

@@ -166,8 +166,8 @@ TEST(Discards, EachIsCountedOnceUnderItsReason) {
                              "IcmpInErrors", "UdpInErrors", "UdpNoPorts", "TcpInErrs"}) {
       EXPECT_EQ(c[name], discard.counter == std::string{name} ? 1U : 0U) << name;
     }
-    EXPECT_EQ(c["IpInReceives"], c["IpInHdrErrors"] + c["IpInAddrErrors"] + c["IpInUnknownProtos"] +
-                                     c["IpReasmReqds"] + c["IpInDelivers"])
+    EXPECT_EQ(c["IpInReceives"],
+              c["IpInHdrErrors"] + c["IpInAddrErrors"] + c["IpInUnknownProtos"] + c["IpReasmReqds"] + c["IpInDelivers"])
         << "nothing vanishes uncounted";
   }
 }

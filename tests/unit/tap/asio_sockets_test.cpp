@@ -237,8 +237,7 @@ TAP_TEST(AsioSockets, ASocketMayGetAnotherExecutorType) {
   EXPECT_EQ(near.native_handle(), handle);
   std::size_t got = 0;
   asio::co_spawn(
-      c.context,
-      [&]() -> asio::awaitable<void> { got = co_await near.async_read_some(asio::buffer(c.octets)); },
+      c.context, [&]() -> asio::awaitable<void> { got = co_await near.async_read_some(asio::buffer(c.octets)); },
       asio::detached);
   c.say(*c.far);
   EXPECT_EQ(got, 1U);
