@@ -12,8 +12,8 @@ def is_echo_reply(frame):
 
 
 def asks_for_a_stranger(frame):
-    """An ARP request for anybody but the peer (whom the device may check on at any time)."""
-    return ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst != PEER_IP
+    """An ARP request for anybody but the peer (whom the device may check on at any time); no announcement."""
+    return ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst not in (PEER_IP, frame[ARP].psrc)
 
 
 def answers(wire, packet):

@@ -89,7 +89,7 @@ class Dnsmasq(DhcpServer):
                    f"--dhcp-leasefile={self.folder}/dnsmasq.leases",
                    f"--dhcp-range={self.address(self.first)},{self.address(self.last)},255.255.255.0,{self.lease}s",
                    f"--dhcp-option=option:router,{HOST}", "--dhcp-option=option:domain-name,lab.example",
-                   "--dhcp-option=26,1400", "--dhcp-option-force=option:hostname,labhost",
+                   "--dhcp-option=26,1400", "--dhcp-option-force=12,labhost",
                    f"--dhcp-option=option:ntp-server,{HOST}",
                    "--dhcp-option=option:classless-static-route,0.0.0.0/0," + HOST + ",172.20.0.0/16," + HOST]
         if self.t1:

@@ -98,7 +98,7 @@ def forwarding_host():
     path.write_text(before)
 
 
-@pytest.mark.requirement("ICMP-09", "SHLD-25", "SHLD-26")
+@pytest.mark.requirement("SHLD-25")
 @pytest.mark.parametrize("address, why", [("192.0.2.9", "host unreachable (from 10.9.0.1)"),
                                           ("192.0.2.10", "packet filtered (from 10.9.0.1)")])
 def test_get_says_what_icmp_said(wireside, tap, forwarding_host, address, why):

@@ -156,7 +156,6 @@ def test_a_server_ends_by_releasing(make_server, client):
     assert last_octet(re.search(r"(10\.9\.0\.\d+)/24", err)[1]) in range(50, 61)
 
 
-@pytest.mark.requirement("DHCP-20")
 def test_a_stop_while_the_address_is_checked_gives_it_back(make_server, tap, client):
     make_server(first=70, last=70)
     process = Wireside(tap, "dhcp", address=("--dhcp", "--mac", MAC), acd=True)

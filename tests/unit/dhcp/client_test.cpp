@@ -321,7 +321,7 @@ TEST_F(DhcpClientTest, ReleaseTellsTheServerOnce) {
 
 // RFC 2131 section 4.4.6: the server has given the address, though it is not in use yet. Nothing may come from it
 // before the check has ended (RFC 5227 section 2.1.1).
-TEST_F(DhcpClientTest, StopDuringTheCheckReleases) {  // DHCP-20
+TEST_F(DhcpClientTest, StopDuringTheCheckReleases) {
   to_requesting();
   ack();
   told();
