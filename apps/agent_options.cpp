@@ -20,7 +20,8 @@ template <class T>
 struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
-               std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*>
+               std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*,
+               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*>
       member;
 };
 
@@ -39,6 +40,7 @@ constexpr Named<Connection> connection_names[] = {
     {"linger_ms", &Connection::linger},
     {"max_segment", &Connection::max_segment},
     {"quick_ack", &Connection::quick_ack},
+    {"congestion", &Connection::congestion},
     {"report_errors", &Connection::report_errors},
 };
 
@@ -59,6 +61,9 @@ constexpr Named<Config> config_names[] = {
     {"window_scaling", &Config::window_scaling},
     {"timestamps", &Config::timestamps},
     {"sack", &Config::sack},
+    {"dsack", &Config::dsack},
+    {"loss_detection", &Config::loss_detection},
+    {"tail_loss_probe", &Config::tail_loss_probe},
     {"mtu_probing", &Config::mtu_probing},
     {"receive_buffer_initial", &Config::receive_buffer_initial},
     {"receive_buffer_max", &Config::receive_buffer_max},
@@ -122,16 +127,36 @@ std::optional<std::string> assign(std::optional<Duration>& field, const json::va
   return std::nullopt;
 }
 
-constexpr std::string_view discovery_names[] = {"dont", "want", "do", "probe"};
+/// Names of an enumeration's values, in their order.
+template <class E>
+constexpr std::span<const std::string_view> value_names() {
+  if constexpr (std::is_same_v<E, PathMtuDiscovery>) {
+    static constexpr std::string_view names[] = {"dont", "want", "do", "probe"};
+    return names;
+  } else if constexpr (std::is_same_v<E, tcp::CongestionAlgorithm>) {
+    static constexpr std::string_view names[] = {"newreno", "cubic"};
+    return names;
+  } else {
+    static_assert(std::is_same_v<E, tcp::LossDetection>);
+    static constexpr std::string_view names[] = {"rack", "rfc6675"};
+    return names;
+  }
+}
 
-std::optional<std::string> assign(PathMtuDiscovery& field, const json::value& value) {
+template <class E>
+requires std::is_enum_v<E> std::optional<std::string> assign(E& field, const json::value& value) {
+  const auto names = value_names<E>();
   const auto* text = value.if_string();
-  for (std::size_t i = 0; text != nullptr && i < std::size(discovery_names); ++i) {
-    if (*text != discovery_names[i]) continue;
-    field = static_cast<PathMtuDiscovery>(i);
+  for (std::size_t i = 0; text != nullptr && i < names.size(); ++i) {
+    if (*text != names[i]) continue;
+    field = static_cast<E>(i);
     return std::nullopt;
   }
-  return "must be \"dont\", \"want\", \"do\" or \"probe\"";
+  std::string problem = "must be";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    problem += std::string{i == 0 ? " \"" : i + 1 == names.size() ? " or \"" : ", \""} + std::string{names[i]} + "\"";
+  }
+  return problem;
 }
 
 std::optional<std::string> assign(wire::Ipv4Options& field, const json::value& value) {
@@ -163,8 +188,9 @@ requires(std::is_unsigned_v<Integer> &&
 }
 
 json::value as_json(bool field) { return field; }
-json::value as_json(PathMtuDiscovery field) {
-  return json::string_view(discovery_names[static_cast<std::size_t>(field)]);
+template <class E>
+requires std::is_enum_v<E> json::value as_json(E field) {
+  return json::string_view(value_names<E>()[static_cast<std::size_t>(field)]);
 }
 json::value as_json(const wire::Ipv4Options& field) { return json::value(to_hex(field.view())); }
 json::value as_json(Duration field) { return milliseconds(field); }
@@ -230,8 +256,8 @@ std::optional<std::string> apply_tcp_option(Config& config, std::string_view ass
   const auto name = assignment.substr(0, equals);
   const auto text = assignment.substr(equals + 1);
   boost::system::error_code bad;
-  const json::value value = json::parse(json::string_view{text.data(), text.size()}, bad);
-  if (bad) return std::string{name} + " needs a number, true, false or null, not \"" + std::string{text} + "\"";
+  json::value value = json::parse(json::string_view{text.data(), text.size()}, bad);
+  if (bad) value = json::string_view{text.data(), text.size()};  // a word, such as cubic, needs no quotes here
   for (const auto& n : connection_names) {
     if (n.name == name) return set_named(config.defaults, name, value);
   }

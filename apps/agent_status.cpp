@@ -145,6 +145,8 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   o["cwnd"] = s.cwnd;
   o["ssthresh"] = s.ssthresh;
   o["flight"] = s.flight;
+  o["pipe"] = s.pipe;
+  o["congestion"] = json::string_view(to_string(s.congestion));
   o["srtt_ms"] = milliseconds(s.srtt);
   o["rttvar_ms"] = milliseconds(s.rttvar);
   o["rto_ms"] = milliseconds(s.rto);

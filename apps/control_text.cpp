@@ -79,7 +79,7 @@ std::string timer_of(const json::object& line) {
 std::string info_of(const json::object& line) {
   const auto* i = inner(line, "info");
   if (i == nullptr) return {};
-  std::string out;
+  std::string out = " " + text(*i, "congestion");
   if (flag(*i, "timestamps")) out += " ts";
   if (flag(*i, "sack")) out += " sack";
   // As ss has them, windows of congestion control are counted in segments.

@@ -240,10 +240,10 @@ constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::UserTimeout, "user timeout"},
     {TimerKind::FinWait2, "FIN-WAIT-2"},
     {TimerKind::SenderSws, "silly-window override"},
-    {TimerKind::Reserved1, "reserved 1"},
-    {TimerKind::Reserved2, "reserved 2"},
+    {TimerKind::Reordering, "reordering"},
+    {TimerKind::TailLossProbe, "tail loss probe"},
 });
-static_assert(covers(timer_kinds, TimerKind::Reserved2));
+static_assert(covers(timer_kinds, TimerKind::TailLossProbe));
 
 constexpr auto window_causes = std::to_array<Named<WindowCause>>({
     {WindowCause::SlowStart, "slow start"},
@@ -254,6 +254,9 @@ constexpr auto window_causes = std::to_array<Named<WindowCause>>({
     {WindowCause::RecoveryExit, "recovery exit"},
     {WindowCause::Timeout, "timeout"},
     {WindowCause::IdleRestart, "restart after idle"},
+    {WindowCause::ProportionalReduction, "proportional rate reduction"},
+    {WindowCause::TailLossRepaired, "the tail loss probe repaired a loss"},
+    {WindowCause::Undo, "reduction taken back: it was spurious"},
     {WindowCause::Initial, "initial"},
 });
 static_assert(covers(window_causes, WindowCause::Initial));

@@ -1,6 +1,7 @@
 // The closed vocabulary of causes: why a frame was sent, why one was dropped, why a state changed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -185,9 +186,10 @@ enum class TimerKind : std::uint8_t {
   UserTimeout,
   FinWait2,
   SenderSws,
-  Reserved1,
-  Reserved2,
+  Reordering,
+  TailLossProbe,
 };
+inline constexpr std::size_t timer_kind_count = 10;
 
 enum class WindowCause : std::uint8_t {
   SlowStart,
@@ -198,6 +200,9 @@ enum class WindowCause : std::uint8_t {
   RecoveryExit,
   Timeout,
   IdleRestart,
+  ProportionalReduction,
+  TailLossRepaired,
+  Undo,
   Initial,
 };
 

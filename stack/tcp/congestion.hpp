@@ -1,86 +1,50 @@
-// What a congestion control must offer, and NewReno (RFC 5681, RFC 6582, RFC 6928). Windows are in octets.
+// The congestion control of a connection: one of the algorithms, chosen per socket, and the window they share.
 #pragma once
 
-#include <algorithm>
-#include <concepts>
-#include <cstdint>
+#include <variant>
+
+#include "tcp/cubic.hpp"
+#include "tcp/new_reno.hpp"
+#include "tcp/tcp_types.hpp"
 
 namespace wireside::tcp {
 
-template <class C>
-concept CongestionControl = requires(C c, const C k, std::uint32_t n) {
-  { k.cwnd() } -> std::same_as<std::uint32_t>;
-  { k.ssthresh() } -> std::same_as<std::uint32_t>;
-  c.start(n, n);  // smss, whether the SYN was lost (0/1)
-  c.set_smss(n);
-  c.on_ack(n);              // octets newly acknowledged, outside recovery
-  c.on_fast_retransmit(n);  // FlightSize
-  c.on_duplicate_ack();     // further duplicate in recovery
-  c.on_partial_ack(n);      // octets newly acknowledged
-  c.on_recovery_exit(n);    // FlightSize
-  c.on_timeout(n, n);       // FlightSize, whether it is the segment's first timeout (0/1)
-  c.on_idle_restart();
-};
-
-/// RFC 6928 equation (1): min(10*MSS, max(2*MSS, 14600)).
-[[nodiscard]] constexpr std::uint32_t initial_window(std::uint32_t smss) {
-  return std::min(10 * smss, std::max(2 * smss, 14600U));
-}
-
-class NewReno {
+class Congestion {
  public:
-  [[nodiscard]] std::uint32_t cwnd() const { return cwnd_; }
-  [[nodiscard]] std::uint32_t ssthresh() const { return ssthresh_; }
-  [[nodiscard]] bool in_slow_start() const { return cwnd_ < ssthresh_; }
+  /// Takes effect at once; the window stays.
+  void select(CongestionAlgorithm algorithm);
+  [[nodiscard]] CongestionAlgorithm algorithm() const { return static_cast<CongestionAlgorithm>(state_.index()); }
+  [[nodiscard]] std::string_view name() const;
 
-  void set_smss(std::uint32_t smss) { smss_ = smss; }
+  [[nodiscard]] std::uint32_t cwnd() const { return window_.cwnd; }
+  [[nodiscard]] std::uint32_t ssthresh() const { return window_.ssthresh; }
+  [[nodiscard]] bool in_slow_start() const { return window_.in_slow_start(); }
+  void set_smss(std::uint32_t smss) { window_.smss = smss; }
   /// After a lost SYN the window starts at one segment (RFC 5681 section 3.1).
-  void start(std::uint32_t smss, std::uint32_t syn_lost) {
-    smss_ = smss;
-    initial_ = syn_lost != 0 ? smss : initial_window(smss);
-    cwnd_ = initial_;
-    ssthresh_ = UINT32_MAX;
-    acked_ = 0;
-  }
-  void on_ack(std::uint32_t acked) {
-    if (in_slow_start()) {
-      grow(std::min(acked, smss_));  // RFC 5681 equation (2)
-      return;
-    }
-    acked_ += std::min(acked, cwnd_);
-    if (acked_ >= cwnd_) {  // a window's worth acknowledged: one more segment per round trip
-      acked_ -= cwnd_;
-      grow(smss_);
-    }
-  }
-  void on_fast_retransmit(std::uint32_t flight) {
-    ssthresh_ = std::max(flight / 2, 2 * smss_);
-    cwnd_ = ssthresh_ + 3 * smss_;
-    acked_ = 0;
-  }
-  void on_duplicate_ack() { grow(smss_); }
-  void on_partial_ack(std::uint32_t acked) {
-    cwnd_ -= std::min(acked, cwnd_ - smss_);
-    if (acked >= smss_) grow(smss_);
-  }
+  void start(std::uint32_t smss, bool syn_lost);
+
+  void on_ack(const GrowthSample& sample);
+  /// Sets ssthresh for a congestion event; the window is led down by what follows.
+  void reduce(std::uint32_t flight, CongestionSignal signal, Instant now);
+  void set_cwnd(std::uint32_t cwnd) { window_.cwnd = std::clamp(cwnd, window_.smss, CongestionWindow::max_window); }
+  /// RFC 5681 section 4.1: after more than one RTO without anything in flight.
+  void on_idle_restart(Duration idle);
+  /// The last reduce() answered to nothing real: the window it was taken from returns (RFC 4015).
+  void undo(std::uint32_t cwnd, std::uint32_t ssthresh);
+
+  // --- fast recovery without SACK (RFC 5681 section 3.2, RFC 6582) ---
+  void inflate() { window_.grow(window_.smss); }
+  void begin_fast_recovery() { set_cwnd(window_.ssthresh + 3 * window_.smss); }
+  void deflate(std::uint32_t acked);
   /// RFC 6582 section 3.2 step 3 option (1), which avoids a burst.
-  void on_recovery_exit(std::uint32_t flight) { cwnd_ = std::min(ssthresh_, std::max(flight, smss_) + smss_); }
-  void on_timeout(std::uint32_t flight, std::uint32_t first) {
-    if (first != 0) ssthresh_ = std::max(flight / 2, 2 * smss_);
-    cwnd_ = smss_;
-    acked_ = 0;
+  void end_fast_recovery(std::uint32_t flight) {
+    window_.cwnd = std::min(window_.ssthresh, std::max(flight, window_.smss) + window_.smss);
   }
-  void on_idle_restart() { cwnd_ = std::min(cwnd_, initial_); }
 
  private:
-  static constexpr std::uint32_t max_window = 1U << 30;
-  void grow(std::uint32_t n) { cwnd_ = std::min(cwnd_ + n, max_window); }
-  std::uint32_t smss_ = 536;
+  CongestionWindow window_;
   std::uint32_t initial_ = 0;
-  std::uint32_t cwnd_ = 0;
-  std::uint32_t ssthresh_ = UINT32_MAX;
-  std::uint32_t acked_ = 0;
+  std::variant<NewReno, Cubic> state_;  // in the order of CongestionAlgorithm
 };
-static_assert(CongestionControl<NewReno>);
 
 }  // namespace wireside::tcp

@@ -43,6 +43,8 @@ ConnectionStatus Connection::status() const {
   s.cwnd = snd.congestion.cwnd();
   s.ssthresh = snd.congestion.ssthresh();
   s.flight = snd.flight();
+  s.pipe = snd.board.in_flight();
+  s.congestion = snd.congestion.algorithm();
   s.srtt = snd.rtt.srtt();
   s.rttvar = snd.rtt.rttvar();
   s.rto = snd.rtt.rto();

@@ -10,9 +10,12 @@
 #include "base/intrusive_list.hpp"
 #include "observe/event.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/rack.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/receive_queue.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/rtt_estimator.hpp"
+#include "tcp/scoreboard.hpp"
 #include "tcp/send_queue.hpp"
 #include "tcp/state_table.hpp"
 #include "tcp/tcp_types.hpp"
@@ -57,7 +60,7 @@ class TimerTable {
   [[nodiscard]] Instant earliest() const { return *std::min_element(due_.begin(), due_.end()); }
 
  private:
-  std::array<Instant, 8> due_{};
+  std::array<Instant, observe::timer_kind_count> due_{};
 };
 
 /// What is known and being tried about the largest segment of the path (path_mtu.cpp). Octets of payload.
@@ -80,25 +83,22 @@ struct Sender {
   SeqNum iss, snd_una, snd_nxt, snd_wl1, snd_wl2;
   std::uint32_t snd_wnd = 0;
   std::uint32_t max_snd_wnd = 0;  ///< largest window the peer ever offered (SWS avoidance)
-  /// Next octet to send again after a timeout; equals snd_nxt when nothing is to be repeated.
-  SeqNum rexmit_nxt;
-  SeqNum small_end;  ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
+  SeqNum small_end;               ///< end of the last segment below one MSS (Nagle's test, Minshall's form)
   SendQueue queue;
   std::uint32_t mss = 536;  ///< payload octets per segment, options deducted; what the path is known to carry
   PathSearch path;
 
-  NewReno congestion;
+  Scoreboard board;
+  Rack rack;
+  DeliveryRate rate;
+  Recovery recovery;
+  Congestion congestion;
   RttEstimator rtt;
-  SeqNum recover;  ///< RFC 6582
-  bool in_recovery = false;
-  bool partial_ack_seen = false;
-  bool cwnd_limited = false;  ///< the last send stopped at cwnd
-  unsigned dup_acks = 0;
-  std::uint32_t flight_at_first_dup_ack = 0;  ///< FlightSize without what limited transmit adds (RFC 5681 3.2 step 2)
-  unsigned probes = 0;                        ///< zero-window probes since the window closed
-  bool blocked_writer = false;                ///< the application was told that the buffer is full
-  unsigned retransmissions = 0;               ///< timeouts in a row without progress
-  Instant progress_at;                        ///< when R2 started to count
+  bool cwnd_limited = false;     ///< the last send stopped at cwnd
+  unsigned probes = 0;           ///< zero-window probes since the window closed
+  bool blocked_writer = false;   ///< the application was told that the buffer is full
+  unsigned retransmissions = 0;  ///< timeouts in a row without progress
+  Instant progress_at;           ///< when R2 started to count
   Instant last_sent_at;
   bool timing = false;  ///< one segment is being timed (Karn)
   SeqNum timed_end;
@@ -108,7 +108,6 @@ struct Sender {
 
   explicit Sender(const RttEstimator::Bounds& b) : rtt{b} {}
   [[nodiscard]] std::uint32_t flight() const { return span_octets(snd_una, snd_nxt); }
-  [[nodiscard]] bool rewinding() const { return rexmit_nxt != snd_nxt; }
 };
 
 /// Receiver half.
@@ -116,7 +115,8 @@ struct Receiver {
   SeqNum irs, rcv_nxt;
   SeqNum rcv_adv;  ///< right edge as last advertised: never moves left (SHLD-14)
   SeqNum last_ack_sent;
-  std::size_t limit = 0;  ///< octets we are willing to hold in order
+  std::optional<wire::SackBlock> duplicate;  ///< octets that came again, for the next ACK to report (RFC 2883)
+  std::size_t limit = 0;                     ///< octets we are willing to hold in order
   ReceiveQueue queue;
   Reassembly reassembly;
   std::optional<SeqNum> fin_at;  ///< sequence number of the peer's FIN once it is known
@@ -145,6 +145,7 @@ struct OutputWork {
   bool retransmit = false;  ///< the segment at snd_una
   TxReason retransmit_reason = TxReason::FastRetransmit;
   bool probe = false;  ///< zero-window probe
+  bool tail_probe = false;
   bool keep_alive = false;
   bool sws_override = false;  ///< send what fits, however small
   bool ack_now = false;
@@ -195,9 +196,10 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   }
   [[nodiscard]] bool fin_sent() const { return owes_fin(state_) && snd.snd_nxt.after(data_end()); }
   [[nodiscard]] bool everything_acknowledged() const { return snd.snd_una == snd.snd_nxt; }
-  /// Octets and FIN not sent yet.
+  /// Octets and FIN not sent yet, or to be sent again.
   [[nodiscard]] bool has_unsent() const {
-    return snd.rexmit_nxt.before(data_end()) || (owes_fin(state_) && !snd.rexmit_nxt.after(data_end()));
+    return snd.board.lost() > 0 || snd.snd_nxt.before(data_end()) ||
+           (owes_fin(state_) && !snd.snd_nxt.after(data_end()));
   }
   [[nodiscard]] std::size_t send_room() const {
     return snd.queue.octets() >= options.send_buffer ? 0 : options.send_buffer - snd.queue.octets();

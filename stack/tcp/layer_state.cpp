@@ -215,9 +215,10 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   const std::uint32_t option_octets = c.negotiated.timestamps ? 12 : 0;
   c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
   begin_path(c, option_octets);
-  c.snd.congestion.start(c.snd.mss, syn_was_lost ? 1 : 0);
+  c.snd.congestion.select(c.options.congestion);
+  c.snd.congestion.start(c.snd.mss, syn_was_lost);
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
-  c.snd.recover = c.snd.snd_una - 1;
+  c.snd.recovery.recover = c.snd.snd_una - 1;
   c.snd.small_end = c.snd.snd_una;
   c.snd.progress_at = c.last_heard_at = c.rcv.tune_started = now;
   c.snd.last_sent_at = now;

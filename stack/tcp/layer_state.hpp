@@ -37,8 +37,21 @@ struct SegmentFacts {
   std::uint32_t window = 0;       ///< SEG.WND, scaled
 };
 
+/// What one acknowledgement told of what was sent.
+struct AckNews {
+  std::uint32_t acked = 0;          ///< octets by which SND.UNA advanced
+  std::uint32_t delivered = 0;      ///< octets that were not known to have arrived
+  std::uint32_t sacked = 0;         ///< those of them reported selectively
+  bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
+  Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
+  std::optional<wire::SackBlock> dsack;
+};
+
 /// "Continue or drop": what each step of section 3.10.7 answers.
 enum class Step : std::uint8_t { Continue, Drop };
+
+/// Whether timestamp `a` is older than `b` (RFC 7323 section 5.2: signed 32-bit arithmetic).
+[[nodiscard]] constexpr bool is_older(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 /// What will be sent next from the queue.
 struct SendPlan {
@@ -175,13 +188,44 @@ class LayerState {
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
   void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
-  void congestion_on_ack(Instant now, Connection& c, std::uint32_t acked);
-  void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
+  template <class F>
+  void take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take);
+  void offer_send_room(Connection& c);
   void update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
   void restart_retransmission_timer(Instant now, Connection& c);
   [[nodiscard]] Step close_steps_on_ack(Instant now, Connection& c, const SegmentFacts& f);
   void report_window(Instant now, const Connection& c, std::uint32_t cwnd, std::uint32_t ssthresh,
                      observe::WindowCause cause) const;
+
+  // --- sack_recovery.cpp, dupack_recovery.cpp ---
+  void recover_by_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
+                       const AckNews& news);
+  void grow_window(Instant now, Connection& c, const AckNews& news);
+  [[nodiscard]] std::uint32_t detect_losses(Instant now, Connection& c);
+  [[nodiscard]] std::uint32_t detect_by_time(Instant now, Connection& c);
+  [[nodiscard]] static std::uint32_t detect_by_count(Connection& c);
+  static void remember_window(Connection& c);
+  void begin_fast_recovery(Instant now, Connection& c, std::uint32_t delivered);
+  void reduce_in_proportion(Instant now, Connection& c, std::uint32_t delivered, bool safe);
+  void end_recovery(Instant now, Connection& c);
+  [[nodiscard]] bool is_mistaken(const IncomingSegment& s, const Connection& c, const SegmentFacts& f,
+                                 const AckNews& news) const;
+  void undo(Instant now, Connection& c);
+  static void continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news);
+  void begin_loss_recovery(Instant now, Connection& c, bool first_timeout);
+  void reordering_timeout(Instant now, Connection& c);
+  static void note_repeated(Instant now, Connection& c, std::uint32_t octets);
+  void recover_without_sack(Instant now, Connection& c, const AckNews& news);
+  void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
+
+  // --- tail_probe.cpp ---
+  [[nodiscard]] bool may_probe_tail(const Connection& c) const;
+  [[nodiscard]] static Duration probe_timeout_after(const Connection& c);
+  void schedule_tail_probe(Instant now, Connection& c);
+  void tail_probe_timeout(Instant now, Connection& c);
+  bool build_tail_probe(Instant now, Connection& c, OutgoingSegment& out);
+  void judge_tail_probe(Instant now, Connection& c, const SegmentFacts& f, const AckNews& news);
 
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
@@ -189,6 +233,8 @@ class LayerState {
   void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
+  void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
+  static void report_received(Connection& c, wire::TcpOptions& options);
   void keep_owed_ack(Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---
@@ -201,7 +247,17 @@ class LayerState {
   bool build_ack(Instant now, Connection& c, OutgoingSegment& out);
   bool build_owed_ack(Instant now, Connection& c, OutgoingSegment& out);
   [[nodiscard]] std::optional<SendPlan> plan_data(Instant now, Connection& c);
-  [[nodiscard]] std::uint32_t nagle_and_sws(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
+  /// What may be sent next as far as the windows go.
+  struct SendRoom {
+    SeqNum seq;
+    std::uint32_t unsent = 0;    ///< octets from `seq` on that wait to be sent in one piece
+    std::uint32_t repeated = 0;  ///< those of them that are sent again, a FIN included
+    std::uint32_t usable = 0;    ///< octets that both windows allow
+    bool cwnd_is_less = false;   ///< than the peer's window
+  };
+  [[nodiscard]] static SendRoom room_to_send(const Connection& c);
+  void restart_after_idle(Instant now, Connection& c);
+  [[nodiscard]] std::uint32_t nagle_and_sws(Instant now, Connection& c, const SendRoom& room);
   void fill(Connection& c, const SendPlan& plan, OutgoingSegment& out);
   void note_sent(Instant now, Connection& c, const SendPlan& plan);
   void begin_segment(Instant now, Connection& c, SeqNum seq, TxReason reason, OutgoingSegment& out);

@@ -191,7 +191,7 @@ Connection* LayerState::promote(Instant now, const IncomingSegment& s, HalfOpen&
   c.negotiated = h.negotiated;
   c.timestamps = h.timestamps;
   c.snd.iss = h.iss;
-  c.snd.snd_una = c.snd.snd_nxt = c.snd.rexmit_nxt = h.iss + 1;
+  c.snd.snd_una = c.snd.snd_nxt = h.iss + 1;
   c.snd.snd_wnd = std::uint32_t{s.header.window} << h.negotiated.snd_wscale.shift();
   c.snd.max_snd_wnd = std::max(c.snd.snd_wnd, h.snd_wnd);
   c.snd.snd_wl1 = s.header.seq;

@@ -33,6 +33,7 @@ bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out)
   if (path_mtu != nullptr && path_mtu->generation() != c.snd.path.generation) adopt_path(c);
   if (c.work.retransmit && build_retransmission(now, c, out)) return true;
   if (c.work.probe && build_probe(now, c, out)) return true;
+  if (c.work.tail_probe && build_tail_probe(now, c, out)) return true;
   if (build_data(now, c, out)) return true;
   if (c.work.keep_alive) return build_keep_alive(now, c, out);
   if (!c.work.owed_acks.empty()) return build_owed_ack(now, c, out);
@@ -112,7 +113,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   if (!answers && config.timestamps) h.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), 0};
   c.work.syn = false;
   if (c.snd.snd_nxt == c.snd.iss) {
-    c.snd.snd_nxt = c.snd.rexmit_nxt = c.snd.iss + 1;
+    c.snd.snd_nxt = c.snd.iss + 1;
     c.snd.timing = true;
     c.snd.timed_end = c.snd.snd_nxt;
     c.snd.timed_at = now;
@@ -125,7 +126,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   return true;
 }
 
-/// One segment from snd_una on, for fast retransmit and partial ACKs.
+/// One segment from snd_una on, for fast retransmit and partial ACKs without SACK.
 bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegment& out) {
   c.work.retransmit = false;
   if (c.everything_acknowledged()) return false;
@@ -137,16 +138,17 @@ bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegmen
   plan.fin = c.fin_sent() && plan.seq + plan.octets == c.data_end();
   begin_segment(now, c, plan.seq, c.work.retransmit_reason, out);
   fill(c, plan, out);
-  ++c.snd.retransmitted_segments;
-  c.snd.timing = false;
+  const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
+  c.snd.board.sent(plan.seq, end, now, c.snd.rate.sent(now, false));
+  note_repeated(now, c, span_octets(plan.seq, end));
   c.snd.last_sent_at = now;
   acknowledgement_rode_along(now, c);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
   return true;
 }
 
-/// One octet (or the FIN) beyond a closed window (MUST-36). It stays in the rewound part of the sequence space, so that
-/// it goes out again with what follows when the window opens.
+/// One octet (or the FIN) beyond a closed window (MUST-36). It counts as lost at once, so that it goes out again with
+/// what follows when the window opens.
 bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   c.work.probe = false;
   SendPlan plan;
@@ -156,8 +158,9 @@ bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   if (plan.octets == 0 && !plan.fin) return false;
   begin_segment(now, c, plan.seq, TxReason::ZeroWindowProbe, out);
   fill(c, plan, out);
+  c.snd.board.sent(plan.seq, plan.seq + 1, now, c.snd.rate.sent(now, c.snd.board.empty()));
+  c.snd.board.mark_all_lost();
   if (c.everything_acknowledged()) c.snd.snd_nxt = plan.seq + 1;
-  c.snd.rexmit_nxt = plan.seq;
   c.snd.timing = false;
   c.snd.last_sent_at = now;
   acknowledgement_rode_along(now, c);
@@ -168,7 +171,8 @@ bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
   const auto plan = plan_data(now, c);
   if (!plan) return false;
   const bool repeats = plan->seq.before(c.snd.snd_nxt);
-  const auto reason = repeats ? TxReason::RtoRetransmit : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
+  const auto again = c.snd.recovery.fast() ? TxReason::FastRetransmit : TxReason::RtoRetransmit;
+  const auto reason = repeats ? again : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
   begin_segment(now, c, plan->seq, reason, out);
   fill(c, *plan, out);
   note_sent(now, c, *plan);
@@ -194,11 +198,24 @@ SeqNum LayerState::acceptable_seq(const Connection& c) {
 bool LayerState::build_ack(Instant now, Connection& c, OutgoingSegment& out) {
   begin_segment(now, c, acceptable_seq(c), c.work.ack_reason, out);
   advertise_window(c, out);
-  if (c.negotiated.sack && !c.rcv.reassembly.empty()) {
-    out.header.options.sack_count = c.rcv.reassembly.sack_blocks(out.header.options.sack, max_sack_blocks(c));
-  }
+  report_received(c, out.header.options);
   acknowledgement_left(now, c);
   return true;
+}
+
+/// SACK blocks: what came twice first (RFC 2883 section 4), then what is held beyond the gap.
+void LayerState::report_received(Connection& c, wire::TcpOptions& options) {
+  if (!c.negotiated.sack) return;
+  std::size_t room = max_sack_blocks(c);
+  std::array<wire::SackBlock, 4> held{};
+  if (c.rcv.duplicate) {
+    options.sack[options.sack_count++] = *c.rcv.duplicate;
+    c.rcv.duplicate.reset();
+    --room;
+  }
+  if (c.rcv.reassembly.empty()) return;
+  const std::uint8_t count = c.rcv.reassembly.sack_blocks(held, room);
+  for (std::uint8_t i = 0; i < count; ++i) options.sack[options.sack_count++] = held[i];
 }
 
 bool LayerState::build_owed_ack(Instant now, Connection& c, OutgoingSegment& out) {
@@ -225,9 +242,7 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   Sender& snd = c.snd;
   const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
   if (plan.seq.before(snd.snd_nxt)) {
-    const std::uint32_t again = span_octets(plan.seq, earlier(end, snd.snd_nxt));
-    snd.retransmitted_segments += (again + snd.mss - 1) / snd.mss;
-    snd.timing = false;
+    note_repeated(now, c, span_octets(plan.seq, earlier(end, snd.snd_nxt)));
   } else if (!snd.timing) {
     snd.timing = true;
     snd.timed_end = end;
@@ -236,15 +251,17 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   if (c.everything_acknowledged()) snd.progress_at = now;
   if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
   if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
+  snd.board.sent(plan.seq, end, now, snd.rate.sent(now, snd.board.empty()));
+  if (snd.recovery.fast()) snd.recovery.prr.sent(span_octets(plan.seq, end));
   if (end.after(snd.snd_nxt)) {
     snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
     snd.snd_nxt = end;
   }
-  snd.rexmit_nxt = end;
   snd.last_sent_at = now;
   c.work.sws_override = false;
   cancel_timer(now, c, TimerKind::SenderSws);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
+  if (!c.timers.armed(TimerKind::TailLossProbe)) schedule_tail_probe(now, c);
   acknowledgement_rode_along(now, c);
 }
 

@@ -9,30 +9,22 @@ constexpr Duration sws_override_after = std::chrono::milliseconds{200};  // 3.8.
 
 std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
   Sender& snd = c.snd;
-  if (!c.has_unsent()) return std::nullopt;
-  auto& cc = snd.congestion;
-  if (c.everything_acknowledged() && now - snd.last_sent_at > snd.rtt.rto()) {  // CC-08
-    const std::uint32_t before = cc.cwnd();
-    cc.on_idle_restart();
-    report_window(now, c, before, cc.ssthresh(), observe::WindowCause::IdleRestart);
+  if (!c.has_unsent()) {
+    snd.rate.app_limited(snd.board.in_flight());
+    return std::nullopt;
   }
-  // Limited transmit (RFC 3042): the first two duplicates each release one segment, cwnd as it is.
-  const std::uint32_t extra = !snd.in_recovery && snd.dup_acks < 3 && !snd.rewinding() ? snd.dup_acks * snd.mss : 0;
-  const std::uint32_t window = std::min(snd.snd_wnd, cc.cwnd() + extra);
-  const SeqNum next = snd.rexmit_nxt;
-  const std::uint32_t used = span_octets(snd.snd_una, next);
-  const std::uint32_t usable = window > used ? window - used : 0;  // MUST-34: negative counts as none
-  const std::uint32_t unsent = next.before(c.data_end()) ? span_octets(next, c.data_end()) : 0;
-
+  restart_after_idle(now, c);
+  const SendRoom room = room_to_send(c);
   SendPlan plan;
-  plan.seq = next;
-  plan.octets = plan_probe(now, c, unsent, usable);
+  plan.seq = room.seq;
+  plan.octets = plan_probe(now, c, room.unsent, room.usable);
   plan.path_probe = plan.octets > 0;
-  if (!plan.path_probe) plan.octets = nagle_and_sws(now, c, unsent, usable);
-  plan.fin = owes_fin(c.state()) && plan.octets == unsent && usable > plan.octets;
-  if (unsent > usable && window < snd.snd_wnd) snd.cwnd_limited = true;
+  if (!plan.path_probe) plan.octets = nagle_and_sws(now, c, room);
+  plan.fin = owes_fin(c.state()) && plan.octets == room.unsent && plan.seq + plan.octets == c.data_end() &&
+             room.usable > plan.octets;
+  if (room.unsent > room.usable && room.cwnd_is_less) snd.cwnd_limited = true;
   if (plan.octets > 0) {
-    const std::uint32_t start = span_octets(c.data_start(), next);
+    const std::uint32_t start = span_octets(c.data_start(), plan.seq);
     const auto reach = static_cast<std::uint32_t>(snd.queue.reach(start, plan.octets));
     if (reach < plan.octets) {  // too many small pieces for one frame
       plan.octets = reach > snd.mss ? reach - reach % snd.mss : reach;
@@ -44,18 +36,53 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
   return std::nullopt;
 }
 
-/// How many of `unsent` octets go now, 0 for none.
-std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable) {
+/// CC-08: after a pause of more than one RTO nothing is known of the path any more.
+void LayerState::restart_after_idle(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  if (!c.everything_acknowledged() || now - snd.last_sent_at <= snd.rtt.rto()) return;
+  const std::uint32_t before = snd.congestion.cwnd();
+  snd.congestion.on_idle_restart(now - snd.last_sent_at);
+  report_window(now, c, before, snd.congestion.ssthresh(), observe::WindowCause::IdleRestart);
+}
+
+/// What is lost goes first, then what was never sent; how much, the two windows say.
+LayerState::SendRoom LayerState::room_to_send(const Connection& c) {
+  const Sender& snd = c.snd;
+  const bool new_first = snd.recovery.prefer_new_data && snd.snd_nxt.before(c.data_end());
+  const auto lost = new_first ? std::nullopt : snd.board.first_lost();
+  SendRoom room;
+  room.seq = lost ? lost->left : snd.snd_nxt;
+  room.repeated = lost ? span_octets(lost->left, lost->right) : 0;
+  const bool up_to_new = !lost || lost->right == snd.snd_nxt;
+  const SeqNum end = up_to_new ? c.data_end() : earlier(lost->right, c.data_end());
+  room.unsent = room.seq.before(end) ? span_octets(room.seq, end) : 0;
+  // Limited transmit (RFC 3042): the first two duplicates each release one segment, cwnd as it is. With SACK what was
+  // reported has left the pipe, which comes to the same.
+  const unsigned dup_acks = snd.recovery.dup_acks;
+  const bool limited_transmit = !c.negotiated.sack && !snd.recovery.fast() && dup_acks < Rack::dup_thresh && !lost;
+  const std::uint32_t cwnd = snd.congestion.cwnd() + (limited_transmit ? dup_acks * snd.mss : 0);
+  const std::uint32_t pipe = snd.board.in_flight();
+  const SeqNum right_edge = snd.snd_una + snd.snd_wnd;
+  const std::uint32_t by_cwnd = cwnd > pipe ? cwnd - pipe : 0;
+  const std::uint32_t by_peer = right_edge.after(room.seq) ? span_octets(room.seq, right_edge) : 0;  // MUST-34
+  room.usable = std::min(by_cwnd, by_peer);
+  room.cwnd_is_less = by_cwnd < by_peer;
+  return room;
+}
+
+/// How many of the unsent octets go now, 0 for none.
+std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRoom& room) {
   Sender& snd = c.snd;
   const auto most = static_cast<std::uint32_t>(max_super_segment - max_super_segment % snd.mss);
-  const std::uint32_t octets = std::min({unsent, usable, std::max(most, snd.mss)});
+  const std::uint32_t octets = std::min({room.unsent, room.usable, std::max(most, snd.mss)});
   const std::uint32_t whole = octets - octets % snd.mss;
   if (octets == 0) return 0;
-  if (snd.rewinding()) {  // repeated octets are neither Nagle's nor silly, but a silly segment's rest is not theirs
-    const std::uint32_t repeated = span_octets(snd.rexmit_nxt, snd.snd_nxt);
-    return whole > 0 || octets == unsent ? octets : std::min(octets, repeated);
+  if (room.repeated > 0) {  // repeated octets are neither Nagle's nor silly, but a silly segment's rest is not theirs
+    if (octets == room.unsent) return octets;
+    if (room.cwnd_is_less && c.negotiated.sack) return whole;  // PRR's small change adds up to a segment
+    return whole > 0 ? octets : std::min(octets, room.repeated);
   }
-  if (octets == unsent) {
+  if (octets == room.unsent) {
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);
     const bool may_be_small = c.options.no_delay || owes_fin(c.state()) || !small_outstanding || c.work.sws_override;

@@ -66,10 +66,11 @@ void LayerState::path_mtu_changed(Instant now, const FourTuple& tuple) {
 }
 
 void LayerState::resend_from_start(Connection& c) {
-  c.snd.rexmit_nxt = c.snd.snd_una;
-  c.snd.recover = c.snd.snd_nxt;  // duplicates of what was on its way start no recovery
-  c.snd.in_recovery = false;
-  c.snd.dup_acks = 0;
+  c.snd.board.mark_all_lost();
+  Recovery& r = c.snd.recovery;
+  r.recover = c.snd.snd_nxt;  // duplicates of what was on its way start no recovery
+  r.phase = Recovery::Phase::Open;
+  r.dup_acks = 0;
   c.snd.timing = false;
   c.work.retransmit = false;
   wants_output(c);
@@ -97,7 +98,7 @@ std::uint32_t LayerState::plan_probe(Instant now, Connection& c, std::uint32_t u
   Sender& snd = c.snd;
   PathSearch& path = snd.path;
   if (!path.searching || path.probing || now < path.probe_at) return 0;
-  if (snd.rewinding() || snd.in_recovery || snd.dup_acks > 0) return 0;
+  if (snd.board.lost() > 0 || snd.board.sacked() > 0 || !snd.recovery.open() || snd.recovery.dup_acks > 0) return 0;
   std::uint32_t limit = path.agreed;
   if (path_mtu != nullptr) {
     limit = std::min(limit, path_mtu->mtu(c.tuple.remote.address) - ip_tcp_headers - path.option_octets);

@@ -1,5 +1,5 @@
-// Fifth step of RFC 9293 section 3.10.7.4 in synchronized states: what an acceptable ACK does to the sender
-// (RFC 5681, RFC 6298, RFC 6582).
+// Fifth step of RFC 9293 section 3.10.7.4 in synchronized states: what an acceptable ACK does to the sender. What it
+// says about losses is judged in sack_recovery.cpp or, without SACK, in dupack_recovery.cpp.
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
@@ -7,37 +7,92 @@ namespace wireside::tcp {
 using observe::WindowCause;
 
 void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
+  Sender& snd = c.snd;
+  AckNews news;
+  const std::uint32_t pipe = snd.board.in_flight();
   if (f.advances) {
     forward_progress = true;
-    const std::uint32_t acked = span_octets(c.snd.snd_una, s.header.ack);
-    const std::uint32_t flight = c.snd.flight();
-    const std::uint32_t cwnd = c.snd.congestion.cwnd();
+    news.acked = span_octets(snd.snd_una, s.header.ack);
     take_rtt_sample(now, s, c);
-    c.snd.queue.drop_front(std::min<std::size_t>(acked, c.snd.queue.octets()));  // a FIN is not in the queue
-    c.snd.snd_una = s.header.ack;
-    if (c.snd.rexmit_nxt.before(c.snd.snd_una)) c.snd.rexmit_nxt = c.snd.snd_una;
-    // Marks left behind follow, or they would seem to lie ahead after 2^31 octets.
-    if (c.snd.small_end.before(c.snd.snd_una)) c.snd.small_end = c.snd.snd_una;
-    if (!c.snd.in_recovery) c.snd.recover = later(c.snd.recover, c.snd.snd_una - 1);
-    c.snd.retransmissions = 0;
+  }
+  learn_deliveries(now, s, c, f, news);
+  if (f.advances) {
+    snd.queue.drop_front(std::min<std::size_t>(news.acked, snd.queue.octets()));  // a FIN is not in the queue
+    snd.snd_una = s.header.ack;
+    // A mark left behind follows, or it would seem to lie ahead after 2^31 octets.
+    if (snd.small_end.before(snd.snd_una)) snd.small_end = snd.snd_una;
+    if (snd.recovery.open()) snd.recovery.recover = later(snd.recovery.recover, snd.snd_una - 1);
+    snd.retransmissions = 0;
     judge_probe(now, c, false);
-    c.snd.progress_at = now;
+    snd.progress_at = now;
     c.soft_error.reset();
     // Growth is earned by using the window: an application-limited sender learns nothing about the path.
-    if (flight + c.snd.mss > cwnd || (c.snd.congestion.in_slow_start() && 2 * flight >= cwnd))
-      c.snd.cwnd_limited = true;
+    const std::uint32_t cwnd = snd.congestion.cwnd();
+    if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
-    congestion_on_ack(now, c, acked);
-    const std::size_t room = c.send_room();
-    if (c.snd.blocked_writer && room > 0 && room >= c.options.send_buffer / 3) {
-      c.snd.blocked_writer = false;
-      raise(c, TcpEvent::Kind::Writable);
-    }
+  }
+  if (c.negotiated.sack) {
+    recover_by_sack(now, s, c, f, news);
+  } else if (f.advances) {
+    recover_without_sack(now, c, news);
   } else if (f.is_duplicate_ack) {
     count_duplicate_ack(now, s, c);
   }
+  if (f.advances) offer_send_room(c);
   update_send_window(now, s, c, f);
   if (c.has_unsent()) wants_output(c);
+}
+
+void LayerState::offer_send_room(Connection& c) {
+  const std::size_t room = c.send_room();
+  if (!c.snd.blocked_writer || room == 0 || room < c.options.send_buffer / 3) return;
+  c.snd.blocked_writer = false;
+  raise(c, TcpEvent::Kind::Writable);
+}
+
+/// The scoreboard follows what the segment acknowledges, cumulatively and selectively.
+void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
+                                  AckNews& news) {
+  Sender& snd = c.snd;
+  const auto& echo = s.header.options.timestamps;
+  const auto take = [&](const SentRange& range) {
+    news.delivered += range.octets();
+    if (!range.retransmitted) {
+      const Duration rtt = now - range.sent_at;
+      news.rtt = news.rtt == Duration{0} ? rtt : std::min(news.rtt, rtt);
+      news.original_delivered |= range.end.at_or_before(snd.recovery.recover);
+      snd.rack.min_rtt().sample(now, rtt);
+    }
+    const bool echoes_earlier = range.retransmitted && c.negotiated.timestamps && echo &&
+                                is_older(echo->ts_ecr, c.timestamps.now(range.sent_at));
+    snd.rack.delivered(now, range, echoes_earlier);
+    snd.rate.delivered(now, range.octets(), range.sent_at, range.mark);
+  };
+  if (f.advances) snd.board.acknowledge(s.header.ack, take);
+  if (c.negotiated.sack) take_sack_blocks(s, c, news, take);
+  (void)snd.rate.take_sample();
+}
+
+/// RFC 2018 section 5; the first block may report a duplicate instead (RFC 2883 section 4). Blocks outside of what is
+/// in flight say nothing.
+template <class F>
+void LayerState::take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take) {
+  const auto& options = s.header.options;
+  const SeqNum una = later(c.snd.snd_una, s.header.ack);
+  for (std::uint8_t i = 0; i < options.sack_count; ++i) {
+    const wire::SackBlock& block = options.sack[i];
+    if (!block.left.before(block.right)) continue;
+    const bool inside_next = i == 0 && options.sack_count > 1 && block.left.at_or_after(options.sack[1].left) &&
+                             block.right.at_or_before(options.sack[1].right);
+    if (i == 0 && (block.right.at_or_before(s.header.ack) || inside_next)) {
+      news.dsack = block;
+      continue;
+    }
+    if (block.left.before(una) || block.right.after(c.snd.snd_nxt)) continue;
+    const std::uint32_t before = news.delivered;
+    c.snd.board.sack(block, take);
+    news.sacked += news.delivered - before;
+  }
 }
 
 /// A timed segment gives a precise sample; after a retransmission only timestamps can (MUST-18, TS-08).
@@ -66,55 +121,6 @@ void LayerState::report_window(Instant now, const Connection& c, std::uint32_t c
   sink.emit(now, [&] { return observe::WindowChanged{c.id, cwnd, cc.cwnd(), ssthresh, cc.ssthresh(), cause}; });
 }
 
-void LayerState::congestion_on_ack(Instant now, Connection& c, std::uint32_t acked) {
-  auto& cc = c.snd.congestion;
-  const std::uint32_t cwnd = cc.cwnd();
-  const std::uint32_t ssthresh = cc.ssthresh();
-  c.snd.dup_acks = 0;
-  if (!c.snd.in_recovery) {
-    if (!c.snd.cwnd_limited) return;
-    const auto cause = cc.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
-    cc.on_ack(acked);
-    c.snd.cwnd_limited = false;
-    return report_window(now, c, cwnd, ssthresh, cause);
-  }
-  if (c.snd.snd_una.at_or_after(c.snd.recover)) {
-    cc.on_recovery_exit(c.snd.flight());
-    c.snd.in_recovery = false;
-    return report_window(now, c, cwnd, ssthresh, WindowCause::RecoveryExit);
-  }
-  // Partial ACK (RFC 6582 section 3.2 step 3): the next hole is known, no need to wait for duplicates.
-  cc.on_partial_ack(acked);
-  c.snd.partial_ack_seen = true;
-  c.work.retransmit = true;
-  c.work.retransmit_reason = TxReason::PartialAckRetransmit;
-  wants_output(c);
-  report_window(now, c, cwnd, ssthresh, WindowCause::PartialAck);
-}
-
-void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c) {
-  auto& cc = c.snd.congestion;
-  const std::uint32_t cwnd = cc.cwnd();
-  const std::uint32_t ssthresh = cc.ssthresh();
-  if (c.snd.dup_acks++ == 0) c.snd.flight_at_first_dup_ack = c.snd.flight();
-  if (c.snd.in_recovery) {
-    cc.on_duplicate_ack();
-    wants_output(c);
-    return report_window(now, c, cwnd, ssthresh, WindowCause::RecoveryInflation);
-  }
-  // The third duplicate starts recovery, but not for the window a timeout has already repeated (RFC 6582 section 4).
-  if (c.snd.dup_acks != 3 || !s.header.ack.after(c.snd.recover)) return;
-  judge_probe(now, c, true);
-  cc.on_fast_retransmit(c.snd.flight_at_first_dup_ack);
-  c.snd.recover = c.snd.snd_nxt;
-  c.snd.in_recovery = true;
-  c.snd.partial_ack_seen = false;
-  c.work.retransmit = true;
-  c.work.retransmit_reason = TxReason::FastRetransmit;
-  wants_output(c);
-  report_window(now, c, cwnd, ssthresh, WindowCause::FastRetransmit);
-}
-
 /// EV-23: an old segment can neither shrink nor grow the window.
 void LayerState::update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   Sender& snd = c.snd;
@@ -141,7 +147,8 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
 /// RFC 6298 rules (5.2) and (5.3). Of the partial ACKs only the first restarts it (RFC 6582 section 4).
 void LayerState::restart_retransmission_timer(Instant now, Connection& c) {
   if (c.everything_acknowledged()) return cancel_timer(now, c, TimerKind::Retransmission);
-  const bool further_partial_ack = c.snd.in_recovery && c.snd.partial_ack_seen && c.snd.snd_una.before(c.snd.recover);
+  const Recovery& r = c.snd.recovery;
+  const bool further_partial_ack = r.fast() && r.partial_ack_seen && c.snd.snd_una.before(r.recover);
   if (further_partial_ack && c.timers.armed(TimerKind::Retransmission)) return;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + c.snd.rtt.rto(), c.snd.progress_at + give_up_after(c)));
 }

@@ -26,6 +26,12 @@ void LayerState::keep_owed_ack(Connection& c) const {
   if (c.negotiated.sack) ack.sack_count = c.rcv.reassembly.sack_blocks(ack.sack, max_sack_blocks(c));
 }
 
+/// RFC 2883: octets that came again are what the next ACK reports first.
+void LayerState::note_duplicate(Connection& c, SeqNum seq, SeqNum end) const {
+  if (!c.negotiated.sack || !config.dsack || !seq.before(end)) return;
+  c.rcv.duplicate = wire::SackBlock{seq, end};
+}
+
 void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
   if (s.payload.empty() || !can_receive(c.state())) return;  // EV-28: after the peer's FIN there is no more text
   Receiver& r = c.rcv;
@@ -34,18 +40,21 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   const SeqNum left = later(seq, r.rcv_nxt);
   const SeqNum right = earlier(end, r.fin_at ? earlier(*r.fin_at, r.rcv_adv) : r.rcv_adv);  // nothing follows a FIN
   if (!left.before(right)) {  // nothing new, or nothing inside the window
+    note_duplicate(c, seq, earlier(end, r.rcv_nxt));
     if (end.after(r.rcv_adv)) sink.drop(now, observe::DropReason::TcpOutsideWindow, c.id);
     return ack_now(c, TxReason::DuplicateSegment);
   }
   const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
   if (left.after(r.rcv_nxt)) {
     keep_owed_ack(c);
+    if (const auto held = r.reassembly.held(left, right)) note_duplicate(c, held->left, held->right);
     if (!r.reassembly.insert(left, text, config.max_reassembly_slices, pool)) {
       sink.drop(now, observe::DropReason::TcpReassemblyFull, c.id);
     }
     return ack_now(c, TxReason::OutOfOrder);
   }
   const bool had_gap = !r.reassembly.empty();
+  note_duplicate(c, seq, left);
   deliver(c, text);
   while (auto next = r.reassembly.pop_contiguous(r.rcv_nxt)) deliver(c, std::move(*next));
   raise(c, TcpEvent::Kind::Readable);

@@ -33,6 +33,14 @@ bool Reassembly::insert(SeqNum seq, const Slice& data, std::size_t max_pieces, B
   return true;
 }
 
+std::optional<wire::SackBlock> Reassembly::held(SeqNum left, SeqNum right) const {
+  const auto it =
+      std::partition_point(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.end().at_or_before(left); });
+  if (it == pieces_.end() || !it->seq.before(right)) return std::nullopt;
+  const wire::SackBlock block = block_around(static_cast<std::size_t>(it - pieces_.begin()));
+  return wire::SackBlock{later(left, block.left), earlier(right, block.right)};
+}
+
 void Reassembly::remember(SeqNum seq) {
   const auto end = recent_.begin() + recent_count_;
   auto it = std::find(recent_.begin(), end, seq);

@@ -17,6 +17,8 @@ class Reassembly {
   /// Stores what of [seq, seq + data) is not held yet; older octets win over newer ones where they overlap.
   /// False when that would exceed `max_pieces`: nothing is stored then.
   [[nodiscard]] bool insert(SeqNum seq, const Slice& data, std::size_t max_pieces, BufferPool& pool);
+  /// The first octets of [left, right) that are held already; nullopt: none.
+  [[nodiscard]] std::optional<wire::SackBlock> held(SeqNum left, SeqNum right) const;
   /// Next piece that starts at or before rcv_nxt, trimmed to begin there; nullopt when there is a gap.
   [[nodiscard]] std::optional<Slice> pop_contiguous(SeqNum rcv_nxt);
   [[nodiscard]] bool empty() const { return pieces_.empty(); }

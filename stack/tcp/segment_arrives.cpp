@@ -117,6 +117,8 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   if (!acceptable && length == 0 && !flags.rst && seq == c.rcv.rcv_adv) acceptable = true;
   if (acceptable) return Step::Continue;
   sink.drop(now, DropReason::TcpUnacceptable, c.id);
+  const SeqNum text_end = seq + static_cast<std::uint32_t>(s.payload.size());
+  if (!flags.rst && !flags.syn && text_end.at_or_before(c.rcv.rcv_nxt)) note_duplicate(c, seq, text_end);
   if (!flags.rst) challenge(now, c, TxReason::UnacceptableSegment);
   return Step::Drop;
 }
@@ -171,7 +173,6 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
   }
   const bool syn_was_lost = c.snd.retransmissions > 0;
   c.snd.snd_una = s.header.ack;
-  c.snd.rexmit_nxt = later(c.snd.rexmit_nxt, s.header.ack);
   c.work.syn = false;
   cancel_timer(now, c, TimerKind::Retransmission);
   c.snd.snd_wnd = f.window;

@@ -55,7 +55,7 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
     c.work.syn = true;
     return wants_output(c);
   }
-  c.snd.snd_una = c.snd.rexmit_nxt = c.snd.snd_nxt = s.header.ack;
+  c.snd.snd_una = c.snd.snd_nxt = s.header.ack;
   cancel_timer(now, c, TimerKind::Retransmission);
   if (c.snd.timing) {
     c.snd.timing = false;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/address.hpp"
 #include "base/result.hpp"
@@ -20,6 +21,18 @@ struct ListenerTag;
 using ConnectionHandle = Handle<ConnectionTag>;
 using ListenerHandle = Handle<ListenerTag>;
 
+/// Selectable per socket (TCP_CONGESTION).
+enum class CongestionAlgorithm : std::uint8_t { NewReno, Cubic };
+[[nodiscard]] constexpr std::string_view to_string(CongestionAlgorithm a) {
+  return a == CongestionAlgorithm::Cubic ? "cubic" : "newreno";
+}
+
+/// How losses are found where the peer supports SACK.
+enum class LossDetection : std::uint8_t {
+  Rack,     ///< by time (RFC 8985)
+  Rfc6675,  ///< by how much was reported above
+};
+
 /// What an application may set per connection (a listener's options are inherited by what it accepts).
 struct ConnectionOptions {
   bool no_delay = false;                             ///< Nagle off (MUST-17)
@@ -35,7 +48,8 @@ struct ConnectionOptions {
   std::optional<Duration> linger;                  ///< close(): 0 = abort with RST; nullopt = orderly in the background
   std::uint16_t max_segment = 0;                   ///< upper bound for our MSS in both directions; 0 = by MTU
   bool quick_ack = false;                          ///< acknowledge every segment at once
-  bool report_errors = false;                      ///< keep what the network said, for take_error_report
+  CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
+  bool report_errors = false;  ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -55,6 +69,9 @@ struct TcpConfig {
   bool window_scaling = true;
   bool timestamps = true;
   bool sack = true;
+  bool dsack = true;  ///< report octets that came twice (RFC 2883)
+  LossDetection loss_detection = LossDetection::Rack;
+  bool tail_loss_probe = true;                            ///< RFC 8985 section 7
   std::size_t receive_buffer_initial = 128 * 1024;        ///< auto-tuning starts here
   std::size_t receive_buffer_max = std::size_t{8} << 20;  ///< and ends here
   Duration msl =
@@ -135,7 +152,10 @@ struct ConnectionStatus {
   std::uint8_t snd_wscale = 0, rcv_wscale = 0;
   std::uint32_t mss = 0;  ///< effective send MSS, options deducted
   bool timestamps = false, sack = false;
-  std::uint32_t cwnd = 0, ssthresh = 0, flight = 0;
+  std::uint32_t cwnd = 0, ssthresh = 0;
+  std::uint32_t flight = 0;  ///< octets from snd_una to snd_nxt
+  std::uint32_t pipe = 0;    ///< those of them the network holds: neither reported nor lost
+  CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
   Duration srtt{}, rttvar{}, rto{};
   unsigned retransmissions = 0;           ///< in a row, of the oldest segment
   std::uint64_t total_retransmitted = 0;  ///< segments

@@ -19,8 +19,9 @@ void LayerState::handle_timeouts(Instant now) {
 
 void LayerState::connection_timeouts(Instant now, Connection& connection) {
   const ConnectionHandle handle = connection.handle;
-  for (const auto kind : {TimerKind::DelayedAck, TimerKind::Retransmission, TimerKind::ZeroWindowProbe,
-                          TimerKind::SenderSws, TimerKind::KeepAlive, TimerKind::FinWait2}) {
+  for (const auto kind :
+       {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe, TimerKind::Retransmission,
+        TimerKind::ZeroWindowProbe, TimerKind::SenderSws, TimerKind::KeepAlive, TimerKind::FinWait2}) {
     Connection* c = connections.find(handle);  // an earlier timer may have ended it
     if (c == nullptr || c->timers.due(kind) > now) continue;
     c->timers.set(kind, Instant::max());
@@ -28,6 +29,12 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
     switch (kind) {
       case TimerKind::DelayedAck:
         ack_now(*c, TxReason::DelayedAck);
+        break;
+      case TimerKind::Reordering:
+        reordering_timeout(now, *c);
+        break;
+      case TimerKind::TailLossProbe:
+        tail_probe_timeout(now, *c);
         break;
       case TimerKind::Retransmission:
         retransmission_timeout(now, *c);
@@ -68,7 +75,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   if (!opening && c.everything_acknowledged()) return;
   if (!opening && snd.snd_wnd == 0) {  // MUST-35: a window shrunk to zero is probed, not retransmitted into
-    snd.rexmit_nxt = snd.snd_una;
+    snd.board.mark_all_lost();
     return probe_timeout(now, c);
   }
   const Duration rto_before = snd.rtt.rto();
@@ -84,14 +91,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
     c.work.syn = true;  // build_syn sets the timer
     return;
   }
-  const std::uint32_t cwnd = snd.congestion.cwnd();
-  const std::uint32_t ssthresh = snd.congestion.ssthresh();
-  snd.congestion.on_timeout(snd.flight(), first ? 1 : 0);
-  report_window(now, c, cwnd, ssthresh, observe::WindowCause::Timeout);
-  snd.in_recovery = false;
-  snd.dup_acks = 0;
-  snd.recover = snd.snd_nxt;
-  snd.rexmit_nxt = snd.snd_una;  // everything in flight counts as lost (RFC 5681 section 3.1)
+  begin_loss_recovery(now, c, first);
   c.work.retransmit = false;
   set_timer(now, c, TimerKind::Retransmission, std::min(now + snd.rtt.rto(), snd.progress_at + give_up_after(c)));
 }

@@ -20,7 +20,7 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
   Connection& c = *new_connection(tuple, options, next_id_++);
   adopt(c);
   c.snd.iss = initial_sequence(now, tuple);
-  c.snd.snd_una = c.snd.snd_nxt = c.snd.rexmit_nxt = c.snd.iss;
+  c.snd.snd_una = c.snd.snd_nxt = c.snd.iss;
   c.timestamps.offset = timestamp_offset(tuple);
   c.snd.progress_at = now;
   c.rcv.limit = initial_limit(options, config.window_scaling);
@@ -303,6 +303,7 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
                                   c->options.keep_alive_idle != options.keep_alive_idle ||
                                   c->options.keep_alive_interval != options.keep_alive_interval;
   c->options = options;
+  c->snd.congestion.select(options.congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);

@@ -12,7 +12,8 @@ def is_echo_reply(frame):
 
 
 def asks_for_a_stranger(frame):
-    """An ARP request for anybody but the peer (whom the device may check on at any time); no announcement."""
+    """An ARP request for anybody but the peer (whom the device may check on at any time); no announcement, of which the
+    second may come at any moment of the first seconds (RFC 5227 section 2.3)."""
     return ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst not in (PEER_IP, frame[ARP].psrc)
 
 

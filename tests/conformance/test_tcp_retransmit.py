@@ -6,7 +6,8 @@ import pytest
 from wireside_dut import DutError
 from wireside_wire import MODERN, PEER_IP, pattern
 
-DUT_ARGUMENTS = ["--tcp-option", "msl_ms=300"]
+DUT_ARGUMENTS = ["--tcp-option", "msl_ms=300", "--tcp-option", "congestion=newreno",
+                 "--tcp-option", "tail_loss_probe=false"]
 
 
 def gaps(times):

@@ -75,8 +75,9 @@ std::string SegmentChecker::check_acknowledgement(const SeenSegment& s, Directio
   own.last_ack = h.ack;
   for (unsigned i = 0; i < h.options.sack_count; ++i) {
     const auto& b = h.options.sack[i];
-    if (!b.left.before(b.right) || b.right.after(other.highest) || b.left.before(h.ack))
-      return "has a wrong SACK block";
+    if (!b.left.before(b.right) || b.right.after(other.highest)) return "has a wrong SACK block";
+    const bool duplicate = i == 0 && b.right.at_or_before(h.ack);  // RFC 2883 section 4.1
+    if (b.left.before(h.ack) && !duplicate) return "has a wrong SACK block";
   }
   if (other.fin_end && h.ack == *other.fin_end) return {};  // nothing more will come: the window has no meaning
   const bool scaled = !h.flags.syn && own.wscale && other.wscale;

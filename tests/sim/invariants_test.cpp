@@ -101,6 +101,9 @@ TEST(SegmentChecker, FindsWrongSackBlocks) {
   EXPECT_EQ(w.b(". 1 ack 1 <sack 501:1001>"), "");
   EXPECT_NE(w.b(". 1 ack 1 <sack 501:1002>"), "");
   EXPECT_NE(w.b(". 1 ack 1 <sack 600:500>"), "");
+  EXPECT_EQ(w.b(". 1 ack 501 <sack 1:501>"), "");  // a duplicate reported (RFC 2883)
+  EXPECT_NE(w.b(". 1 ack 501 <sack 400:600>"), "");
+  EXPECT_NE(w.b(". 1 ack 501 <sack 601:701 1:501>"), "");
 }
 
 }  // namespace

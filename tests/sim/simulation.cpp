@@ -175,15 +175,17 @@ void World::check_frame(unsigned side, const FrameOut& frame) {
   if (segment && segment->carries_new_data) check_new_data(side, frame, *segment);
 }
 
-/// Flight never exceeds min(cwnd, snd_wnd), except by limited transmit (RFC 3042) and by zero-window probes.
+/// Flight never exceeds the peer's window, nor the octets in the network cwnd, except by limited transmit (RFC 3042),
+/// tail loss probes (RFC 8985 section 7.3) and zero-window probes.
 void World::check_new_data(unsigned side, const FrameOut& frame, const SeenSegment& segment) {
   if (frame.reason == observe::TxReason::ZeroWindowProbe) return;
+  const bool beyond_cwnd = frame.reason == observe::TxReason::TailLossProbe;
   for (const auto& c : stack(side).connections()) {
     if (c.tuple != segment.tuple || c.state == TcpState::TimeWait) continue;
     if (c.flight > c.snd_wnd)
       problem("flight " + std::to_string(c.flight) + " exceeds snd_wnd " + std::to_string(c.snd_wnd));
-    if (c.flight > c.cwnd + 2 * c.mss) {
-      problem("flight " + std::to_string(c.flight) + " exceeds cwnd " + std::to_string(c.cwnd));
+    if (!beyond_cwnd && c.pipe > c.cwnd + 2 * c.mss) {
+      problem("pipe " + std::to_string(c.pipe) + " exceeds cwnd " + std::to_string(c.cwnd));
     }
   }
 }

@@ -39,6 +39,7 @@ inline constexpr std::string_view all_options = "<mss 1460,sackOK,TS val 1 ecr 0
 struct PeerSetup {
   TcpConfig config;
   std::uint64_t seed = 1;
+  tcp::CongestionAlgorithm congestion = tcp::CongestionAlgorithm::NewReno;  ///< of every connection
   std::uint32_t peer_isn = 1'000'000;
   /// Wanted initial sequence number of the layer for the default ports; the clock's start is chosen so that it comes
   /// out.
@@ -109,7 +110,7 @@ class TcpPeer : private observe::Observer {
   void shutdown_receive(Where where = Where::current());
   void close();
   void abort();
-  void options(const ConnectionOptions& options, Where where = Where::current());
+  void options(ConnectionOptions options, Where where = Where::current());
   [[nodiscard]] ConnectionStatus status(Where where = Where::current());
   void state(TcpState expected, Where where = Where::current());
   /// The handle is unknown to the layer, and nothing is listed for the flow.

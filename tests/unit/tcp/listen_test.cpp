@@ -217,6 +217,7 @@ TEST(TcpListen, OptionsAreInherited) {
   ConnectionOptions o;
   o.no_delay = true;
   o.user_timeout = 33s;
+  o.congestion = tcp::CongestionAlgorithm::NewReno;
   t.establish("<mss 1460>", o);
   const auto got = t.layer().options(t.handle());
   ASSERT_TRUE(got);

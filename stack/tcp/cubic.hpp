@@ -1,0 +1,48 @@
+// CUBIC (RFC 9438), with HyStart++ in slow start.
+#pragma once
+
+#include "tcp/congestion_window.hpp"
+#include "tcp/hystart.hpp"
+
+namespace wireside::tcp {
+
+class Cubic {
+ public:
+  [[nodiscard]] static std::string_view name() { return "cubic"; }
+  void start();
+  void grow(CongestionWindow& w, const GrowthSample& sample);
+  /// Sections 4.6 to 4.8: the new ssthresh; ECN and loss alike (ABE is not for CUBIC's beta).
+  std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant now);
+  /// Section 5.8: time without data does not count in the epoch.
+  void idle(Duration time);
+  /// Section 4.9: the congestion event was spurious.
+  void undo();
+
+  [[nodiscard]] double w_max() const { return now_.w_max; }
+
+ private:
+  static constexpr double c = 0.4;     ///< segments per second cubed (section 5)
+  static constexpr double beta = 0.7;  ///< multiplicative decrease (section 4.6)
+
+  /// All windows in segments, times in seconds (section 4.1.1 and 4.1.2).
+  struct Epoch {
+    double w_max = 0;
+    double k = 0;
+    double cwnd_prior = 0;
+    double w_est = 0;
+    double cwnd_epoch = 0;
+    Instant start;
+    bool running = false;
+  };
+  void begin_epoch(const CongestionWindow& w, Instant now);
+  [[nodiscard]] double w_cubic(double t) const;
+  void avoid_congestion(CongestionWindow& w, const GrowthSample& sample);
+
+  Epoch now_;
+  Epoch before_;
+  double fraction_ = 0;  ///< octets of growth not yet in the window
+  HyStart hystart_;
+};
+static_assert(CongestionControl<Cubic>);
+
+}  // namespace wireside::tcp

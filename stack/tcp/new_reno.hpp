@@ -1,0 +1,31 @@
+// NewReno's growth and decrease (RFC 5681), by octets acknowledged (RFC 3465).
+#pragma once
+
+#include "tcp/congestion_window.hpp"
+
+namespace wireside::tcp {
+
+class NewReno {
+ public:
+  [[nodiscard]] static std::string_view name() { return "newreno"; }
+  void start() { acked_ = 0; }
+  void grow(CongestionWindow& w, const GrowthSample& sample) {
+    if (w.in_slow_start()) return w.grow(std::min(sample.acked, w.smss));  // RFC 5681 equation (2)
+    acked_ += std::min(sample.acked, w.cwnd);
+    if (acked_ < w.cwnd) return;
+    acked_ -= w.cwnd;  // a window's worth acknowledged: one more segment per round trip
+    w.grow(w.smss);
+  }
+  std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal /*signal*/, Instant /*now*/) {
+    acked_ = 0;
+    return std::max(flight / 2, 2 * w.smss);  // RFC 5681 equation (4)
+  }
+  void idle(Duration /*time*/) {}
+  void undo() {}
+
+ private:
+  std::uint32_t acked_ = 0;
+};
+static_assert(CongestionControl<NewReno>);
+
+}  // namespace wireside::tcp

@@ -1,0 +1,214 @@
+// Loss detection and recovery with SACK: RACK (RFC 8985) or, as a fallback, the rules of RFC 6675; the window by PRR
+// (RFC 6937bis); mistaken reductions are taken back (RFC 3522 and 4015, RFC 5682, RFC 3708).
+#include "tcp/layer_state.hpp"
+
+namespace wireside::tcp {
+
+using observe::WindowCause;
+using Phase = Recovery::Phase;
+
+/// What an ACK that is not older than SND.UNA says of losses; the scoreboard has taken it in.
+void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
+                                 const AckNews& news) {
+  Sender& snd = c.snd;
+  Recovery& r = snd.recovery;
+  r.prefer_new_data = false;
+  snd.rack.adapt_to_duplicates(snd.snd_una, snd.snd_nxt, news.dsack.has_value());
+  judge_tail_probe(now, c, f, news);
+  if (news.dsack && r.undoable) r.unproven -= span_octets(news.dsack->left, news.dsack->right);
+  const bool may_grow = r.phase != Phase::Fast;  // the ACK that ends fast recovery has set the window
+  if (is_mistaken(s, c, f, news)) {
+    undo(now, c);
+  } else if (!r.open() && snd.snd_una.at_or_after(r.recover)) {
+    end_recovery(now, c);
+  } else if (r.phase == Phase::Loss && r.f_rto) {
+    continue_f_rto(c, f, news);
+  }
+  const std::uint32_t lost = detect_losses(now, c);
+  if (lost > 0 && r.open()) begin_fast_recovery(now, c, news.delivered);
+  if (r.fast()) {
+    reduce_in_proportion(now, c, news.delivered, f.advances && lost == 0);
+  } else if (f.advances && may_grow) {
+    grow_window(now, c, news);
+  }
+  schedule_tail_probe(now, c);
+  if (snd.board.lost() > 0 || news.delivered > 0) wants_output(c);
+}
+
+void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
+  Sender& snd = c.snd;
+  if (!snd.cwnd_limited) return;
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  const std::uint32_t ssthresh = snd.congestion.ssthresh();
+  const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
+  // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
+  // section 2.3).
+  const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
+  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt});
+  snd.cwnd_limited = false;
+  report_window(now, c, cwnd, ssthresh, cause);
+}
+
+/// Marks what is lost by now and arms the timer for what may be later; octets newly marked.
+std::uint32_t LayerState::detect_losses(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  if (snd.board.sacked() == 0 && snd.recovery.open()) {
+    cancel_timer(now, c, TimerKind::Reordering);
+    return 0;
+  }
+  const std::uint32_t lost = config.loss_detection == LossDetection::Rack ? detect_by_time(now, c) : detect_by_count(c);
+  if (lost > 0 && snd.path.probing) judge_probe(now, c, true);
+  return lost;
+}
+
+std::uint32_t LayerState::detect_by_time(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  const bool impatient = !snd.recovery.open() || snd.board.sacked() > (Rack::dup_thresh - 1) * snd.mss ||
+                         snd.board.reported_runs() >= Rack::dup_thresh;
+  std::uint32_t lost = 0;
+  const auto wait = snd.rack.detect_loss(now, snd.board, snd.rack.reordering_window(snd.rtt.srtt(), impatient), lost);
+  if (wait) {
+    set_timer(now, c, TimerKind::Reordering, now + *wait);
+  } else {
+    cancel_timer(now, c, TimerKind::Reordering);
+  }
+  return lost;
+}
+
+/// IsLost of RFC 6675 section 4: enough was reported above it. What was sent again is not judged.
+std::uint32_t LayerState::detect_by_count(Connection& c) {
+  const SeqNum below = c.snd.board.reported_enough_above(Rack::dup_thresh, (Rack::dup_thresh - 1) * c.snd.mss);
+  return c.snd.board.mark_lost_if(
+      [&](const SentRange& range) { return !range.retransmitted && range.end.at_or_before(below); });
+}
+
+void LayerState::remember_window(Connection& c) {
+  Recovery& r = c.snd.recovery;
+  r.undoable = true;
+  r.prior_cwnd = c.snd.congestion.cwnd();
+  r.prior_ssthresh = c.snd.congestion.ssthresh();
+  r.undo_marker = c.snd.snd_una;
+  r.unproven = 0;
+  r.first_retransmit_time.reset();
+}
+
+void LayerState::begin_fast_recovery(Instant now, Connection& c, std::uint32_t delivered) {
+  Sender& snd = c.snd;
+  Congestion& cc = snd.congestion;
+  const std::uint32_t cwnd = cc.cwnd();
+  const std::uint32_t ssthresh = cc.ssthresh();
+  remember_window(c);
+  snd.recovery.phase = Phase::Fast;
+  snd.recovery.recover = snd.snd_nxt;
+  snd.recovery.tlp_end.reset();
+  cc.reduce(std::min(snd.flight(), cwnd), CongestionSignal::Loss, now);
+  snd.recovery.prr.start(snd.flight() - snd.board.sacked() + delivered, cc.ssthresh());
+  report_window(now, c, cwnd, ssthresh, WindowCause::FastRetransmit);
+}
+
+void LayerState::reduce_in_proportion(Instant now, Connection& c, std::uint32_t delivered, bool safe) {
+  Sender& snd = c.snd;
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  snd.congestion.set_cwnd(snd.recovery.prr.on_ack(delivered, snd.board.in_flight(), safe, snd.mss));
+  report_window(now, c, cwnd, snd.congestion.ssthresh(), WindowCause::ProportionalReduction);
+}
+
+void LayerState::end_recovery(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  if (snd.recovery.fast()) snd.congestion.set_cwnd(snd.congestion.ssthresh());
+  snd.recovery.phase = Phase::Open;
+  snd.recovery.f_rto = false;
+  snd.rack.recovery_ended();
+  report_window(now, c, cwnd, snd.congestion.ssthresh(), WindowCause::RecoveryExit);
+}
+
+/// Whether what was sent again had arrived: by Eifel detection (an ACK of it echoes a time before it was sent again),
+/// by F-RTO (octets never sent again arrive after the timeout), or by DSACK (every repeated octet came twice).
+bool LayerState::is_mistaken(const IncomingSegment& s, const Connection& c, const SegmentFacts& f,
+                             const AckNews& news) const {
+  const Recovery& r = c.snd.recovery;
+  if (!r.undoable) return false;
+  if (news.dsack && r.first_retransmit_time && r.unproven <= 0) return true;
+  if (r.open()) return false;
+  if (r.phase == Phase::Loss && r.f_rto && news.original_delivered) return true;
+  return f.advances && r.first_retransmit_time && c.negotiated.timestamps && s.header.options.timestamps &&
+         is_older(s.header.options.timestamps->ts_ecr, *r.first_retransmit_time);
+}
+
+void LayerState::undo(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  Recovery& r = snd.recovery;
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  const std::uint32_t ssthresh = snd.congestion.ssthresh();
+  snd.congestion.undo(r.prior_cwnd, r.prior_ssthresh);
+  snd.board.unmark_lost();
+  r.phase = Phase::Open;
+  r.undoable = r.f_rto = false;
+  report_window(now, c, cwnd, ssthresh, WindowCause::Undo);
+}
+
+/// RFC 5682 section 3.1 with SACK: after the first ACK that advances, new octets are sent instead of repeated ones;
+/// what the next ACK covers tells whether the timeout was spurious.
+void LayerState::continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news) {
+  Sender& snd = c.snd;
+  Recovery& r = snd.recovery;
+  const bool new_data_sent = snd.snd_nxt.after(r.recover);
+  if (!new_data_sent && f.advances && snd.snd_nxt.before(c.data_end())) {
+    r.prefer_new_data = true;
+  } else if (new_data_sent ? news.sacked > 0 || f.is_duplicate_ack || f.advances : f.advances) {
+    r.f_rto = false;
+  }
+}
+
+/// RFC 8985 section 6.3 and RFC 5681 section 3.1. `flight` is what was outstanding.
+void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_timeout) {
+  Sender& snd = c.snd;
+  Recovery& r = snd.recovery;
+  Congestion& cc = snd.congestion;
+  const std::uint32_t cwnd = cc.cwnd();
+  const std::uint32_t ssthresh = cc.ssthresh();
+  const bool fresh = r.phase != Phase::Loss;
+  if (fresh && c.negotiated.sack) remember_window(c);
+  if (first_timeout) cc.reduce(std::min(snd.flight(), std::max(cwnd, snd.mss)), CongestionSignal::Timeout, now);
+  const bool reneged = !snd.board.empty() && snd.board.begin()->state == SentRange::State::Sacked;
+  if (reneged) snd.board.forget_sacks();
+  if (c.negotiated.sack && config.loss_detection == LossDetection::Rack && !reneged) {
+    const Duration reo_wnd = snd.rack.reordering_window(snd.rtt.srtt(), true);
+    snd.rack.mark_losses_on_timeout(now, snd.board, snd.mss, reo_wnd);
+  } else {
+    snd.board.mark_all_lost();  // everything in flight counts as lost
+  }
+  cc.set_cwnd(snd.board.in_flight() + snd.mss);
+  r.phase = Phase::Loss;
+  r.f_rto = c.negotiated.sack && fresh && !reneged && !snd.path.probing;
+  r.prefer_new_data = false;
+  r.recover = snd.snd_nxt;
+  r.dup_acks = 0;
+  r.tlp_end.reset();
+  cancel_timer(now, c, TimerKind::Reordering);
+  cancel_timer(now, c, TimerKind::TailLossProbe);
+  report_window(now, c, cwnd, ssthresh, WindowCause::Timeout);
+}
+
+/// The reordering window of something has passed.
+void LayerState::reordering_timeout(Instant now, Connection& c) {
+  const std::uint32_t lost = detect_losses(now, c);
+  if (lost == 0) return;
+  if (c.snd.recovery.open()) begin_fast_recovery(now, c, 0);
+  if (c.snd.recovery.fast()) reduce_in_proportion(now, c, 0, false);
+  wants_output(c);
+}
+
+/// Octets leave again: what undoing, PRR and F-RTO have to know.
+void LayerState::note_repeated(Instant now, Connection& c, std::uint32_t octets) {
+  Sender& snd = c.snd;
+  snd.retransmitted_segments += (octets + snd.mss - 1) / snd.mss;
+  snd.timing = false;
+  Recovery& r = snd.recovery;
+  if (r.open() || !r.undoable) return;
+  r.unproven += octets;
+  if (!r.first_retransmit_time) r.first_retransmit_time = c.timestamps.now(now);
+}
+
+}  // namespace wireside::tcp
