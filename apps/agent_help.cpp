@@ -20,7 +20,7 @@ OPERATIONS (fields in [] may be left out)
                                    gives "length", "eof" and "data", "hex" or "sha256"
   sendto socket address port OCTETS
   recvfrom socket [max as timeout_ms]
-                                   gives also "from", "to", "ttl", "tos", "full_length"
+                                   gives also "from", "to", "ttl", "tos", "ip_options" (hex), "full_length"
   recverr socket [timeout_ms]      an ICMP error about what was sent (set the option report_errors first): gives "errno",
                                    "type", "code", "offender" (who sent it), "local", "peer", "mtu"
   resolve name [timeout_ms]        host name to "addresses", asked of the servers of --dns

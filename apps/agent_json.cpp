@@ -33,25 +33,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-std::string from_hex(std::string_view text) {
-  std::string octets;
-  octets.reserve(text.size() / 2);
-  int high = -1;
-  for (const char c : text) {
-    if (c == ' ' || c == ':') continue;
-    const int digit = hex_digit(c);
-    if (digit < 0) throw invalid("\"hex\" holds '" + std::string{c} + "', which is no hexadecimal digit");
-    if (high < 0) {
-      high = digit;
-    } else {
-      octets.push_back(static_cast<char>((high << 4) | digit));
-      high = -1;
-    }
-  }
-  if (high >= 0) throw invalid("\"hex\" has an odd number of digits");
-  return octets;
-}
-
 }  // namespace
 
 bool Request::has(std::string_view name) const { return fields_.contains(name); }
@@ -189,6 +170,25 @@ void Collector::put_into(json::object& answer) {
   } else {
     answer["data"] = octets_;
   }
+}
+
+std::string from_hex(std::string_view text) {
+  std::string octets;
+  octets.reserve(text.size() / 2);
+  int high = -1;
+  for (const char c : text) {
+    if (c == ' ' || c == ':') continue;
+    const int digit = hex_digit(c);
+    if (digit < 0) throw invalid("\"hex\" holds '" + std::string{c} + "', which is no hexadecimal digit");
+    if (high < 0) {
+      high = digit;
+    } else {
+      octets.push_back(static_cast<char>((high << 4) | digit));
+      high = -1;
+    }
+  }
+  if (high >= 0) throw invalid("\"hex\" has an odd number of digits");
+  return octets;
 }
 
 std::string to_hex(ByteView octets) {

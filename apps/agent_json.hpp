@@ -95,6 +95,8 @@ class Collector {
 };
 
 [[nodiscard]] std::string to_hex(ByteView octets);
+/// The octets of hexadecimal digits; spaces and colons between them do not matter. Throws Refusal.
+[[nodiscard]] std::string from_hex(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 [[nodiscard]] boost::json::object to_json(const tcp::ConnectionStatus& status);
 /// One event line; `frames` adds the octets of frames as hex.

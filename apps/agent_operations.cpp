@@ -179,6 +179,9 @@ std::optional<Agent::Answer> Agent::status(const Call& call) {
     const auto status = runtime_.sockets().status(socket.handle);
     require(status);
     answer = to_json(*status);
+  } else if (const auto limits = runtime_.sockets().message_limits(socket.handle)) {
+    answer["mms_s"] = limits->mms_s;
+    answer["mms_r"] = limits->mms_r;
   }
   answer["socket"] = socket.number;
   answer["kind"] = kind_name(socket.kind);

@@ -20,8 +20,8 @@ template <class T>
 struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
-               std::optional<Duration> T::*, PathMtuDiscovery T::*, tcp::CongestionAlgorithm T::*,
-               tcp::LossDetection T::*>
+               std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*,
+               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*>
       member;
 };
 
@@ -56,6 +56,7 @@ constexpr Named<DatagramOptions> datagram_names[] = {
     {"report_errors", &DatagramOptions::report_errors},
     {"receive_buffer", &DatagramOptions::receive_buffer},
     {"echo_sequence", &DatagramOptions::echo_sequence},
+    {"ip_options", &DatagramOptions::ip_options},
 };
 
 using Config = tcp::TcpConfig;
@@ -167,6 +168,19 @@ requires std::is_enum_v<E> std::optional<std::string> assign(E& field, const jso
   return problem;
 }
 
+std::optional<std::string> assign(wire::Ipv4Options& field, const json::value& value) {
+  constexpr const char* rule = "must be at most 40 octets in hex";
+  if (!value.is_string()) return rule;
+  try {
+    const std::string octets = from_hex(value.get_string());
+    if (octets.size() > wire::Ipv4Options::max_octets) return rule;
+    field = wire::Ipv4Options::copy_of({reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size()});
+  } catch (const Refusal&) {
+    return rule;
+  }
+  return std::nullopt;
+}
+
 template <class Integer>
 requires(std::is_unsigned_v<Integer> &&
          !std::is_same_v<Integer, bool>) std::optional<std::string> assign(Integer& field, const json::value& value) {
@@ -187,6 +201,7 @@ template <class E>
 requires std::is_enum_v<E> json::value as_json(E field) {
   return json::string_view(value_names<E>()[static_cast<std::size_t>(field)]);
 }
+json::value as_json(const wire::Ipv4Options& field) { return json::value(to_hex(field.view())); }
 json::value as_json(Duration field) { return milliseconds(field); }
 json::value as_json(const std::optional<Duration>& field) {
   return field ? milliseconds(*field) : json::value(nullptr);

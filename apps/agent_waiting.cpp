@@ -143,6 +143,7 @@ std::optional<Agent::Answer> Agent::receive_from(const Call& call) {
     answer["to"] = got->to.to_string();
     answer["ttl"] = got->ttl;
     answer["tos"] = got->tos;
+    answer["ip_options"] = to_hex(got->ip_options.view());
     if (socket.kind == SocketKind::Echo) answer["echo_sequence"] = got->echo_sequence;
     return answer;
   };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <memory>
@@ -66,19 +67,36 @@ asio::awaitable<int> lease_an_address(const DhcpOptions& options, std::chrono::m
   Runtime& runtime = around.runtime();
   DhcpSession session{runtime, options.common.lease_file, true};
   session.start(around.dhcp_options());
-  const bool got = co_await session.wait_for_address(limit);
+  // Nobody could take up again a lease that is kept nowhere.
+  const bool give_back = options.release || !(options.keep || session.keeps_lease());
+  // A server may have given an address that is still being checked.
+  const auto stop = [&] {
+    const bool leased = runtime.stack().dhcp_status().state == observe::DhcpState::Checking;
+    return session.finish(give_back && leased);
+  };
+  bool got = false;
+  std::exception_ptr interruption;
+  try {
+    got = co_await session.wait_for_address(limit);
+  } catch (...) {
+    interruption = std::current_exception();
+  }
+  if (interruption) {
+    co_await asio::this_coro::reset_cancellation_state();
+    if (!around.device_gone()) co_await stop();
+    std::rethrow_exception(interruption);
+  }
   if (!got) {
     complain(
         fmt::format("no DHCP server gave an address within {:g} s\n"
                     "  try: a longer --timeout, or see with --trace what comes back on {}",
                     options.timeout, options.common.tap));
-    co_await session.finish(false);
+    co_await stop();
     co_return exit_failure;
   }
   const dhcp::Lease lease = *runtime.stack().dhcp_status().lease;
   print_lease(lease, options, runtime);
-  // Nobody could take up again a lease that is kept nowhere.
-  const bool release = !lease.link_local && (options.release || !(options.keep || session.keeps_lease()));
+  const bool release = !lease.link_local && give_back;
   co_await session.finish(release);
   if (release && !options.json) fmt::print("\n{} is given back\n", lease.prefix.address.to_string());
   co_return exit_ok;

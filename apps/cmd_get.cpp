@@ -16,6 +16,7 @@
 #include "asio_sockets.hpp"
 #include "command.hpp"
 #include "host.hpp"
+#include "icmp_text.hpp"
 #include "local_stream.hpp"
 #include "name_lookup.hpp"
 #include "progress.hpp"
@@ -86,6 +87,8 @@ class Get {
     if (!address) co_return around_.interrupted() ? "interrupted" : address.error();
     expect_progress();
     const Endpoint server{*address, url.port};
+    server_ = server.address;
+    if (const auto ec = prepare()) co_return ec.message();
     if (const auto [ec] = co_await socket_.async_connect(server, tuple_token); ec) co_return reason(ec);
     http::request<http::empty_body> request{http::verb::get, url.target, 11};
     request.set(http::field::host, url.host);
@@ -112,6 +115,14 @@ class Get {
     auto file = open_output();
     if (!file) co_return fmt::format("{}: {}", options_.output, std::strerror(file.error()));
     co_return co_await receive_body(parser, buffer, *file);
+  }
+
+  /// What routers say of the way to the server is kept, to be told where the transfer fails.
+  net::error_code prepare() {
+    if (const auto ec = socket_.open()) return ec;
+    auto options = socket_.options().value_or(tcp::ConnectionOptions{});
+    options.report_errors = true;
+    return socket_.set_options(options);
   }
 
   static bool is_redirect(unsigned status) {
@@ -192,9 +203,20 @@ class Get {
     co_return Failure{};
   }
 
-  Failure reason(net::error_code ec) const {
-    if (timed_out_) return fmt::format("nothing came for {} seconds", options_.timeout);
+  /// Why the server could not be reached, as the network said it; empty where it said nothing.
+  Failure unreachable() {
+    std::optional<ErrorReport> last;
+    while (auto report = socket_.take_error_report()) last = std::move(report);
+    if (!last) return {};
+    return fmt::format("{} cannot be reached: {}", server_.to_string(), icmp_error_phrase(*last));
+  }
+
+  Failure reason(net::error_code ec) {
     if (around_.interrupted()) return "interrupted";
+    const bool network = timed_out_ || ec == asio::error::host_unreachable || ec == asio::error::network_unreachable ||
+                         ec == asio::error::timed_out || ec == asio::error::connection_refused;
+    if (auto why = network ? unreachable() : Failure{}; !why.empty()) return why;
+    if (timed_out_) return fmt::format("nothing came for {} seconds", options_.timeout);
     if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof) {
       return "the server closed the connection before its response was complete";
     }
@@ -219,6 +241,7 @@ class Get {
   asio::steady_timer timer_;
   std::chrono::steady_clock::time_point deadline_;
   bool timed_out_ = false;
+  IpAddress server_;
   std::string location_;
   Progress progress_;
 };

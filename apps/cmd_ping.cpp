@@ -169,7 +169,7 @@ class Ping {
     bool any = false;
     while (const auto report = socket_.take_error_report()) {
       any = true;
-      statistics_.error();
+      statistics_.error(report->sequence);
       if (options_.quiet) continue;
       fmt::print("From {} icmp_seq={} {}\n", report->reporter.to_string(), report->sequence, icmp_error_text(*report));
     }
@@ -212,11 +212,8 @@ class Ping {
 };
 
 asio::awaitable<int> ping(const PingOptions& options, Surroundings around) {
-  const auto destination = co_await look_up(around.runtime(), options.destination);
-  if (!destination) {
-    if (!around.interrupted()) complain(fmt::format("ping: {}", destination.error()));
-    co_return exit_failure;
-  }
+  const auto destination = co_await look_up_or_complain(around, "ping", options.destination);
+  if (!destination) co_return exit_failure;
   Ping run{options, *destination, around};
   co_return co_await run.run();
 }

@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "command.hpp"
@@ -25,9 +26,11 @@ struct TableOptions {
   std::string control_path;
   bool as_json = false;
   bool zeros = false;
-  bool unused = false;             ///< flags of iproute2 that ask for what is so anyway
-  std::vector<std::string> words;  ///< behind the options, as iproute2 has them: "show dev tap0"
-  std::string dev;                 ///< of the words
+  bool unused = false;               ///< flags of iproute2 that ask for what is so anyway
+  std::vector<std::string> words;    ///< behind the options, as iproute2 has them: "show dev tap0"
+  std::string dev;                   ///< of the words
+  std::optional<Ipv4Prefix> prefix;  ///< of the words, for routes and neighbours
+  std::optional<Ipv4Address> get;    ///< of the words "route get ADDRESS"
   bool cached = false;
   SsOptions ss;
 };
@@ -43,8 +46,28 @@ struct Table {
   Format format;
 };
 
-/// "show", "list", "dev NAME"; for routes "cache", for addresses a name alone.
+/// "10.0.0.0/8", "10.0.0.1", "default"
+std::optional<Ipv4Prefix> prefix_named(const std::string& word) {
+  if (word == "default" || word == "all" || word == "any") return Ipv4Prefix{Ipv4Address{}, 0};
+  if (const auto host = Ipv4Address::parse(word)) return Ipv4Prefix{*host, 32};
+  return Ipv4Prefix::parse(word);
+}
+
+/// "get [to] ADDRESS" behind `wireside route`.
+void take_get(TableOptions& options) {
+  std::size_t i = 1;
+  if (i < options.words.size() && options.words[i] == "to") ++i;
+  if (i < options.words.size()) options.get = Ipv4Address::parse(options.words[i]);
+  if (!options.get || i + 1 != options.words.size()) {
+    throw UsageError{"wireside route get: the IPv4 address of a host is needed, and nothing else",
+                     "wireside route get 192.0.2.7"};
+  }
+}
+
+/// "show", "list", "dev NAME"; for routes "cache" and "get ADDRESS", for routes and neighbours an address or a network,
+/// for addresses a name alone.
 void take_words(const std::string& op, TableOptions& options) {
+  if (op == "route" && !options.words.empty() && options.words.front() == "get") return take_get(options);
   constexpr std::array changing{"add", "del", "delete", "change", "replace", "append", "flush"};
   for (std::size_t i = 0; i < options.words.size(); ++i) {
     const std::string& word = options.words[i];
@@ -62,9 +85,13 @@ void take_words(const std::string& op, TableOptions& options) {
       options.cached = true;
     } else if (op == "addr" && word != "dev") {
       options.dev = word;
+    } else if (op != "addr" && (word == "to" || word == "exact") && i + 1 < options.words.size()) {
+      continue;
+    } else if (const auto prefix = prefix_named(word); op != "addr" && prefix) {
+      options.prefix = *prefix;
     } else {
       throw UsageError{fmt::format("wireside {}: '{}' is not understood", op, word),
-                       fmt::format("wireside {} [show] [dev NAME]", op)};
+                       fmt::format("wireside {} [show] {}[dev NAME]", op, op == "addr" ? "" : "[ADDRESS] ")};
     }
   }
 }
@@ -75,7 +102,8 @@ int show(const Table& table, const TableOptions& options) {
     complain(path.error());
     return exit_failure;
   }
-  const auto answer = ask_control(*path, table.question);
+  const auto answer =
+      ask_control(*path, options.get ? ControlRequest{table.question, *options.get} : ControlRequest{table.question});
   if (!answer) {
     complain(answer.error());
     return exit_failure;
@@ -114,7 +142,8 @@ void add_ip_table(CLI::App& app, Action& chosen, const Table& table, const std::
   auto options = std::make_shared<TableOptions>();
   CLI::App* command = add_table(app, chosen, table, options);
   for (const auto& alias : aliases) command->alias(alias);
-  command->add_option("words", options->words, "[show] [dev NAME], as behind `ip`")->type_name("WORD");
+  command->add_option("words", options->words, "[show] [dev NAME], as behind `ip`; routes: get ADDRESS, show default")
+      ->type_name("WORD");
   command->callback([options, &chosen, table] {
     chosen = [options, table] {
       take_words(std::string{to_string(table.question)}, *options);
@@ -124,6 +153,17 @@ void add_ip_table(CLI::App& app, Action& chosen, const Table& table, const std::
 }
 
 json::array of_interface(const json::array& lines, const TableOptions& o) { return select_interface(lines, o.dev); }
+
+json::array neighbours_of(const json::array& lines, const TableOptions& o) {
+  const json::array all = of_interface(lines, o);
+  return o.prefix ? select_prefix(all, *o.prefix, PrefixMatch::Within) : all;
+}
+
+json::array routes_of(const json::array& lines, const TableOptions& o) {
+  json::array some = of_interface(lines, o);
+  if (o.prefix) some = select_prefix(some, *o.prefix, PrefixMatch::Exact);
+  return o.cached ? select_cached(some) : some;
+}
 
 void register_ss(CLI::App& app, Action& chosen) {
   const Table table{ControlQuestion::Ss, "sockets of a running wireside",
@@ -162,14 +202,11 @@ void register_stats(CLI::App& app, Action& chosen) {
 void register_tables(CLI::App& app, Action& chosen) {
   register_ss(app, chosen);
   add_ip_table(app, chosen,
-               {ControlQuestion::Neigh, "neighbour cache (ARP) of a running wireside", of_interface,
+               {ControlQuestion::Neigh, "neighbour cache (ARP) of a running wireside", neighbours_of,
                 [](const json::array& lines, const TableOptions&) { return format_neighbours(lines); }},
                {"neighbour", "neighbor"});
   add_ip_table(app, chosen,
-               {ControlQuestion::Route, "routes of a running wireside",
-                [](const json::array& lines, const TableOptions& o) {
-                  return o.cached ? select_cached(of_interface(lines, o)) : of_interface(lines, o);
-                },
+               {ControlQuestion::Route, "routes of a running wireside", routes_of,
                 [](const json::array& lines, const TableOptions&) { return format_routes(lines); }},
                {});
   add_ip_table(app, chosen,

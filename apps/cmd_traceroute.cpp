@@ -197,11 +197,8 @@ class Traceroute {
 
 template <class Socket>
 asio::awaitable<int> traceroute(const TracerouteOptions& options, Surroundings around) {
-  const auto destination = co_await look_up(around.runtime(), options.destination);
-  if (!destination) {
-    if (!around.interrupted()) complain(fmt::format("traceroute: {}", destination.error()));
-    co_return exit_failure;
-  }
+  const auto destination = co_await look_up_or_complain(around, "traceroute", options.destination);
+  if (!destination) co_return exit_failure;
   Traceroute<Socket> run{options, *destination, around};
   co_return co_await run.run();
 }

@@ -22,8 +22,12 @@ struct ControlSubject {
   const Router* router = nullptr;
 };
 
-/// {"ok":true,"command":...,"pid":...} and the table that was asked for, by the question's name (docs/control.md).
-[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, ControlQuestion question);
+/// {"ok":true,"command":...,"pid":...} and the table that was asked for, by the question's name (docs/control.md). A
+/// refusal where there is no way to the address that was asked for.
+[[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const ControlRequest& request);
+/// The way to an address as `ip -j route get` gives it, in the stack's or the router's present state; empty when there
+/// is none.
+[[nodiscard]] boost::json::array way_to(const ControlSubject& subject, Ipv4Address destination);
 
 /// Folders where control sockets are looked for, the preferred one first: $XDG_RUNTIME_DIR/wireside, /run/wireside,
 /// and /tmp/wireside-UID; or $WIRESIDE_RUNTIME_DIR alone where it is set.
@@ -53,7 +57,7 @@ class ControlServer {
 
 /// Sends one request to a control socket and waits for the answer, two seconds at most. The error is a sentence.
 [[nodiscard]] std::expected<boost::json::object, std::string> ask_control(const std::string& path,
-                                                                          ControlQuestion question);
+                                                                          const ControlRequest& request);
 
 /// A wireside that runs now.
 struct RunningWireside {

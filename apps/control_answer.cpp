@@ -1,4 +1,6 @@
 // Tables and counters of a running endpoint as JSON.
+#include <fmt/format.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -182,15 +184,21 @@ json::object address_of(const Runtime& runtime, const Stack& stack) {
     addresses.push_back(std::move(line));
   }
   const bool up = !runtime.device().link_problem();
-  return {{"ifname", dev},
-          {"flags", up ? json::array{"BROADCAST", "UP", "LOWER_UP"} : json::array{"NO-CARRIER", "BROADCAST", "UP"}},
-          {"mtu", stack.mtu()},
-          {"operstate", up ? "UP" : "DOWN"},
-          {"link_type", "ether"},
-          {"address", stack.mac().to_string()},
-          {"broadcast", "ff:ff:ff:ff:ff:ff"},
-          {"offload", runtime.device().offload()},
-          {"addr_info", std::move(addresses)}};
+  json::object line;
+  // 0 where the device came as a descriptor, and is another namespace's.
+  if (const unsigned index = ::if_nametoindex(dev.c_str()); index != 0) line["ifindex"] = index;
+  const json::object rest{
+      {"ifname", dev},
+      {"flags", up ? json::array{"BROADCAST", "UP", "LOWER_UP"} : json::array{"NO-CARRIER", "BROADCAST", "UP"}},
+      {"mtu", stack.mtu()},
+      {"operstate", up ? "UP" : "DOWN"},
+      {"link_type", "ether"},
+      {"address", stack.mac().to_string()},
+      {"broadcast", "ff:ff:ff:ff:ff:ff"},
+      {"offload", runtime.device().offload()},
+      {"addr_info", std::move(addresses)}};
+  for (const auto& field : rest) line.insert(field);
+  return line;
 }
 
 json::object to_json(const dns::CachedReading& cached) {
@@ -248,8 +256,17 @@ json::object statistics_of(const std::string& dev, const Stack& stack) {
 
 }  // namespace
 
-json::object control_answer(const ControlSubject& subject, ControlQuestion question) {
+json::object control_answer(const ControlSubject& subject, const ControlRequest& request) {
+  const ControlQuestion question = request.question;
   json::array lines;
+  if (request.destination) {
+    lines = way_to(subject, *request.destination);
+    if (lines.empty()) {
+      return control_refusal(
+          fmt::format("the network is unreachable: no route to {}", request.destination->to_string()));
+    }
+    return {{"ok", true}, {"command", subject.command}, {"pid", ::getpid()}, {to_string(question), std::move(lines)}};
+  }
   if (question == ControlQuestion::Route && subject.router != nullptr) add_router_routes(subject, lines);
   for (Runtime* runtime : subject.interfaces) {
     const std::string& dev = runtime->device().name();

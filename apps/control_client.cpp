@@ -110,10 +110,10 @@ std::string list_of(const std::vector<RunningWireside>& all) {
 
 }  // namespace
 
-std::expected<json::object, std::string> ask_control(const std::string& path, ControlQuestion question) {
+std::expected<json::object, std::string> ask_control(const std::string& path, const ControlRequest& request) {
   const Connection connection;
   std::string text;
-  if (!connection.connect(path) || !connection.send(control_request(question) + "\n") ||
+  if (!connection.connect(path) || !connection.send(control_request(request) + "\n") ||
       !connection.receive_line(text)) {
     return failure(path);
   }

@@ -26,17 +26,25 @@ std::optional<ControlQuestion> control_question(std::string_view name) {
   return static_cast<ControlQuestion>(it - names.begin());
 }
 
-std::string control_request(ControlQuestion question) {
-  return json::serialize(json::object{{"op", to_string(question)}});
+std::string control_request(const ControlRequest& request) {
+  json::object line{{"op", to_string(request.question)}};
+  if (request.destination) line["get"] = request.destination->to_string();
+  return json::serialize(line);
 }
 
-std::expected<ControlQuestion, std::string> parse_control_request(std::string_view line) {
+std::expected<ControlRequest, std::string> parse_control_request(std::string_view line) {
   boost::system::error_code ec;
   const json::value request = json::parse(line, ec);
   if (ec || !request.is_object()) return std::unexpected{"the request is no JSON object"};
   const json::value* op = request.get_object().if_contains("op");
   if (op == nullptr || !op->is_string()) return std::unexpected{"the request has no \"op\""};
-  if (const auto question = control_question(op->get_string())) return *question;
+  if (const auto question = control_question(op->get_string())) {
+    const json::value* get = request.get_object().if_contains("get");
+    if (*question != ControlQuestion::Route || get == nullptr) return *question;
+    const auto to = get->is_string() ? Ipv4Address::parse(get->get_string()) : std::nullopt;
+    if (!to) return std::unexpected{"\"get\" is no IPv4 address"};
+    return ControlRequest{*question, *to};
+  }
   return std::unexpected{"unknown \"op\": hello, ss, neigh, route, addr, stats and dns are known"};
 }
 

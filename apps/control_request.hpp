@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/address.hpp"
+
 namespace wireside::apps {
 
 enum class ControlQuestion : std::uint8_t { Hello, Ss, Neigh, Route, Addr, Stats, Dns };
@@ -17,10 +19,20 @@ inline constexpr std::uint8_t control_questions = 7;
 [[nodiscard]] std::string_view to_string(ControlQuestion question);
 [[nodiscard]] std::optional<ControlQuestion> control_question(std::string_view name);
 
-/// {"op":"ss"}, without the line's end.
-[[nodiscard]] std::string control_request(ControlQuestion question);
-/// The question of a line. The error is a sentence; fields that are not known are ignored.
-[[nodiscard]] std::expected<ControlQuestion, std::string> parse_control_request(std::string_view line);
+/// What one line asks.
+struct ControlRequest {
+  ControlRequest(ControlQuestion what) : question{what} {}
+  ControlRequest(ControlQuestion what, Ipv4Address to) : question{what}, destination{to} {}
+
+  ControlQuestion question;
+  std::optional<Ipv4Address> destination;  ///< Route: only the way to this address ("get")
+  friend bool operator==(const ControlRequest&, const ControlRequest&) = default;
+};
+
+/// {"op":"ss"} or {"op":"route","get":"10.0.0.1"}, without the line's end.
+[[nodiscard]] std::string control_request(const ControlRequest& request);
+/// The request of a line. The error is a sentence; fields that are not known are ignored.
+[[nodiscard]] std::expected<ControlRequest, std::string> parse_control_request(std::string_view line);
 
 /// {"ok":false,"message": SENTENCE}
 [[nodiscard]] boost::json::object control_refusal(std::string_view message);

@@ -192,8 +192,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::string answer(const std::string& line) const {
-    const auto question = parse_control_request(line);
-    return json::serialize(question ? control_answer(subject_, *question) : control_refusal(question.error()));
+    const auto request = parse_control_request(line);
+    return json::serialize(request ? control_answer(subject_, *request) : control_refusal(request.error()));
   }
 
   Local::acceptor acceptor_;

@@ -116,7 +116,7 @@ std::string joined(const json::object& o, std::string_view name, std::string_vie
 std::string cached_route(const json::object& line) {
   std::string out = " \n    cache";
   if (const auto what = joined(line, "cache", ","); !what.empty()) out += fmt::format(" <{}>", what);
-  out += fmt::format(" expires {}sec", count(line, "expires"));
+  if (line.contains("expires")) out += fmt::format(" expires {}sec", count(line, "expires"));
   for (const auto& m : items(line, "metrics")) {
     if (m.is_object()) out += fmt::format(" mtu {}", count(m.get_object(), "mtu"));
   }
@@ -174,6 +174,23 @@ json::array select_interface(const json::array& lines, const std::string& dev) {
     const auto* line = v.if_object();
     if (line != nullptr && (dev.empty() || text(*line, "dev") == dev || text(*line, "ifname") == dev))
       out.push_back(*line);
+  }
+  return out;
+}
+
+json::array select_prefix(const json::array& lines, const Ipv4Prefix& prefix, PrefixMatch match) {
+  json::array out;
+  for (const auto& v : lines) {
+    const auto* line = v.if_object();
+    if (line == nullptr) continue;
+    const std::string written = text(*line, "dst");
+    const auto host = Ipv4Address::parse(written);
+    const auto dst = written == "default" ? std::optional<Ipv4Prefix>{Ipv4Prefix{Ipv4Address{}, 0}}
+                     : host               ? std::optional<Ipv4Prefix>{Ipv4Prefix{*host, 32}}
+                                          : Ipv4Prefix::parse(written);
+    if (!dst) continue;
+    const bool inside = dst->length >= prefix.length && prefix.contains(dst->address);
+    if (inside && (match == PrefixMatch::Within || dst->length == prefix.length)) out.push_back(*line);
   }
   return out;
 }
@@ -265,10 +282,12 @@ std::string format_routes(const json::array& lines) {
   std::string out;
   for (const auto& v : lines) {
     const json::object& line = v.as_object();
+    if (const auto type = text(line, "type"); !type.empty()) out += type + " ";
     out += text(line, "dst");
     if (const auto via = text(line, "gateway"); !via.empty()) out += " via " + via;
     out += " dev " + text(line, "dev");
     if (line.contains("cache")) {
+      if (const auto source = text(line, "prefsrc"); !source.empty()) out += " src " + source;
       out += cached_route(line);
       continue;
     }
@@ -287,7 +306,9 @@ std::string format_addresses(const json::array& lines) {
   std::size_t number_of = 0;
   for (const auto& v : lines) {
     const json::object& line = v.as_object();
-    out += fmt::format("{}: {}: <{}> mtu {} state {}\n    link/ether {} brd {}\n", ++number_of, text(line, "ifname"),
+    ++number_of;
+    const std::uint64_t index = line.contains("ifindex") ? count(line, "ifindex") : number_of;
+    out += fmt::format("{}: {}: <{}> mtu {} state {}\n    link/ether {} brd {}\n", index, text(line, "ifname"),
                        joined(line, "flags", ","), count(line, "mtu"), text(line, "operstate"), text(line, "address"),
                        text(line, "broadcast"));
     for (const auto& a : items(line, "addr_info")) {

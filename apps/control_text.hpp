@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/address.hpp"
+
 namespace wireside::apps {
 
 // Each takes the table of an answer (control_table): an array of objects.
@@ -25,6 +27,10 @@ struct SsOptions {
 [[nodiscard]] boost::json::array select_sockets(const boost::json::array& lines, const SsOptions& options);
 /// Those about one interface; all when `dev` is empty.
 [[nodiscard]] boost::json::array select_interface(const boost::json::array& lines, const std::string& dev);
+/// Those whose "dst" is exactly that network ("default" is 0.0.0.0/0), or lies in it.
+enum class PrefixMatch { Exact, Within };
+[[nodiscard]] boost::json::array select_prefix(const boost::json::array& lines, const Ipv4Prefix& prefix,
+                                               PrefixMatch match);
 /// Routes that the network taught (redirects, path MTUs), as `ip route show cache` lists them.
 [[nodiscard]] boost::json::array select_cached(const boost::json::array& lines);
 /// Counters whose name matches one of the patterns (as in a shell); all when there are none.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cctype>
 #include <string_view>
 
 #include "wire/icmp.hpp"
@@ -54,6 +55,19 @@ std::string icmp_error_text(const ErrorReport& report) {
     default:
       return std::string{describe(report.error)};
   }
+}
+
+std::string icmp_error_phrase(const ErrorReport& report) {
+  if (report.local && report.error == Error::HostUnreachable) return "host unreachable (no answer to ARP)";
+  if (report.local) return std::string{describe(report.error)};
+  std::string text = icmp_error_text(report);
+  constexpr std::string_view what = "Destination ";
+  if (text.starts_with(what)) text.erase(0, what.size());
+  text.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(text.front())));
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i - 1] == ' ' && text.substr(i, 2) != "DF") text[i] = static_cast<char>(std::tolower(text[i]));
+  }
+  return fmt::format("{} (from {})", text, report.reporter.to_string());
 }
 
 std::string traceroute_mark(const ErrorReport& report) {

@@ -80,6 +80,8 @@ void read_configuration(const json::object& o, dhcp::Configuration& c) {
   c.dns_servers = addresses(o, "dns");
   c.ntp_servers = addresses(o, "ntp");
   if (field(o, "domain") != nullptr) c.domain_name = wire::printable(text(o, "domain"));
+  if (field(o, "host_name") != nullptr) c.host_name = wire::printable(text(o, "host_name"));
+  if (field(o, "broadcast") != nullptr) c.broadcast_address = address_of(text(o, "broadcast"));
   if (field(o, "mtu") != nullptr)
     c.mtu = static_cast<std::uint16_t>(std::max<std::int64_t>(576, number(o, "mtu", 65535)));
   const auto* routes = field(o, "routes");
@@ -134,6 +136,8 @@ json::object lease_to_json(const StoredLease& stored, Duration wall_offset) {
   if (!c.dns_servers.empty()) o["dns"] = written(c.dns_servers);
   if (!c.ntp_servers.empty()) o["ntp"] = written(c.ntp_servers);
   if (!c.domain_name.empty()) o["domain"] = c.domain_name;
+  if (!c.host_name.empty()) o["host_name"] = c.host_name;
+  if (c.broadcast_address) o["broadcast"] = c.broadcast_address->to_string();
   if (c.mtu) o["mtu"] = *c.mtu;
   json::array routes;
   for (const auto& r : c.routes) {
@@ -210,6 +214,7 @@ std::string describe_lease(const dhcp::Lease& lease) {
 
 std::string describe_configuration(const dhcp::Configuration& c) {
   std::string out;
+  if (c.broadcast_address) out += fmt::format("{:<10} {}\n", "broadcast", c.broadcast_address->to_string());
   append_list(out, "router", c.routers);
   for (const auto& r : c.routes) {
     out += fmt::format("{:<10} {} via {}\n", "route", r.destination.to_string(),

@@ -32,4 +32,12 @@ asio::awaitable<std::expected<Ipv4Address, std::string>> look_up(Runtime& runtim
   co_return endpoints.front().address.v4();
 }
 
+asio::awaitable<std::optional<Ipv4Address>> look_up_or_complain(Surroundings around, std::string command,
+                                                                std::string host) {
+  const auto address = co_await look_up(around.runtime(), std::move(host));
+  if (address) co_return *address;
+  if (!around.interrupted()) complain(fmt::format("{}: {}", command, address.error()));
+  co_return std::nullopt;
+}
+
 }  // namespace wireside::apps

@@ -16,20 +16,25 @@ class PingStatistics {
   void sent(std::uint16_t sequence);
   /// True when a reply with this sequence number came before.
   bool reply(std::uint16_t sequence, Duration rtt);
-  void error() { ++errors_; }
+  /// An error about the request with this number; 0: none that left.
+  void error(std::uint16_t sequence = 0);
 
   [[nodiscard]] std::uint64_t errors() const { return errors_; }
   [[nodiscard]] std::uint64_t transmitted() const { return transmitted_; }
   /// Without duplicates.
   [[nodiscard]] std::uint64_t received() const { return received_; }
-  /// As iputils prints them: counts, loss and time, then min/avg/max/mdev where a reply came.
+  /// As iputils prints them: counts, loss and time, then min/avg/max/mdev where a reply came, and how
+  /// many requests were on their way at once ("pipe") where it was more than one.
   [[nodiscard]] std::string summary(std::string_view destination, std::chrono::steady_clock::duration took) const;
 
  private:
+  void acknowledge(std::uint16_t sequence);
+
   std::uint64_t transmitted_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t duplicates_ = 0;
   std::uint64_t errors_ = 0;
+  std::uint64_t pipe_ = 0;  ///< most requests that were on their way when an answer came
   std::bitset<65536> answered_;
   Duration minimum_ = Duration::max();
   Duration maximum_{};

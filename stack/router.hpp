@@ -41,15 +41,16 @@ class Router {
   void pump(Instant now);
 
   [[nodiscard]] const ip::RouteTable& table() const { return table_; }
-  [[nodiscard]] std::size_t interfaces() const { return interfaces_.size(); }
-
- private:
   struct Way {
     std::size_t interface = 0;
     Ipv4Address next_hop;
   };
-  [[nodiscard]] std::optional<std::size_t> owner_of(Ipv4Address address) const;
+  /// Where a packet for another host goes now; nullopt when nothing leads there.
   [[nodiscard]] std::optional<Way> way_to(Ipv4Address destination) const;
+  [[nodiscard]] std::size_t interfaces() const { return interfaces_.size(); }
+
+ private:
+  [[nodiscard]] std::optional<std::size_t> owner_of(Ipv4Address address) const;
   void follow_addresses();
   void follow_leases();
   void route(Instant now, std::size_t in, TransitPacket&& packet);

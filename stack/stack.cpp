@@ -74,6 +74,10 @@ std::uint16_t RoutedAddresses::link_mtu(IpAddress destination) const {
   return is_local(destination) ? std::uint16_t{65535} : ip_.mtu();
 }
 
+MessageLimits RoutedAddresses::message_limits(IpAddress destination, std::size_t ip_options) const {
+  return {.mms_s = ip_.mms_s(destination.v4(), ip_options), .mms_r = ip::IpLayer::mms_r()};
+}
+
 bool RoutedAddresses::is_broadcast(IpAddress address) const { return routes_.is_broadcast(address.v4()); }
 
 StackState::StackState(const Config& wanted, const Seed& seed)

@@ -207,9 +207,12 @@ void StackState::apply_dhcp_change(Instant now, dhcp::Change&& change) {
   dhcp_news_.push_back(std::move(change));
 }
 
-/// RFC 2131 section 4.4.1 step 5: the address is probed for (RFC 5227). Without probing every address passes for free.
+/// RFC 2131 section 4.4.1 step 5: the address is probed for (RFC 5227), unless that is switched off.
 void StackState::check_address(Instant now, Ipv4Address address) {
-  if (!config.link.conflict.check_before_use) return address_checked(now, address, true);
+  if (!config.link.conflict.check_before_use) {
+    dhcp_->address_unchecked(now, address);
+    return apply_dhcp_changes(now);
+  }
   if (ip.routes().is_local(address)) return link.conflicts().verify(now, address);  // the link was down
   link.conflicts().start_probe(now, address);
 }

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ip/own_hop.hpp"
 #include "stack_state.hpp"
 #include "wire/header_edit.hpp"
 #include "wire/tcp.hpp"
@@ -123,11 +124,7 @@ bool StackState::prepare_transit(Instant now, const Outbound& next, FrameOut& ou
 void StackState::record_ourselves(Instant now, Ipv4Address next_hop, MutableByteView header) const {
   const auto own = ip.routes().source_for(next_hop);
   if (!own) return;
-  const auto recorded =
-      wire::record_hop(header.subspan(wire::ipv4_min_header),
-                       {.address = *own,
-                        .all = ip.routes().addresses(),
-                        .timestamp = static_cast<std::uint32_t>(now.ns() / 1'000'000) | 0x8000'0000U});
+  const auto recorded = wire::record_hop(header.subspan(wire::ipv4_min_header), ip::own_hop(now, *own, ip.routes()));
   if (recorded.changed) wire::resize_ipv4(header, wire::ipv4_total_length(header), 0);
 }
 

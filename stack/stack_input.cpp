@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "base/checksum.hpp"
+#include "ip/own_hop.hpp"
 #include "stack_state.hpp"
 #include "wire/tcp.hpp"
 
@@ -134,12 +135,14 @@ void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) 
 }
 
 void StackState::udp_arrives(Instant now, const ip::IncomingDatagram& datagram) {
-  const auto delivery = udp.datagram_arrives(now, {.source = datagram.header.source,
-                                                   .destination = datagram.header.destination,
-                                                   .octets = datagram.payload,
-                                                   .checksum = datagram.checksum,
-                                                   .ttl = datagram.header.ttl,
-                                                   .tos = datagram.header.tos});
+  const auto delivery =
+      udp.datagram_arrives(now, {.source = datagram.header.source,
+                                 .destination = datagram.header.destination,
+                                 .octets = datagram.payload,
+                                 .checksum = datagram.checksum,
+                                 .ttl = datagram.header.ttl,
+                                 .tos = datagram.header.tos,
+                                 .ip_options = ip::options_for_transport(now, datagram, ip.routes())});
   if (delivery == udp::Delivery::NoSocket && !datagram.broadcast) {
     ip.unreachable(now, wire::UnreachableCode::Port, datagram);
   }
@@ -152,7 +155,8 @@ void StackState::echo_reply_arrives(Instant now, const ip::EchoReplyReport& repl
                                              .sequence = reply.sequence,
                                              .octets = reply.data,
                                              .ttl = reply.ttl,
-                                             .tos = reply.tos});
+                                             .tos = reply.tos,
+                                             .ip_options = reply.options});
 }
 
 bool StackState::is_credible(const ip::IcmpErrorReport& report) const {
@@ -165,6 +169,13 @@ bool StackState::is_credible(const ip::IcmpErrorReport& report) const {
       return udp.sent_to(udp::Service::Echo, report.tuple);
   }
   return false;
+}
+
+/// RFC 1122 section 3.2.2.2 wants redirects about anything we sent to be followed, answers of ICMP's own among it.
+bool StackState::is_credible_redirect(const ip::IcmpErrorReport& report) const {
+  if (is_credible(report)) return true;
+  return report.protocol == static_cast<std::uint8_t>(wire::IpProtocol::Icmp) &&
+         ip.sent_icmp_to(report.tuple.remote.address.v4());
 }
 
 bool StackState::fragmentation_needed(Instant now, const ip::IcmpErrorReport& report) {
@@ -180,7 +191,7 @@ bool StackState::fragmentation_needed(Instant now, const ip::IcmpErrorReport& re
 
 void StackState::error_arrives(Instant now, const ip::IcmpErrorReport& report) {
   if (report.type == wire::IcmpType::Redirect) {
-    const bool taken = is_credible(report) &&
+    const bool taken = is_credible_redirect(report) &&
                        ip.redirects().take(now, report.reporter, report.tuple.remote.address.v4(), report.gateway);
     if (!taken) sink.drop(now, DropReason::IcmpNotCredible);
     return;

@@ -3,8 +3,10 @@
 #include <tuple>
 #include <utility>
 
+#include "ip/own_hop.hpp"
 #include "stack_state.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/header_edit.hpp"
 #include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
 #include "wire/udp.hpp"
@@ -133,8 +135,8 @@ void StackState::begin_cutting(FrameOut& out) {
 }
 
 StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
-  if (link.poll(now, out)) return Pulled::Frame;
   handle_unresolved(now);
+  if (link.poll(now, out)) return Pulled::Frame;
   out.clear();
   if (!from_router_.empty()) return send_transit(now, out);
   ip::NextHop next_hop;
@@ -157,17 +159,21 @@ StackState::Pulled StackState::send_datagram(Instant now, FrameOut& out) {
   }
   datagram_.payload = Slice{};
   if (!echo) ++sink.count.udp_out;
+  const Ipv4Address source = datagram_.tuple.local.address.v4();
   const Ipv4Address destination = datagram_.tuple.remote.address.v4();
-  const bool dont_fragment = wants_dont_fragment(datagram_.mtu_discovery) &&
-                             ip.path_mtus().may_set_dont_fragment(destination) &&
-                             (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want ||
-                              out.size() + wire::ipv4_min_header <= ip.path_mtu(destination));
+  wire::Ipv4Options& options = datagram_.ip_options;
+  // The sender is the first hop that these options record (RFC 1122 section 3.2.1.8 (e)).
+  if (options.length != 0) std::ignore = wire::record_hop(options.view(), ip::own_hop(now, source, ip.routes()));
+  const bool dont_fragment =
+      wants_dont_fragment(datagram_.mtu_discovery) && ip.path_mtus().may_set_dont_fragment(destination) &&
+      (datagram_.mtu_discovery != udp::PathMtuDiscovery::Want || out.size() <= ip.mms_s(destination, options.length));
   const auto next_hop = ip.prepare(now,
-                                   {.source = datagram_.tuple.local.address.v4(),
-                                    .destination = datagram_.tuple.remote.address.v4(),
+                                   {.source = source,
+                                    .destination = destination,
                                     .protocol = echo ? wire::IpProtocol::Icmp : wire::IpProtocol::Udp,
                                     .ttl = datagram_.ttl,
                                     .tos = datagram_.tos,
+                                    .options = options,
                                     .dont_fragment = dont_fragment},
                                    out);
   if (next_hop) return dispatch(now, *next_hop, out);
@@ -223,9 +229,27 @@ StackState::Pulled StackState::dispatch(Instant now, const ip::NextHop& next_hop
   return Pulled::Again;
 }
 
+/// RFC 1122 section 3.3.1.5: what waited for a gateway that does not answer, and is given up by now, goes by the next
+/// one. False when there is none: then the destination is unreachable.
+bool StackState::sent_by_another_gateway(Instant now) {
+  if (config.ip.forwarding) return false;
+  const Ipv4Address destination = wire::ipv4_destination(unresolved_.header.view());
+  const auto hop = ip.redirects().next_hop(destination);
+  if (!hop || *hop == destination || !ip.routes().is_usable(*hop)) return false;
+  // One that cannot be asked, or has just not answered, would hand the packet straight back.
+  const auto known = link.neighbours().find(*hop);
+  const bool answers_or_may = known ? known->state != observe::NeighbourState::Failed
+                                    : link.neighbours().size() < config.link.neighbours.max_entries;
+  if (!answers_or_may) return false;
+  link.send_later(now, *hop, std::move(unresolved_));
+  unresolved_.clear();
+  return true;
+}
+
 void StackState::handle_unresolved(Instant now) {
   take_advice(now);
   while (link.poll_failed(unresolved_)) {
+    if (sent_by_another_gateway(now)) continue;
     // One contiguous copy, so that the headers can be read as any other packet's.
     const Packet packet = ip::loop_back(unresolved_, pool);
     unresolved_.clear();

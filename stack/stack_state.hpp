@@ -34,6 +34,7 @@ class RoutedAddresses : public AddressPolicy {
   [[nodiscard]] bool is_broadcast(IpAddress address) const override;
   [[nodiscard]] std::uint16_t path_mtu(IpAddress destination) const override;
   [[nodiscard]] std::uint16_t link_mtu(IpAddress destination) const override;
+  [[nodiscard]] MessageLimits message_limits(IpAddress destination, std::size_t ip_options) const override;
   void interface_gone() { gone_ = true; }
 
  private:
@@ -121,6 +122,7 @@ class StackState {
   void error_arrives(Instant now, const ip::IcmpErrorReport& report);
   /// Whether what the report quotes was sent and is still on its way, as far as we can know (RFC 5927 section 4).
   [[nodiscard]] bool is_credible(const ip::IcmpErrorReport& report) const;
+  [[nodiscard]] bool is_credible_redirect(const ip::IcmpErrorReport& report) const;
   /// Takes a smaller path MTU over; false when the report cannot be true.
   [[nodiscard]] bool fragmentation_needed(Instant now, const ip::IcmpErrorReport& report);
   void echo_reply_arrives(Instant now, const ip::EchoReplyReport& reply);
@@ -172,6 +174,7 @@ class StackState {
   [[nodiscard]] Pulled send_segment(Instant now, FrameOut& out);
   [[nodiscard]] Pulled dispatch(Instant now, const ip::NextHop& next_hop, FrameOut& out);
   void handle_unresolved(Instant now);
+  [[nodiscard]] bool sent_by_another_gateway(Instant now);
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 

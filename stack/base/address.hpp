@@ -84,7 +84,6 @@ class IpAddress {
   constexpr IpAddress(Ipv4Address a) : family_{Family::V4}, v4_{a} {}  // NOLINT: a v4 address is an IP address
 
   [[nodiscard]] constexpr Family family() const { return family_; }
-  [[nodiscard]] constexpr bool is_v4() const { return family_ == Family::V4; }
   /// Wildcard of any family.
   [[nodiscard]] constexpr bool is_unspecified() const { return v4_.is_unspecified(); }
   [[nodiscard]] constexpr bool is_multicast() const { return v4_.is_multicast(); }

@@ -72,16 +72,9 @@ void Client::inform(Instant now, Ipv4Address address) {
 void Client::stop(Instant now, bool release) {
   if (state_ == DhcpState::Stopped) return;
   const bool held = holds_address();
-  if (held && release) {
-    start_exchange(now);
-    open_ = false;  // no answer comes
-    auto m = make(DhcpMessageType::Release);
-    m.secs = 0;
-    m.ciaddr = lease_->prefix.address;
-    m.server_id = lease_->server;
-    send(std::move(m), lease_->prefix.address, lease_->server);
-  }
-  transition(now, held && release ? DhcpCause::Released : DhcpCause::StopCalled);
+  const bool leased = held || state_ == DhcpState::Checking;
+  if (leased && release) send_release(now);
+  transition(now, leased && release ? DhcpCause::Released : DhcpCause::StopCalled);
   if (held) changes_.push_back(Lost{lease_->prefix.address, release ? Lost::Why::Released : Lost::Why::Stopped});
   lease_.reset();
   kept_ = false;
@@ -89,6 +82,18 @@ void Client::stop(Instant now, bool release) {
   choose_at_.reset();
   open_ = false;
   stop_link_local(Lost::Why::Stopped);
+}
+
+void Client::send_release(Instant now) {
+  start_exchange(now);
+  open_ = false;  // no answer comes
+  auto m = make(DhcpMessageType::Release);
+  m.secs = 0;
+  m.ciaddr = lease_->prefix.address;
+  m.server_id = lease_->server;
+  if (holds_address()) return send(std::move(m), lease_->prefix.address, lease_->server);
+  // Until the check has ended nothing may be sent from the address (RFC 5227 section 2.1.1): as DHCPDECLINE, then.
+  send(std::move(m), Ipv4Address{}, Ipv4Address{255, 255, 255, 255});
 }
 
 void Client::link_returned(Instant now) {
@@ -251,9 +256,15 @@ void Client::report_unanswered(Instant now, DhcpMessageType type) {
 
 // --- holding it ---
 
-void Client::address_free(Instant now, Ipv4Address address) {
+void Client::address_free(Instant now, Ipv4Address address) { address_usable(now, DhcpCause::AddressFree, address); }
+
+void Client::address_unchecked(Instant now, Ipv4Address address) {
+  address_usable(now, DhcpCause::AddressUnchecked, address);
+}
+
+void Client::address_usable(Instant now, DhcpCause cause, Ipv4Address address) {
   if (state_ == DhcpState::Checking && lease_->prefix.address == address) {
-    become_bound(now, DhcpCause::AddressFree);
+    become_bound(now, cause);
   } else if (link_local_.candidate() == address && !link_local_.held()) {
     link_local_.free();
     changes_.push_back(Bound{*lease(), false});

@@ -26,7 +26,8 @@ class Client {
   void start(Instant now);
   /// Asks for configuration only, for an address that was set by hand (section 3.4). Does nothing unless stopped.
   void inform(Instant now, Ipv4Address address);
-  /// Ends. With `release` a held lease is given back by DHCPRELEASE (section 4.4.6), which is not repeated.
+  /// Ends. With `release` a lease is given back by DHCPRELEASE (section 4.4.6), which is not repeated; also one whose
+  /// address is still being checked.
   void stop(Instant now, bool release);
   void interface_gone(Instant now);
   /// The link was down and is back, perhaps to another network: a lease is verified (INIT-REBOOT, section 3.7) and its
@@ -39,6 +40,8 @@ class Client {
   void handle_message(Instant now, ByteView octets);
   /// Answers to CheckAddress. A conflict may also be told later, while the address is held.
   void address_free(Instant now, Ipv4Address address);
+  /// The address is to be used without the check.
+  void address_unchecked(Instant now, Ipv4Address address);
   void address_conflict(Instant now, Ipv4Address address);
   /// Whether the address is the lease's or the link-local one, held or being checked.
   [[nodiscard]] bool concerns(Ipv4Address address) const;
@@ -79,6 +82,8 @@ class Client {
   void retransmit(Instant now);
   void run_link_local(Instant now);
   void become_bound(Instant now, DhcpCause cause);
+  void address_usable(Instant now, DhcpCause cause, Ipv4Address address);
+  void send_release(Instant now);
   void decline(Instant now);
   void report_unanswered(Instant now, wire::DhcpMessageType type);
   void use_link_local(Instant now);

@@ -67,7 +67,8 @@ struct OutgoingMessage {
   Ipv4Address destination;  ///< limited broadcast, or the server
 };
 
-/// The client wants to know whether another host uses the address: answer with address_free or address_conflict.
+/// The client wants to know whether another host uses the address: answer with address_free,
+/// address_conflict, or address_unchecked where nobody is to be asked.
 struct CheckAddress {
   Ipv4Address address;
 };

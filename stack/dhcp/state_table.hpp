@@ -36,6 +36,7 @@ inline constexpr auto state_edges = [] {
       StateEdge{Requesting, C::NakReceived, Init, "3.1 step 5"},
       StateEdge{Requesting, C::RequestUnanswered, Init, "3.1 step 5"},
       StateEdge{Checking, C::AddressFree, Bound, "2.2, RFC 5227"},
+      StateEdge{Checking, C::AddressUnchecked, Bound, "4.4.1, the check is a SHOULD"},
       StateEdge{Checking, C::AddressConflict, Init, "3.1 step 5, DHCPDECLINE"},
       StateEdge{Checking, C::LeaseExpired, Init, "4.4.5"},
       StateEdge{Bound, C::T1Reached, Renewing, "4.4.5"},
@@ -59,7 +60,7 @@ inline constexpr auto state_edges = [] {
       StateEdge{Rebooting, C::LeaseExpired, Init, "4.4.5, with the address in use"},
       StateEdge{Rebooting, C::AddressConflict, Init, "RFC 5227, 2.4"},
       StateEdge{Rebooting, C::Released, Stopped, "4.4.6, with the address in use"},
-      StateEdge{Checking, C::Released, Stopped, "4.4.6, with the address in use"},
+      StateEdge{Checking, C::Released, Stopped, "4.4.6, the server has given it"},
       StateEdge{Renewing, C::NakReceived, Init, "4.4.5"},
       StateEdge{Rebinding, C::NakReceived, Init, "4.4.5"},
 #define WIRESIDE_HOLDS(state)                                                                                    \

@@ -44,7 +44,6 @@ class GatewayHealth {
     if (entry != nullptr) entry->wanted = true;
     return entry == nullptr || !entry->given_up;
   }
-  [[nodiscard]] bool all_well() const { return entries_.empty(); }
 
   [[nodiscard]] Instant next_deadline() const;  ///< Instant::max(): none
   /// A gateway whose rest is over and that traffic would use: ask the neighbour for a sign of life. It rests again

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checksum.hpp"
+#include "ip/own_hop.hpp"
 #include "wire/header_edit.hpp"
 
 namespace wireside::ip {
@@ -74,7 +75,8 @@ Arrived Icmp::handle(Instant now, const IncomingDatagram& datagram) {
                              header->echo_sequence(),
                              datagram.header.ttl,
                              datagram.header.tos,
-                             datagram.payload.sub(wire::icmp_header_length)};
+                             datagram.payload.sub(wire::icmp_header_length),
+                             options_for_transport(now, datagram, routes_)};
     case IcmpType::DestinationUnreachable:
     case IcmpType::TimeExceeded:
     case IcmpType::ParameterProblem:
@@ -100,10 +102,7 @@ void Icmp::answer_echo(Instant now, const wire::IcmpHeader& request, const Incom
   const std::size_t header_length = wire::ipv4_header_length(datagram.packet.view());
   const ByteView options = datagram.packet.view().subspan(wire::ipv4_min_header, header_length - wire::ipv4_min_header);
   const wire::EchoReplyOptions back =
-      wire::echo_reply_options(options, datagram.header.source,
-                               {.address = datagram.header.destination,
-                                .all = routes_.addresses(),
-                                .timestamp = static_cast<std::uint32_t>(now.ns() / 1'000'000) | 0x8000'0000U});
+      wire::echo_reply_options(options, datagram.header.source, own_hop(now, datagram.header.destination, routes_));
   if (back.problem_at) {
     sink_.drop(now, DropReason::IpBadOption);
     return parameter_problem(now, static_cast<std::uint8_t>(*back.problem_at), datagram);
@@ -212,6 +211,10 @@ bool Icmp::may_send_error(const IncomingDatagram& original) const {
   return icmp && !icmp->is_error();
 }
 
+bool Icmp::sent_to(Ipv4Address destination) const {
+  return !destination.is_unspecified() && std::ranges::find(sent_to_, destination) != sent_to_.end();
+}
+
 bool Icmp::poll(IcmpMessageOut& out) {
   if (queue_.empty()) return false;
   out = std::move(queue_.front());
@@ -225,6 +228,7 @@ void Icmp::enqueue(Instant now, IcmpMessageOut&& message) {
     return;
   }
   ++sink_.count.icmp_out[observe::Counters::icmp_row(message.frame.header.view().front())];
+  sent_to_[next_sent_++ % sent_to_.size()] = message.parameters.destination;
   queue_.push_back(std::move(message));
 }
 

@@ -1,6 +1,7 @@
 // ICMP (RFC 792, RFC 1122 section 3.2.2): echo, error generation with its limits, and errors received.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 
@@ -59,6 +60,8 @@ class Icmp {
 
   /// Next message to send; false when there is none.
   [[nodiscard]] bool poll(IcmpMessageOut& out);
+  /// Whether one of the last messages of ours went there: what an ICMP error quotes must have been sent (RFC 5927).
+  [[nodiscard]] bool sent_to(Ipv4Address destination) const;
   /// Forgets what waits to be sent.
   void clear() { queue_.clear(); }
 
@@ -74,6 +77,8 @@ class Icmp {
   observe::Sink& sink_;
   TokenBucket bucket_;
   std::deque<IcmpMessageOut> queue_;
+  std::array<Ipv4Address, 64> sent_to_{};  ///< the latest ones, from next_sent_ on the oldest first
+  std::size_t next_sent_ = 0;
 };
 
 /// The ICMP checksum of an echo request or reply whose header block ends with its ICMP header (`frame` unchanged else).

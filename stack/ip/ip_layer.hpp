@@ -51,16 +51,25 @@ class IpLayer {
   /// Reassembly that took too long (ICMP time exceeded), path MTUs and redirects that are too old.
   void handle_timeouts(Instant now);
 
-  /// Largest packet to a destination, IP header included: MMS_S is 20 less (RFC 1122 section 3.3.3). 65,535 inside the
-  /// host.
+  /// Largest packet to a destination that is not cut here, IP header included: EMTU_S (RFC 1122 section 3.3.3). 65,535
+  /// inside the host.
   [[nodiscard]] std::uint16_t path_mtu(Ipv4Address destination) const;
-  /// Largest datagram that is reassembled, EMTU_R (RFC 1122 section 3.3.2): MMS_R is 20 less.
+  /// Largest datagram that is reassembled: EMTU_R (RFC 1122 section 3.3.2).
   [[nodiscard]] static constexpr std::uint16_t largest_reassembled() { return 65535; }
+  /// Largest transport message to a destination in one packet: MMS_S (RFC 1122 section 3.3.3). `options`: octets.
+  [[nodiscard]] std::uint16_t mms_s(Ipv4Address destination, std::size_t options = 0) const {
+    return static_cast<std::uint16_t>(path_mtu(destination) - wire::ipv4_min_header - options);
+  }
+  /// Largest transport message that can arrive: MMS_R (RFC 1122 section 3.3.2).
+  [[nodiscard]] static constexpr std::uint16_t mms_r() { return largest_reassembled() - wire::ipv4_min_header; }
   [[nodiscard]] PathMtuCache& path_mtus() { return path_mtus_; }
   [[nodiscard]] const PathMtuCache& path_mtus() const { return path_mtus_; }
   [[nodiscard]] RedirectCache& redirects() { return redirects_; }
   [[nodiscard]] const RedirectCache& redirects() const { return redirects_; }
   [[nodiscard]] const Reassembler& reassembler() const { return reassembler_; }
+
+  /// Whether an ICMP message of the layer's own making went there lately.
+  [[nodiscard]] bool sent_icmp_to(Ipv4Address destination) const { return icmp_.sent_to(destination); }
 
   /// For the owner: UDP port unreachable and the like.
   void unreachable(Instant now, wire::UnreachableCode code, const IncomingDatagram& original) {

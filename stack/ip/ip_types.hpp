@@ -57,7 +57,8 @@ struct EchoReplyReport {
   std::uint16_t sequence = 0;
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
-  Slice data;  ///< behind the eight octets of the ICMP header
+  Slice data;                   ///< behind the eight octets of the ICMP header
+  wire::Ipv4Options options{};  ///< with our own entry, see options_for_transport
 };
 
 /// A checked packet that is not for this interface (RFC 1812 section 5.2.1); its TTL is not yet looked at, as it may be

@@ -12,7 +12,9 @@ namespace wireside::link {
 struct NeighbourConfig {
   Duration reachable_time = std::chrono::seconds{30};    ///< confirmed entries stay REACHABLE this long (ARPC-03)
   Duration delay_first_probe = std::chrono::seconds{5};  ///< DELAY before unicast probing (RFC 4861 terms)
-  Duration retransmit = std::chrono::seconds{1};         ///< first retry; doubles (ARPC-02: at most one a second)
+  /// First retry; each further wait is half as long again (ARPC-02: at most one request a second). By default a host
+  /// that does not answer is given up after 1 + 1.5 + 2.25 = 4.75 s.
+  Duration retransmit = std::chrono::seconds{1};
   unsigned max_multicast_solicit = 3;
   unsigned max_unicast_solicit = 3;
   Duration failed_hold = std::chrono::seconds{3};    ///< a FAILED entry answers "unreachable" for this long

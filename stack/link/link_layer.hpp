@@ -49,7 +49,11 @@ class LinkLayer {
   /// Puts the Ethernet header in front of an IP packet for a neighbour; IPv4 multicast addresses are mapped
   /// (RFC 1112 section 6.4). Moves checksum_start along.
   [[nodiscard]] Disposition send(Instant now, Ipv4Address next_hop, FrameOut& frame);
-  /// The same for link broadcast; always Ready.
+  /// An IP packet for a neighbour that is to come from poll().
+  void send_later(Instant now, Ipv4Address next_hop, FrameOut&& frame) {
+    neighbours_.use_later(now, next_hop, std::move(frame));
+  }
+  /// As send() for link broadcast; always Ready.
   Disposition send_broadcast(FrameOut& frame);
 
   /// Next frame of the layer's own making, or one that waited for its neighbour; false when there is none.

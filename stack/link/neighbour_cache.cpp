@@ -48,6 +48,10 @@ std::optional<MacAddress> NeighbourCache::use(Instant now, Ipv4Address neighbour
   return entry->mac;
 }
 
+void NeighbourCache::use_later(Instant now, Ipv4Address neighbour, FrameOut&& frame) {
+  if (const auto mac = use(now, neighbour, frame)) resolved_.push_back({*mac, std::move(frame)});
+}
+
 bool NeighbourCache::learn(Instant now, const ArpFacts& facts) {
   Entry* entry = lookup(facts.address);
   const bool existed = entry != nullptr;
@@ -220,11 +224,13 @@ void NeighbourCache::start_resolution(Instant now, Entry& entry, bool existed) {
 }
 
 void NeighbourCache::solicit(Instant now, Entry& entry) {
-  // Each wait is twice the one before, so that requests for one address are never less than `retransmit` apart
-  // (ARPC-02).
-  const unsigned doublings = std::min(entry.solicits_sent, 16U);
+  // Each wait is half as long again as the one before, so that requests for one address are never less than
+  // `retransmit` apart (ARPC-02).
+  constexpr unsigned max_growth = 16;
+  Duration wait = config_.retransmit;
+  for (unsigned i = 0; i < std::min(entry.solicits_sent, max_growth); ++i) wait = wait * 3 / 2;
   ++entry.solicits_sent;
-  deadlines_.arm(entry, now + config_.retransmit * (std::int64_t{1} << doublings));
+  deadlines_.arm(entry, now + wait);
   Solicitation solicitation{entry.address, std::nullopt};
   if (entry.state == State::Probe) solicitation.mac = entry.mac;
   // The owner polls far more often than requests fall due; should it not, new ones are as good as old ones.

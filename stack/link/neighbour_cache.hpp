@@ -58,6 +58,9 @@ class NeighbourCache {
   /// (ARPC-04), or, if resolution failed lately, handed on to poll_failed(). Using a STALE entry starts its DELAY.
   [[nodiscard]] std::optional<MacAddress> use(Instant now, Ipv4Address neighbour, FrameOut& frame);
 
+  /// The same, where the frame cannot leave now: it comes from poll_resolved() when it may.
+  void use_later(Instant now, Ipv4Address neighbour, FrameOut&& frame);
+
   /// Takes in what an ARP message said. An entry is updated by any message (ARP-03) but made only if the message was
   /// for us (ARP-04). False if it told nothing we keep.
   bool learn(Instant now, const ArpFacts& facts);

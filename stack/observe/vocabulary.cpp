@@ -214,6 +214,7 @@ constexpr auto dhcp_causes = std::to_array<Named<DhcpCause>>({
     {DhcpCause::AckReceived, "DHCPACK received"},
     {DhcpCause::NakReceived, "DHCPNAK received"},
     {DhcpCause::AddressFree, "nobody else has the address"},
+    {DhcpCause::AddressUnchecked, "not asked whether another host has the address"},
     {DhcpCause::AddressConflict, "another host has the address"},
     {DhcpCause::RequestUnanswered, "DHCPREQUEST unanswered"},
     {DhcpCause::LeaseKept, "DHCPREQUEST unanswered, the lease still runs"},

@@ -237,6 +237,7 @@ enum class DhcpCause : std::uint8_t {
   AckReceived,
   NakReceived,
   AddressFree,
+  AddressUnchecked,
   AddressConflict,
   RequestUnanswered,
   LeaseKept,

@@ -19,9 +19,9 @@ Error SocketTableState::reported(Socket& s, Error e) {
 }
 
 bool SocketTableState::fits_path(const Socket& s, std::size_t octets, IpAddress destination) const {
-  constexpr std::size_t headers = 28;  // IPv4 and UDP, or IPv4 and ICMP
   const auto options = udp.options(s.datagram);
   if (!options) return true;
+  const std::size_t headers = 28U + options->ip_options.length;  // IPv4 and UDP, or IPv4 and ICMP
   if (options->mtu_discovery == PathMtuDiscovery::Do) return octets + headers <= addresses.path_mtu(destination);
   return options->mtu_discovery != PathMtuDiscovery::Probe || octets + headers <= addresses.link_mtu(destination);
 }
@@ -135,7 +135,8 @@ Result<ReceivedDatagram> SocketTable::receive_from(SocketHandle h, MutableByteVi
                           .to = datagram->to,
                           .ttl = datagram->ttl,
                           .tos = datagram->tos,
-                          .echo_sequence = datagram->sequence};
+                          .echo_sequence = datagram->sequence,
+                          .ip_options = datagram->ip_options};
 }
 
 Result<void> SocketTable::shutdown(Instant now, SocketHandle h, Shutdown how) {

@@ -150,6 +150,17 @@ std::optional<Error> SocketTable::take_error(SocketHandle h) {
   return std::exchange(s->error, std::nullopt);
 }
 
+Result<MessageLimits> SocketTable::message_limits(SocketHandle h) const {
+  const Socket* s = state_->sockets.find(h);
+  if (s == nullptr) return fail(Error::BadHandle);
+  if (s->kind == SocketKind::Stream) return fail(Error::NotSupported);
+  const auto peer = state_->udp.peer_endpoint(s->datagram);
+  if (!peer) return fail(peer.error());
+  const auto options = state_->udp.options(s->datagram);
+  if (!options) return fail(options.error());
+  return state_->addresses.message_limits(peer->address, options->ip_options.length);
+}
+
 Result<tcp::ConnectionOptions> SocketTable::stream_options(SocketHandle h) const {
   const Socket* s = state_->sockets.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
@@ -201,7 +212,8 @@ Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
                          .mtu_discovery = o->mtu_discovery,
                          .report_errors = o->report_errors,
                          .receive_buffer = o->receive_buffer,
-                         .echo_sequence = o->echo_sequence};
+                         .echo_sequence = o->echo_sequence,
+                         .ip_options = o->ip_options};
 }
 
 Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOptions& options) {
@@ -214,7 +226,8 @@ Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOpt
                           .mtu_discovery = options.mtu_discovery,
                           .report_errors = options.report_errors,
                           .receive_buffer = options.receive_buffer,
-                          .echo_sequence = options.echo_sequence};
+                          .echo_sequence = options.echo_sequence,
+                          .ip_options = options.ip_options};
   if (const auto set = state_->udp.set_options(s->datagram, o); !set) return set;
   s->broadcast = options.broadcast;
   return {};

@@ -32,6 +32,8 @@ class AddressPolicy {
   /// Largest IP packet for a destination, as far as the path is known, and as far as the link alone matters.
   [[nodiscard]] virtual std::uint16_t path_mtu(IpAddress destination) const = 0;
   [[nodiscard]] virtual std::uint16_t link_mtu(IpAddress destination) const = 0;
+  /// `ip_options`: octets of them in each packet.
+  [[nodiscard]] virtual MessageLimits message_limits(IpAddress destination, std::size_t ip_options) const = 0;
 };
 
 class SocketTable {
@@ -81,9 +83,12 @@ class SocketTable {
   [[nodiscard]] Result<ErrorReport> take_error_report(SocketHandle h);
   /// Largest IP packet towards the peer of a connected datagram or echo socket (IP_MTU). Error: NotConnected.
   [[nodiscard]] Result<std::uint16_t> path_mtu(SocketHandle h) const;
+  /// Of a connected datagram or echo socket towards its peer. Error: NotConnected.
+  [[nodiscard]] Result<MessageLimits> message_limits(SocketHandle h) const;
   [[nodiscard]] Result<tcp::ConnectionOptions> stream_options(SocketHandle h) const;
   [[nodiscard]] Result<void> set_stream_options(Instant now, SocketHandle h, const tcp::ConnectionOptions& options);
   [[nodiscard]] Result<DatagramOptions> datagram_options(SocketHandle h) const;
+  /// Errors: InvalidArgument (a TTL of 0, malformed IP options), NotSupported (a source route; a stream).
   [[nodiscard]] Result<void> set_datagram_options(SocketHandle h, const DatagramOptions& options);
   /// Stream sockets that are or were connected. A listener reports state Listen.
   [[nodiscard]] Result<tcp::ConnectionStatus> status(SocketHandle h) const;

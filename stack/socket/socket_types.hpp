@@ -49,6 +49,14 @@ struct ReceivedDatagram {
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
   std::uint16_t echo_sequence = 0;  ///< Echo sockets
+  /// As they came, with our own entry in record route and timestamp options (RFC 1122 sections 3.2.1.8, 4.1.3.2).
+  wire::Ipv4Options ip_options{};
+};
+
+/// Largest messages of a transport protocol, its own header included (RFC 1122 sections 3.3.2, 3.3.3).
+struct MessageLimits {
+  std::uint16_t mms_s = 0;  ///< sent in one packet, as far as the path is known; larger ones are cut, or refused
+  std::uint16_t mms_r = 0;  ///< received
 };
 
 using udp::PathMtuDiscovery;
@@ -64,6 +72,8 @@ struct DatagramOptions {
   bool report_errors = false;
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond (UDP-12)
   std::uint16_t echo_sequence = 0;          ///< Echo sockets: sequence number of the next request
+  /// IP options of what is sent, at most 40 octets (RFC 1122 section 4.1.3.2). Source routes are refused.
+  wire::Ipv4Options ip_options{};
 };
 
 /// Defaults and bounds of the table.

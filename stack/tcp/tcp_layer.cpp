@@ -60,12 +60,6 @@ Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
   return s;
 }
 
-Result<Endpoint> TcpLayer::listener_endpoint(ListenerHandle h) const {
-  const Listener* l = state_->listeners.find(h);
-  if (l == nullptr) return fail(Error::BadHandle);
-  return l->local;
-}
-
 bool TcpLayer::is_writable(ConnectionHandle h) const {
   const Connection* c = state_->connections.find(h);
   if (c == nullptr) return false;

@@ -67,7 +67,6 @@ class TcpLayer {
   [[nodiscard]] Result<void> set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options);
   [[nodiscard]] Result<ConnectionOptions> options(ConnectionHandle h) const;
   [[nodiscard]] Result<ConnectionStatus> status(ConnectionHandle h) const;
-  [[nodiscard]] Result<Endpoint> listener_endpoint(ListenerHandle h) const;
   /// Readiness now: send() would take something / receive() would not say WouldBlock.
   [[nodiscard]] bool is_writable(ConnectionHandle h) const;
   [[nodiscard]] bool is_readable(ConnectionHandle h) const;

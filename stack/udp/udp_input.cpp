@@ -46,7 +46,8 @@ Delivery UdpLayer::datagram_arrives(Instant now, const UdpArrival& arrival) {
                .from = from,
                .to = arrival.destination,
                .ttl = arrival.ttl,
-               .tos = arrival.tos});
+               .tos = arrival.tos,
+               .ip_options = arrival.ip_options});
 }
 
 Delivery UdpLayer::echo_reply_arrives(Instant now, const EchoArrival& arrival) {
@@ -63,7 +64,8 @@ Delivery UdpLayer::echo_reply_arrives(Instant now, const EchoArrival& arrival) {
                           .to = arrival.destination,
                           .ttl = arrival.ttl,
                           .tos = arrival.tos,
-                          .sequence = arrival.sequence});
+                          .sequence = arrival.sequence,
+                          .ip_options = arrival.ip_options});
 }
 
 UdpHandle UdpLayer::find(Service service, Endpoint to, Endpoint from) const {

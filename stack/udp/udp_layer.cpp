@@ -3,10 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/ipv4.hpp"
+
 namespace wireside::udp {
 namespace {
 
 bool overlap(IpAddress a, IpAddress b) { return a.is_unspecified() || b.is_unspecified() || a == b; }
+
+/// Source routes are for others to misuse (RFC 7126 section 4.3). What we could not enter ourselves into is malformed.
+Result<void> check_ip_options(wire::Ipv4Options options) {
+  const wire::Ipv4OptionSummary summary = wire::summarise_ipv4_options(options.view());
+  if (summary.malformed) return fail(Error::InvalidArgument);
+  if (summary.source_route) return fail(Error::NotSupported);
+  if (wire::record_hop(options.view(), {}).problem_at) return fail(Error::InvalidArgument);
+  return {};
+}
 
 }  // namespace
 
@@ -91,7 +102,7 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->error) return fail(*std::exchange(s->error, std::nullopt));
   if (s->send_shut) return fail(Error::BrokenPipe);
-  if (payload.size() > max_payload_) return fail(Error::MessageTooLong);
+  if (payload.size() + s->options.ip_options.length > max_payload) return fail(Error::MessageTooLong);
   if (!has_room(*s, payload.size())) {
     s->wants_room = true;
     return fail(Error::WouldBlock);
@@ -108,7 +119,8 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
                                   .ttl = peer.address.is_multicast() ? o.multicast_ttl : o.ttl,
                                   .tos = o.tos,
                                   .mtu_discovery = o.mtu_discovery,
-                                  .sequence = o.echo_sequence};
+                                  .sequence = o.echo_sequence,
+                                  .ip_options = o.ip_options};
   s->last_peer = peer;
   if (s->service == Service::Echo) ++s->options.echo_sequence;
   s->outgoing_octets += cost;
@@ -176,7 +188,12 @@ Result<void> UdpLayer::set_options(UdpHandle h, const UdpOptions& options) {
   Socket* s = sockets_.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
   if (options.ttl == 0 || options.multicast_ttl == 0) return fail(Error::InvalidArgument);
+  wire::Ipv4Options filled = options.ip_options;
+  if (filled.length > wire::Ipv4Options::max_octets) return fail(Error::InvalidArgument);
+  while (filled.length % 4 != 0) filled.octets[filled.length++] = 0;  // "end of options"
+  if (const auto good = check_ip_options(filled); !good) return good;
   s->options = options;
+  s->options.ip_options = filled;
   return {};
 }
 

@@ -20,9 +20,6 @@ class UdpLayer {
   UdpLayer(const UdpLayer&) = delete;
   UdpLayer& operator=(const UdpLayer&) = delete;
 
-  /// Largest payload that send() takes; larger is MessageTooLong.
-  void set_max_payload(std::size_t octets) { max_payload_ = octets; }
-
   // --- user calls ---
 
   /// Error: NoBuffers.
@@ -43,6 +40,8 @@ class UdpLayer {
   /// Received datagrams are forgotten; queued outgoing ones still leave.
   void close(UdpHandle h);
   [[nodiscard]] Result<UdpOptions> options(UdpHandle h) const;
+  /// IP options are filled up to a multiple of four octets. Errors: InvalidArgument (a TTL of 0, malformed IP options),
+  /// NotSupported (a source route).
   [[nodiscard]] Result<void> set_options(UdpHandle h, const UdpOptions& options);
   [[nodiscard]] Result<Endpoint> local_endpoint(UdpHandle h) const;
   /// Error: NotConnected.
@@ -106,6 +105,8 @@ class UdpLayer {
 
   /// Least that a queued datagram counts for: it costs memory beyond its octets, and empty ones must not be free.
   static constexpr std::size_t min_octets_per_datagram = 64;
+  /// Of a datagram without IP options.
+  static constexpr std::size_t max_payload = 65507;
 
   [[nodiscard]] static std::uint32_t key(Service service, Port port);
   [[nodiscard]] bool is_taken(Service service, Endpoint local) const;
@@ -120,7 +121,6 @@ class UdpLayer {
   Random& random_;
   BufferPool& pool_;
   observe::Sink& sink_;
-  std::size_t max_payload_ = 65507;
   SlotMap<Socket, UdpTag> sockets_;
   // By service and port. A peer cannot choose these keys, only hit or miss ports that are bound here.
   std::unordered_map<std::uint32_t, std::vector<UdpHandle>> bound_;

@@ -11,6 +11,7 @@
 #include "packet/buffer.hpp"
 #include "packet/error_report.hpp"
 #include "packet/packet.hpp"
+#include "wire/ipv4_options.hpp"
 
 namespace wireside::udp {
 
@@ -39,6 +40,7 @@ struct UdpOptions {
   bool report_errors = false;               ///< keep what the network said of what was sent, for take_error_report
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond
   std::uint16_t echo_sequence = 0;          ///< of the next echo request; counts up with each
+  wire::Ipv4Options ip_options{};           ///< of every datagram sent (RFC 1122 section 4.1.3.2); no source routes
 };
 
 struct UdpConfig {
@@ -58,6 +60,7 @@ struct UdpArrival {
   ChecksumState checksum = ChecksumState::Unverified;
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
+  wire::Ipv4Options ip_options{};
 };
 
 /// An ICMP echo reply whose ICMP checksum was verified.
@@ -69,6 +72,7 @@ struct EchoArrival {
   Slice octets;  ///< behind the eight header octets
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
+  wire::Ipv4Options ip_options{};
 };
 
 enum class Delivery : std::uint8_t {
@@ -85,6 +89,7 @@ struct Datagram {
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
   std::uint16_t sequence = 0;
+  wire::Ipv4Options ip_options{};  ///< as received (RFC 1122 section 4.1.3.2)
 };
 
 /// A datagram to send; the header is written by the owner.
@@ -96,6 +101,7 @@ struct OutgoingDatagram {
   std::uint8_t tos = 0;
   PathMtuDiscovery mtu_discovery = PathMtuDiscovery::Dont;
   std::uint16_t sequence = 0;  ///< Echo
+  wire::Ipv4Options ip_options{};
 };
 
 /// A socket, for listings.

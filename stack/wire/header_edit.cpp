@@ -24,6 +24,8 @@ std::size_t ipv4_header_length(ByteView ip_header) { return std::size_t{ip_heade
 
 Ipv4Address ipv4_source(ByteView ip_header) { return Ipv4Address{load_be32(ip_header.data() + 12)}; }
 
+Ipv4Address ipv4_destination(ByteView ip_header) { return Ipv4Address{load_be32(ip_header.data() + 16)}; }
+
 std::uint16_t ipv4_total_length(ByteView ip_header) { return load_be16(ip_header.data() + 2); }
 
 void resize_ipv4(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t identification_step) {

@@ -16,6 +16,8 @@ namespace wireside::wire {
 [[nodiscard]] std::size_t ipv4_header_length(ByteView ip_header);
 /// Source address of an IPv4 header, unchecked.
 [[nodiscard]] Ipv4Address ipv4_source(ByteView ip_header);
+/// Destination address of an IPv4 header, unchecked.
+[[nodiscard]] Ipv4Address ipv4_destination(ByteView ip_header);
 /// Total length field, unchecked.
 [[nodiscard]] std::uint16_t ipv4_total_length(ByteView ip_header);
 /// Sets total length, adds to the identification (modulo 2^16) and recomputes the header checksum.

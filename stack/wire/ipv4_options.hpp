@@ -22,6 +22,7 @@ struct Ipv4Options {
   [[nodiscard]] static Ipv4Options copy_of(ByteView options);
   [[nodiscard]] ByteView view() const { return {octets.data(), length}; }
   [[nodiscard]] MutableByteView view() { return {octets.data(), length}; }
+  friend bool operator==(const Ipv4Options&, const Ipv4Options&) = default;
 };
 
 /// One that passes a packet on, or answers it.

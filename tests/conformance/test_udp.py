@@ -1,6 +1,6 @@
 """UDP (RFC 768, RFC 1122 section 4.1)."""
 import pytest
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP, IPOption
 
 from wireside_dut import DutError
 from wireside_wire import DUT_IP, PEER_IP, pattern
@@ -86,6 +86,66 @@ def test_the_most_specific_socket_wins(dut, wire, port):
     assert specific.recvfrom()["data"] == b"x"
     with pytest.raises(DutError, match="EADDRINUSE"):
         dut.udp(port)
+
+
+def ip_options_of(frame):
+    return bytes(frame[IP])[20:frame[IP].ihl * 4]
+
+
+@pytest.mark.requirement("UDP-09")
+def test_ttl_tos_and_ip_options_can_be_set_for_each_datagram(dut, wire):
+    socket = dut.udp()
+    own = bytes(map(int, DUT_IP.split(".")))
+    for ttl, tos, given, sent in ((3, 0x28, "94 04 00 00", bytes.fromhex("94040000")),  # router alert
+                                  (255, 0, "07 07 04 00000000", b"\x07\x07\x08" + own + b"\0"),  # record route
+                                  (1, 0xb8, "1e 04 6162 01", bytes.fromhex("1e04616201000000")),  # an unknown one
+                                  (64, 0, "", b"")):
+        socket.option(ttl=ttl, tos=tos, ip_options=given).sendto(b"payload", PEER_IP, 7)
+        frame = wire.expect(is_udp)
+        assert (frame[IP].ttl, frame[IP].tos, ip_options_of(frame)) == (ttl, tos, sent)
+        assert bytes(frame[UDP].payload)[:7] == b"payload" and frame[UDP].chksum == checksum_of(frame)
+        assert frame[IP].len == 20 + len(sent) + 8 + 7
+
+
+@pytest.mark.requirement("UDP-09")
+def test_ttl_tos_and_ip_options_are_told_with_each_datagram(dut, wire, port):
+    socket = dut.udp(port)
+    for ttl, tos, options, told in ((9, 0x10, b"\x94\x04\0\0", "94040000"), (77, 0, b"\x1e\x04ab", "1e046162"), (1, 0xff, b"", "")):
+        wire.send(wire.packet(ttl=ttl, tos=tos, options=[IPOption(options)] if options else []) /
+                  UDP(sport=5, dport=port) / b"x")
+        got = socket.recvfrom()
+        assert (got["ttl"], got["tos"], got["ip_options"]) == (ttl, tos, told)
+
+
+@pytest.mark.requirement("UDP-09")
+def test_ip_options_that_may_not_be_sent(dut, wire):
+    socket = dut.udp().option(ip_options="94040000")
+    for options, error in (("83 07 04 0a090001", "EOPNOTSUPP"), ("89 07 04 0a090001", "EOPNOTSUPP"),  # source routes
+                           ("94 00", "EINVAL"), ("94 09 00", "EINVAL"), ("00" * 41, "EINVAL"), ("9", "EINVAL")):
+        with pytest.raises(DutError, match=error):
+            socket.option(ip_options=options)
+    socket.sendto(b"x", PEER_IP, 7)
+    assert ip_options_of(wire.expect(is_udp)) == b"\x94\x04\0\0", "what was set before stays"
+
+
+@pytest.mark.requirement("FRAG-12")
+def test_the_largest_messages_are_told(dut, wire):
+    address = "10.9.0.34"
+    wire.hosts[address] = "02:99:00:00:00:34"
+    socket = dut.udp().option(mtu_discovery="do")
+    socket.call("connect", address=address, port=7)
+    status = socket.status()
+    assert (status["mms_s"], status["mms_r"]) == (1480, 65515)
+    socket.call("send", zeros=status["mms_s"] - 8)
+    sent = wire.expect(is_udp)
+    assert sent[IP].len == 1500
+    with pytest.raises(DutError, match="EMSGSIZE"):
+        socket.call("send", zeros=status["mms_s"] - 7)
+    wire.send(wire.packet() / ICMP(type=3, code=4, nexthopmtu=1400) / bytes(sent[IP])[:28])
+    wire.echo_works()
+    assert socket.status()["mms_s"] == 1380
+    socket.option(ip_options="94040000")
+    assert socket.status()["mms_s"] == 1376
 
 
 @pytest.mark.requirement("UDP-10")

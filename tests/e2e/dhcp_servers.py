@@ -89,7 +89,8 @@ class Dnsmasq(DhcpServer):
                    f"--dhcp-leasefile={self.folder}/dnsmasq.leases",
                    f"--dhcp-range={self.address(self.first)},{self.address(self.last)},255.255.255.0,{self.lease}s",
                    f"--dhcp-option=option:router,{HOST}", "--dhcp-option=option:domain-name,lab.example",
-                   "--dhcp-option=26,1400", f"--dhcp-option=option:ntp-server,{HOST}",
+                   "--dhcp-option=26,1400", "--dhcp-option-force=12,labhost",
+                   f"--dhcp-option=option:ntp-server,{HOST}",
                    "--dhcp-option=option:classless-static-route,0.0.0.0/0," + HOST + ",172.20.0.0/16," + HOST]
         if self.t1:
             options.append(f"--dhcp-option=option:T1,{self.t1}")
@@ -116,6 +117,8 @@ class Kea(DhcpServer):
                 "id": 1, "subnet": HOST.rsplit(".", 1)[0] + ".0/24",
                 "pools": [{"pool": f"{self.address(self.first)} - {self.address(self.last)}"}],
                 "option-data": [{"name": "routers", "data": HOST}, {"name": "domain-name", "data": "lab.example"},
+                                {"name": "broadcast-address", "data": f"{self.address(255)}"},
+                                {"name": "host-name", "data": "labhost"},
                                 {"name": "interface-mtu", "data": "1400"}, {"name": "ntp-servers", "data": HOST}],
             }],
             "loggers": [{"name": "kea-dhcp4", "severity": "INFO", "output_options": [{"output": "stdout"}]}],
@@ -136,7 +139,7 @@ class Udhcpd(DhcpServer):
         lines = [f"start {self.address(self.first)}", f"end {self.address(self.last)}", f"interface {self.interface}",
                  f"lease_file {self.folder}/udhcpd.leases", f"pidfile {self.folder}/udhcpd.pid", "auto_time 1",
                  "min_lease 2", f"opt lease {self.lease}", "opt subnet 255.255.255.0", f"opt router {HOST}",
-                 "opt domain lab.example", "opt mtu 1400", f"opt ntpsrv {HOST}"]
+                 f"opt broadcast {self.address(255)}", "opt hostname labhost", "opt domain lab.example", "opt mtu 1400", f"opt ntpsrv {HOST}"]
         if self.t1:
             lines.append(f"opt 58 {self.t1:08x}")
         if self.t2:

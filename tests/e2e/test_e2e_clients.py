@@ -3,6 +3,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import pathlib
 import signal
 import socket
 import struct
@@ -24,11 +25,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def host_server(folder, port=8000):
-    server = http.server.ThreadingHTTPServer((HOST, port), functools.partial(Handler, directory=str(folder)))
+def host_server(folder, port=8000, address=HOST):
+    server = http.server.ThreadingHTTPServer((address, port), functools.partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://{HOST}:{port}"
+        yield f"http://{address}:{port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -83,9 +84,66 @@ def test_ping_the_host(wireside, tap):
     assert status == 0 and " 0% packet loss" in out and out.count("time=") == 3, err
 
 
+@pytest.fixture
+def forwarding_host():
+    """The kernel as a router that cannot reach everybody."""
+    path = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    before = path.read_text()
+    path.write_text("1")
+    run("ip", "route", "add", "unreachable", "192.0.2.9/32")
+    run("ip", "route", "add", "prohibit", "192.0.2.10/32")
+    yield
+    run("ip", "route", "del", "unreachable", "192.0.2.9/32")
+    run("ip", "route", "del", "prohibit", "192.0.2.10/32")
+    path.write_text(before)
+
+
+@pytest.mark.requirement("SHLD-25")
+@pytest.mark.parametrize("address, why", [("192.0.2.9", "host unreachable (from 10.9.0.1)"),
+                                          ("192.0.2.10", "packet filtered (from 10.9.0.1)")])
+def test_get_says_what_icmp_said(wireside, tap, forwarding_host, address, why):
+    process = wireside("get", "--timeout", "3", f"http://{address}/")
+    status, out, err = process.end(how=None, within=20)
+    assert (status, out) == (1, "") and f"{address} cannot be reached: {why}" in err, err
+
+
+def test_get_from_a_neighbour_that_does_not_answer_arp(wireside, tap):
+    began = time.monotonic()
+    status, _, err = wireside("get", "http://10.9.0.77/").end(how=None, within=20)
+    assert status == 1 and "10.9.0.77 cannot be reached: host unreachable (no answer to ARP)" in err, err
+    assert 4.5 < time.monotonic() - began < 6.5, "three requests by ARP: 1, 1.5 and 2.25 seconds"
+
+
+@pytest.mark.requirement("IP-17")
+def test_a_dead_first_gateway_costs_some_seconds_only(wireside, tap, tmp_path):
+    (tmp_path / "a.txt").write_text("by the other gateway\n")
+    run("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+    try:
+        with host_server(tmp_path, address="192.0.2.1") as url:
+            began = time.monotonic()
+            process = wireside("get", f"{url}/a.txt", address=("--ip", f"{DUT}/24", "--gateway", "10.9.0.99"),
+                               options=("--route", f"0.0.0.0/0,via={HOST},metric=10"))
+            status, out, err = process.end(how=None, within=20)
+        assert (status, out) == (0, "by the other gateway\n"), err
+        assert time.monotonic() - began < 7
+    finally:
+        run("ip", "address", "del", "192.0.2.1/32", "dev", "lo")
+
+
 def test_ping_nobody(wireside, tap):
-    status, out, err = wireside("ping", "-c", "2", "-i", "0.2", "-W", "1", "10.9.0.77").end(how=None, within=20)
+    status, out, err = wireside("ping", "-c", "3", "10.9.0.77").end(how=None, within=20)
     assert status == 1
+    assert [line for line in out.splitlines() if line.startswith("From ")] == [
+        f"From {DUT} icmp_seq={i} Destination Host Unreachable" for i in (1, 2, 3)], out
+    assert "3 packets transmitted, 0 received, +3 errors, 100% packet loss" in out
+    assert out.endswith("\npipe 3\n"), out
+
+
+def test_traceroute_to_nobody_on_the_link(wireside, tap):
+    status, out, err = wireside("traceroute", "10.9.0.77").end(how=None, within=20)
+    first = out.splitlines()[1]
+    assert first.startswith(f" 1  {DUT} ") and first.count("!H") == 3 and "*" not in first, out
+    assert len(out.splitlines()) == 2, out
 
 
 def test_nc_as_a_client(wireside, tap, make_file):

@@ -1,6 +1,7 @@
 """wireside as a client of real DHCP servers: lease, renew, rebind, a changed range, the lease given back, its loss."""
 import json
 import re
+import time
 
 import pytest
 
@@ -155,11 +156,36 @@ def test_a_server_ends_by_releasing(make_server, client):
     assert last_octet(re.search(r"(10\.9\.0\.\d+)/24", err)[1]) in range(50, 61)
 
 
+def test_a_stop_while_the_address_is_checked_gives_it_back(make_server, tap, client):
+    make_server(first=70, last=70)
+    process = Wireside(tap, "dhcp", address=("--dhcp", "--mac", MAC), acd=True)
+    try:
+        end = time.monotonic() + 15
+        while b"-> CHECKING" not in process.output()[0]:
+            assert time.monotonic() < end, process.output()
+            time.sleep(0.05)
+        status, out, err = process.end()
+    finally:
+        process.kill()
+    assert status == 1 and "CHECKING -> STOPPED (lease released)" in out and "-> DHCPRELEASE (option 53 = 7)" in out, out + err
+    second = client("dhcp", "--json", "--keep", mac="02:00:5e:00:53:58")
+    assert leased(second)["address"] == "10.9.0.70/24"
+
+
+@pytest.mark.requirement("DHCP-09")
+def test_broadcast_address_and_host_name_of_the_server(make_server, client, tmp_path):
+    path = tmp_path / "lease.json"
+    make_server()
+    status, out, err = client("dhcp", "--lease-file", str(path)).end(None, 20)
+    assert status == 0 and "broadcast  10.9.0.255\n" in out, out + err
+    kept = json.loads(path.read_text())
+    assert kept["broadcast"] == "10.9.0.255"
+    assert "host name  labhost\n" in out and kept["host_name"] == "labhost", out
+
+
 @pytest.mark.requirement("DHCP-21")
 def test_inform(make_server, tap, client):
-    server = make_server()
-    if server.program == "busybox":
-        pytest.skip("udhcpd of busybox answers DHCPINFORM by broadcast only since 1.36")
+    make_server()
     process = Wireside(tap, "dhcp", "--inform")
     try:
         status, out, err = process.end(None, 15)

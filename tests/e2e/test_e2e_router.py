@@ -148,6 +148,9 @@ def test_its_tables(lab):
     routes = lab.ask("route")
     assert f"10.1.0.0/24 dev {lab.left.tap}" in routes and f"10.2.0.0/24 dev {lab.right.tap}" in routes
     assert re.search(rf"^{re.escape(RIGHT)} dev {lab.right.tap} lladdr \S+ \w+$", lab.ask("neigh"), re.M)
+    assert lab.ask("route", "get", RIGHT).startswith(f"{RIGHT} dev {lab.right.tap} src {RIGHT_ROUTER} ")
+    assert lab.ask("route", "get", "10.66.0.7").startswith(f"10.66.0.7 via {LEFT} dev {lab.left.tap} src {LEFT_ROUTER} ")
+    assert lab.ask("route", "get", RIGHT_ROUTER).startswith(f"local {RIGHT_ROUTER} dev lo ")
     addresses = json.loads(lab.ask("addr", "-j"))
     assert [a["addr_info"][0]["local"] for a in addresses] == [LEFT_ROUTER, RIGHT_ROUTER]
     counters = json.loads(lab.ask("stats", "-j"))[0]["counters"]

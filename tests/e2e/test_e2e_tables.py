@@ -53,7 +53,9 @@ def test_the_other_tables(server, tap):
     assert f"10.77.0.0/16 via {HOST} dev {tap} proto static metric 10" in routes
     assert f"10.9.0.0/24 dev {tap} proto kernel scope link src {DUT}" in routes
     addresses = ask("addr").stdout
-    assert re.search(rf"^1: {tap}: <BROADCAST,UP,LOWER_UP> mtu 1500 state UP$", addresses, re.M), addresses
+    index = socket.if_nametoindex(tap)
+    assert re.search(rf"^{index}: {tap}: <BROADCAST,UP,LOWER_UP> mtu 1500 state UP$", addresses, re.M), addresses
+    assert json.loads(ask("addr", "-j").stdout)[0]["ifindex"] == index
     assert f"    inet {DUT}/24 brd 10.9.0.255 scope global {tap}\n" in addresses
     assert "       valid_lft forever preferred_lft forever\n" in addresses
     counters = json.loads(ask("stats", "-j").stdout)[0]["counters"]
@@ -76,6 +78,30 @@ def test_what_users_of_iproute2_type(server, tap):
     assert "TcpPassiveOpens" in only and "IpInReceives" not in only
     assert "servers: (none)" in ask("dns").stdout
     assert json.loads(ask("dns", "-j").stdout)[0]["statistics"]["queries"] == 0
+
+
+def test_one_route_and_one_neighbour(server, tap):
+    assert ask("route", "show", "default").stdout == f"default via {HOST} dev {tap} proto static\n"
+    assert ask("route", "show", "10.77.0.0/16").stdout == f"10.77.0.0/16 via {HOST} dev {tap} proto static metric 10\n"
+    assert ask("route", "show", "10.0.0.0/8").stdout == ""
+    assert [r["dst"] for r in json.loads(ask("route", "show", "default", "-j").stdout)] == ["default"]
+    assert re.fullmatch(rf"{HOST} dev {tap} lladdr \S+ \w+\n", ask("neigh", "show", HOST).stdout)
+    assert ask("neigh", "show", "10.9.0.88").stdout == "" and HOST in ask("neigh", "show", "to", "10.9.0.0/24").stdout
+    assert [n["dst"] for n in json.loads(ask("neigh", "show", HOST, "-j").stdout)] == [HOST]
+
+
+def test_the_way_to_an_address(server, tap):
+    assert ask("route", "get", "192.0.2.7").stdout == f"192.0.2.7 via {HOST} dev {tap} src {DUT} \n    cache\n"
+    assert ask("route", "get", "to", "10.9.0.5").stdout == f"10.9.0.5 dev {tap} src {DUT} \n    cache\n"
+    assert ask("route", "get", DUT).stdout == f"local {DUT} dev lo src {DUT} \n    cache <local>\n"
+    assert ask("route", "get", "10.9.0.255").stdout.startswith(f"broadcast 10.9.0.255 dev {tap} src {DUT} ")
+    (way,) = json.loads(ask("route", "get", "192.0.2.7", "-j").stdout)
+    assert way == {"dst": "192.0.2.7", "gateway": HOST, "dev": tap, "prefsrc": DUT, "flags": [], "cache": []}
+    done = ask("route", "get", "0.1.2.3", check=False)
+    assert done.returncode == 1 and "no route to 0.1.2.3" in done.stderr
+    for words in (["get"], ["get", "nonsense"], ["get", HOST, "more"]):
+        done = ask("route", *words, check=False)
+        assert done.returncode == 2 and "route get 192.0.2.7" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("words, text", [(["route", "add", "10.1.0.0/16", "via", HOST], "--route"),

@@ -37,6 +37,10 @@ void answer(std::string_view line) {
     require(format_statistics(*lines, true).empty() == lines->empty(), "a line each");
     require(format_names(*lines).empty() == lines->empty(), "a line each");
     require(select_cached(*lines).size() <= lines->size(), "a part of them");
+    const wireside::Ipv4Prefix everything_there{wireside::Ipv4Address{}, 0};
+    require(select_prefix(*lines, everything_there, PrefixMatch::Exact).size() <=
+                select_prefix(*lines, everything_there, PrefixMatch::Within).size(),
+            "what is the network lies in it");
     require(select_interface(*lines, "").size() == lines->size(), "all of them");
     require(select_counters(*lines, {"Tcp*"}).size() == lines->size(), "fewer counters, as many interfaces");
   }

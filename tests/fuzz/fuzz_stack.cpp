@@ -298,6 +298,13 @@ void StackFuzzer::stream_call(SocketHandle socket) {
       const std::uint8_t bits = input_.u8();
       if (auto datagrams = table.datagram_options(socket)) {
         datagrams->report_errors = (bits & 1U) != 0;
+        if ((bits & 2U) != 0) {
+          wire::Ipv4Options any;
+          any.length = bits >> 2U;  // up to 63: more than fit are refused
+          for (std::size_t i = 0; i < std::min<std::size_t>(any.length, any.octets.size()); ++i)
+            any.octets[i] = input_.u8();
+          datagrams->ip_options = any;
+        }
         (void)table.set_datagram_options(socket, *datagrams);
       }
       auto options = table.stream_options(socket);

@@ -33,6 +33,15 @@ TEST(ControlRequest, NamesAreThoseOfTheSubcommands) {
 RC_GTEST_PROP(ControlRequest, ReadsWhatItWrites, ()) {
   const ControlQuestion question = any_question();
   RC_ASSERT((parse_control_request(control_request(question)) == question));
+  const ControlRequest way{ControlQuestion::Route, Ipv4Address{*rc::gen::arbitrary<std::uint32_t>()}};
+  RC_ASSERT((parse_control_request(control_request(way)) == way));
+}
+
+TEST(ControlRequest, TheWayToOneAddress) {
+  const ControlRequest way{ControlQuestion::Route, Ipv4Address{192, 0, 2, 7}};
+  EXPECT_EQ(control_request(way), R"({"op":"route","get":"192.0.2.7"})");
+  EXPECT_EQ(parse_control_request(R"({"op":"route","get":"192.0.2.x"})").error(), "\"get\" is no IPv4 address");
+  EXPECT_EQ(parse_control_request(R"({"op":"ss","get":7})"), ControlQuestion::Ss) << "a field of another question";
 }
 
 TEST(ControlRequest, FieldsOfALaterVersionAreIgnored) {

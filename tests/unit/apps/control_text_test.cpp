@@ -69,6 +69,36 @@ TEST(ControlText, RoutesLearntFromTheNetwork) {
             "    cache expires 598sec mtu 1400\n");
 }
 
+TEST(ControlText, TheWayToOneAddress) {
+  EXPECT_EQ(format_routes(lines(R"([
+    {"dst":"192.0.2.7","gateway":"10.0.0.1","dev":"tap0","prefsrc":"10.0.0.2","flags":[],"cache":[]},
+    {"type":"local","dst":"10.0.0.2","dev":"lo","prefsrc":"10.0.0.2","flags":[],"cache":["local"]}])")),
+            "192.0.2.7 via 10.0.0.1 dev tap0 src 10.0.0.2 \n    cache\n"
+            "local 10.0.0.2 dev lo src 10.0.0.2 \n    cache <local>\n");
+}
+
+TEST(ControlText, RoutesAndNeighboursOfANetwork) {
+  const auto all = lines(R"([{"dst":"default"},{"dst":"10.0.0.0/8"},{"dst":"10.1.0.0/16"},{"dst":"10.1.2.3"},
+    {"dst":"10.9.9.9/32"},{},{"dst":"nonsense"}])");
+  const auto dst = [](const json::array& some) {
+    std::string out;
+    for (const auto& v : some) out += std::string{v.as_object().at("dst").as_string()} + " ";
+    return out;
+  };
+  const auto network = [](const char* text) { return *Ipv4Prefix::parse(text); };
+  EXPECT_EQ(dst(select_prefix(all, network("0.0.0.0/0"), PrefixMatch::Exact)), "default ");
+  EXPECT_EQ(dst(select_prefix(all, network("10.0.0.0/8"), PrefixMatch::Exact)), "10.0.0.0/8 ");
+  EXPECT_EQ(dst(select_prefix(all, network("10.9.9.9/32"), PrefixMatch::Exact)), "10.9.9.9/32 ");
+  EXPECT_EQ(dst(select_prefix(all, network("10.1.0.0/16"), PrefixMatch::Within)), "10.1.0.0/16 10.1.2.3 ");
+  EXPECT_EQ(dst(select_prefix(all, network("10.1.2.4/32"), PrefixMatch::Within)), "");
+}
+
+TEST(ControlText, TheKernelsNumberOfAnInterface) {
+  const auto text = format_addresses(lines(R"([{"ifindex":17,"ifname":"tap0"},{"ifname":"tap1"}])"));
+  EXPECT_TRUE(text.starts_with("17: tap0: ")) << text;
+  EXPECT_NE(text.find("\n2: tap1: "), std::string::npos) << text;
+}
+
 TEST(ControlText, AddressesWithTheTimeTheyHaveLeft) {
   EXPECT_EQ(format_addresses(lines(R"([{"ifname":"tap0","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,
     "operstate":"UP","address":"02:00:00:00:00:01","broadcast":"ff:ff:ff:ff:ff:ff","addr_info":[

@@ -28,6 +28,8 @@ StoredLease example() {
   s.lease.configuration.routes = {{{Ipv4Address{172, 16, 0, 0}, 12}, Ipv4Address{10, 0, 0, 2}}};
   s.lease.configuration.dns_servers = {Ipv4Address{10, 0, 0, 53}};
   s.lease.configuration.domain_name = "example.net";
+  s.lease.configuration.host_name = "printer";
+  s.lease.configuration.broadcast_address = Ipv4Address{10, 0, 0, 255};
   s.lease.configuration.mtu = 1400;
   return s;
 }
@@ -66,6 +68,8 @@ StoredLease any_lease() {
   c.dns_servers = addresses();
   c.ntp_servers = addresses();
   c.domain_name = *rc::gen::container<std::string>(rc::gen::element('a', 'z', '.', '-', '"', '\\', ' '));
+  c.host_name = *rc::gen::container<std::string>(rc::gen::element('a', 'z', '.', '-', '"', '\\', ' '));
+  if (*rc::gen::arbitrary<bool>()) c.broadcast_address = address();
   if (*rc::gen::arbitrary<bool>()) c.mtu = static_cast<std::uint16_t>(*rc::gen::inRange(576, 65536));
   for (int routes = *rc::gen::inRange(0, 4); routes > 0; --routes) {
     c.routes.push_back({{address(), static_cast<std::uint8_t>(*rc::gen::inRange(0, 33))}, address()});
@@ -79,6 +83,15 @@ RC_GTEST_PROP(LeaseFile, AnyLeaseComesBack, ()) {
   RC_ASSERT(back.has_value());
   RC_ASSERT(back->mac == stored.mac);
   RC_ASSERT((back->lease == stored.lease));
+}
+
+TEST(LeaseFile, WhatTheServerToldIsShown) {
+  const auto json = lease_to_json(example(), wall);
+  EXPECT_EQ(json.at("broadcast").as_string(), "10.0.0.255");
+  EXPECT_EQ(json.at("host_name").as_string(), "printer");
+  const std::string text = describe_lease(example().lease);
+  EXPECT_NE(text.find("broadcast  10.0.0.255\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("host name  printer\n"), std::string::npos) << text;
 }
 
 TEST(LeaseFile, TimesBeyondAllYearsAreRefused) {  // nanoseconds of the year 2900 do not fit 64 bits
@@ -111,7 +124,8 @@ TEST(LeaseFile, WhatCannotBeBelievedIsRefused) {
     EXPECT_NE(refused.error().find(field), std::string::npos) << refused.error();
   }
   for (const char* text : {R"({"t1_ms":3600000})", R"({"lease_s":99999999999})", R"({"mac":"ff:ff:ff:ff:ff:ff"})",
-                           R"({"routes":[{"to":"x","via":"10.0.0.1"}]})", R"({"dns":["10.0.0"]})"}) {
+                           R"({"routes":[{"to":"x","via":"10.0.0.1"}]})", R"({"dns":["10.0.0"]})",
+                           R"({"broadcast":"x"})", R"({"host_name":7})"}) {
     auto o = good;
     const auto change = boost::json::parse(text);
     for (const auto& [key, value] : change.get_object()) o[key] = value;

@@ -319,6 +319,38 @@ TEST_F(DhcpClientTest, ReleaseTellsTheServerOnce) {
   EXPECT_EQ(states.back(), "STOPPED: lease released");
 }
 
+// RFC 2131 section 4.4.6: the server has given the address, though it is not in use yet. Nothing may come from it
+// before the check has ended (RFC 5227 section 2.1.1).
+TEST_F(DhcpClientTest, StopDuringTheCheckReleases) {
+  to_requesting();
+  ack();
+  told();
+  ASSERT_EQ(client->state(), DhcpState::Checking);
+  client->stop(now, true);
+  EXPECT_EQ(sent(), Strings{"RELEASE 0.0.0.0 > 255.255.255.255 ciaddr 10.0.0.57 server 10.0.0.1"});
+  EXPECT_EQ(last.ciaddr, given);
+  EXPECT_EQ(last.server_id, server);
+  EXPECT_TRUE(told().empty()) << "no address was held that could be lost";
+  EXPECT_EQ(states.back(), "STOPPED: lease released");
+  client->address_free(now, given);
+  EXPECT_EQ(client->state(), DhcpState::Stopped);
+}
+
+TEST_F(DhcpClientTest, StopDuringTheCheckMayKeepTheLease) {
+  to_requesting();
+  ack();
+  client->stop(now, false);
+  EXPECT_TRUE(sent().empty());
+}
+
+TEST_F(DhcpClientTest, WithoutTheCheckNobodyClaimsThatTheAddressIsFree) {
+  to_requesting();
+  ack();
+  client->address_unchecked(now, given);
+  EXPECT_EQ(states.back(), "BOUND: not asked whether another host has the address");
+  EXPECT_TRUE(client->holds_address());
+}
+
 TEST_F(DhcpClientTest, StopWithoutReleaseIsSilent) {
   to_bound();
   client->stop(now, false);

@@ -193,7 +193,7 @@ TEST_F(LinkLayerTest, AParkedPacketLeavesWithItsHeaderAndOffsets) {  // RFC 1122
 TEST_F(LinkLayerTest, AFailedPacketComesBackWithoutEthernetHeader) {  // RFC 1122 ARPC-05
   FrameOut frame = marked_frame(7);
   EXPECT_EQ(link->send(at(0s), peer_ip, frame), Disposition::Parked);
-  for (const Duration when : {1s, 3s, 7s}) link->handle_timeouts(at(when));
+  for (const Duration when : {1000ms, 2500ms, 4750ms}) link->handle_timeouts(at(when));
   ASSERT_TRUE(link->poll_failed(out));
   EXPECT_EQ(octets_of(out), octets_of(marked_frame(7)));
 }

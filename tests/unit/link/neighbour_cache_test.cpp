@@ -73,17 +73,17 @@ TEST_F(NeighbourCacheTest,
     EXPECT_FALSE(use(std::chrono::milliseconds{ms}, peer_ip));
     while (cache().poll_solicitation()) requests.push_back(std::chrono::milliseconds{ms});
   }
-  EXPECT_EQ(requests, (std::vector<Duration>{0s, 1s, 3s}));
+  EXPECT_EQ(requests, (std::vector<Duration>{0s, 1s, 2500ms}));
 }
 
 TEST_F(NeighbourCacheTest, UnreachableOnlyAfterResolutionFailed) {  // RFC 1122 ARPC-05
   use(0s, peer_ip, 3);
   drain_solicitations();
   FrameOut frame;
-  run_until(6999ms);
+  run_until(4749ms);
   EXPECT_FALSE(cache().poll_failed(frame));
-  EXPECT_EQ(cache().next_deadline(), at(7s));
-  run_until(7s);
+  EXPECT_EQ(cache().next_deadline(), at(4750ms)) << "1 + 1.5 + 2.25 s";
+  run_until(4750ms);
   EXPECT_EQ(state_of(peer_ip), State::Failed);
   ASSERT_TRUE(cache().poll_failed(frame));
   EXPECT_EQ(octets_of(frame), octets_of(marked_frame(3)));
@@ -93,25 +93,25 @@ TEST_F(NeighbourCacheTest, UnreachableOnlyAfterResolutionFailed) {  // RFC 1122 
 
 TEST_F(NeighbourCacheTest, AFailedNeighbourAnswersUnreachableForAWhileAndIsThenAskedAgain) {
   use(0s, peer_ip);
-  run_until(7s);
+  run_until(4750ms);
   FrameOut frame;
   while (cache().poll_failed(frame)) {
   }
-  EXPECT_FALSE(use(8s, peer_ip, 4));
+  EXPECT_FALSE(use(7s, peer_ip, 4));
   ASSERT_TRUE(cache().poll_failed(frame));
   EXPECT_EQ(octets_of(frame), octets_of(marked_frame(4)));
   EXPECT_FALSE(cache().poll_solicitation());
-  run_until(10s);
+  run_until(7750ms);
   EXPECT_FALSE(cache().find(peer_ip));
-  EXPECT_FALSE(use(10s, peer_ip));
+  EXPECT_FALSE(use(7750ms, peer_ip));
   EXPECT_TRUE(cache().poll_solicitation());
 }
 
 TEST_F(NeighbourCacheTest, ALateAnswerRevivesAFailedNeighbour) {
   use(0s, peer_ip);
-  run_until(7s);
-  answer(8s);
-  EXPECT_TRUE(use(8s, peer_ip));
+  run_until(4750ms);
+  answer(6s);
+  EXPECT_TRUE(use(6s, peer_ip));
 }
 
 TEST_F(NeighbourCacheTest, QueueOfAResolvingNeighbourDropsItsOldest) {  // RFC 1122 ARPC-04: the latest is kept
@@ -215,7 +215,7 @@ TEST_F(NeighbourCacheTest, VerifyingAsksTheNeighbourAtOnce) {  // RFC 9293 MUST-
   EXPECT_EQ(state_of(peer_ip), State::Probe);
   EXPECT_TRUE(use(1s, peer_ip)) << "packets go on meanwhile";
   EXPECT_FALSE(cache().poll_advice());
-  run_until(16s);
+  run_until(11s);  // by unicast, then by broadcast: 4.75 s each
   EXPECT_EQ(state_of(peer_ip), State::Failed);
   const auto advice = cache().poll_advice();
   ASSERT_TRUE(advice);
@@ -329,7 +329,7 @@ TEST_F(NeighbourCacheTest, AllSilentNeighboursTogetherHoldABoundedNumberOfFrames
   cache().learn(at(1s), {Ipv4Address{10, 0, 1, 50}, peer_mac, true, true});
   ASSERT_TRUE(cache().poll_resolved(frame, mac));
   EXPECT_EQ(octets_of(frame), octets_of(marked_frame(8)));
-  run_until(7s);  // all give up
+  run_until(5s);  // all give up
   EXPECT_EQ(parked(), 0U);
   while (cache().poll_failed(frame)) {
   }

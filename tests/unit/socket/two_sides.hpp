@@ -44,6 +44,9 @@ class Side : public AddressPolicy {
 
   [[nodiscard]] std::uint16_t path_mtu(IpAddress) const override { return known_path_mtu; }
   [[nodiscard]] std::uint16_t link_mtu(IpAddress) const override { return 1500; }
+  [[nodiscard]] MessageLimits message_limits(IpAddress, std::size_t ip_options) const override {
+    return {.mms_s = static_cast<std::uint16_t>(known_path_mtu - 20U - ip_options), .mms_r = 65515};
+  }
 
   [[nodiscard]] Endpoint at(std::uint16_t port) const { return {address, Port{port}}; }
 

@@ -261,6 +261,51 @@ TEST_F(IcmpErrors, ARedirectIsTakenForWhatWasSent) {  // RFC 1122 IP-18
   EXPECT_GT(learnt[0].expires, host.now);
 }
 
+TEST_F(IcmpErrors, ARedirectAboutAnAnswerOfIcmpIsTakenToo) {  // RFC 1122 IP-18, 3.2.2.2
+  host.stack.set_gateway(peer_address);
+  // Somebody beyond the gateway pings us; the answer takes the long way.
+  auto request = host.icmp({8, 0, 0x00070001}, Octets(8));
+  const Ipv4Address asker{203, 0, 113, 7};
+  store_be32(request.data() + 26, asker.value());
+  store_be16(request.data() + 24, 0);
+  store_be16(request.data() + 24, internet_checksum(ByteView{request}.subspan(14, 20)));
+  host.in(request);
+  const auto reply = host.out_resolving();
+  ASSERT_EQ(dissect(reply.at(0)).ip.destination, asker);
+  const wire::IcmpHeader redirect{5, 1, Ipv4Address{10, 0, 0, 9}.value()};
+  auto other = quote_of(reply.at(0));
+  other[19] ^= 1;  // nothing went there
+  host.in(host.icmp(redirect, other));
+  EXPECT_EQ(host.stack.sink().drops(DropReason::IcmpNotCredible), 1U);
+  EXPECT_TRUE(host.stack.redirects().empty());
+  host.in(host.icmp(redirect, quote_of(reply.at(0))));
+  ASSERT_EQ(host.stack.redirects().size(), 1U);
+  EXPECT_EQ(host.stack.redirects()[0].destination, asker);
+  EXPECT_EQ(host.stack.redirects()[0].gateway, (Ipv4Address{10, 0, 0, 9}));
+  host.in(request);
+  const auto asked = host.out();
+  ASSERT_EQ(asked.size(), 1U);
+  EXPECT_EQ(wire::parse_arp(ByteView{asked[0]}.subspan(14))->target_ip, (Ipv4Address{10, 0, 0, 9}));
+}
+
+TEST_F(IcmpErrors, WhatTheTransportMayLearnOfMessageSizes) {  // RFC 1122 FRAG-12, 3.3.2, 3.3.3
+  const auto h = udp();
+  auto& sockets = host.stack.sockets();
+  EXPECT_EQ(sockets.message_limits(h).error(), Error::NotConnected);
+  ASSERT_TRUE(sockets.connect(host.now, h, {peer_address, Port{9}}));
+  EXPECT_EQ(sockets.message_limits(h)->mms_s, 1480);
+  EXPECT_EQ(sockets.message_limits(h)->mms_r, 65515);
+  auto options = *sockets.datagram_options(h);
+  options.mtu_discovery = PathMtuDiscovery::Do;
+  options.ip_options = wire::Ipv4Options::copy_of(Octets{0x94, 4, 0, 0});
+  ASSERT_TRUE(sockets.set_datagram_options(h, options));
+  EXPECT_EQ(sockets.message_limits(h)->mms_s, 1476) << "IP options count";
+  const auto sent = send(h, 1468);  // exactly the limit, UDP's header included
+  EXPECT_EQ(sockets.send_to(host.now, h, Octets(1469, 1), {peer_address, Port{9}}).error(), Error::MessageTooLong);
+  host.in(host.icmp(frag_needed(1400), quote_of(sent.at(0), 32)));
+  EXPECT_EQ(sockets.message_limits(h)->mms_s, 1376) << "a router has a narrower link";
+}
+
 TEST_F(IcmpErrors, PathsNarrowerThanTheLinkAreListed) {
   const auto sent = send(udp({.mtu_discovery = PathMtuDiscovery::Do}), 1472);
   EXPECT_TRUE(host.stack.path_mtus().empty());

@@ -40,6 +40,7 @@ class TwoGateways : public ::testing::Test {
     const auto asked = *wire::parse_arp(ByteView{frame}.subspan(wire::ethernet_header_length));
     const bool first = asked.target_ip == peer_address;
     if (!first && asked.target_ip != second_gateway) return;
+    if (std::ranges::find(silent, asked.target_ip) != silent.end()) return;
     Octets body(wire::arp_message_length);
     wire::emit_arp({.operation = wire::ArpMessage::Operation::Reply,
                     .sender_mac = first ? peer_mac : second_mac,
@@ -72,7 +73,50 @@ class TwoGateways : public ::testing::Test {
   Host host{config()};
   Log log;
   std::vector<MacAddress> used;
+  std::vector<Ipv4Address> silent;
 };
+
+TEST_F(TwoGateways, WhatWaitedForASilentGatewayGoesByTheNext) {  // RFC 1122 IP-17, 3.3.1.5
+  silent = {peer_address};
+  auto& sockets = host.stack.sockets();
+  const auto h = sockets.open(SocketKind::Datagram).value();
+  ASSERT_TRUE(sockets.connect(host.now, h, {far_host, Port{9}}));
+  ASSERT_TRUE(sockets.send(host.now, h, octets_of("x")));
+  run(4700ms);
+  EXPECT_TRUE(used.empty());
+  run(100ms);
+  EXPECT_EQ(used, std::vector{second_mac}) << "once, as soon as the first one is given up after 4.75 s";
+  EXPECT_FALSE(sockets.take_error(h));
+  ASSERT_TRUE(sockets.send(host.now, h, octets_of("x")));
+  run(1ms);
+  EXPECT_EQ(used.size(), 2U) << "the next one does not wait";
+}
+
+TEST_F(TwoGateways, ASilentGatewaysPacketsGoAtOnceByOneThatIsKnown) {
+  auto& sockets = host.stack.sockets();
+  const auto h = sockets.open(SocketKind::Datagram).value();
+  ASSERT_TRUE(sockets.send_to(host.now, h, octets_of("x"), {second_gateway, Port{9}}));
+  run(1ms);
+  used.clear();
+  silent = {peer_address};
+  ASSERT_TRUE(sockets.send_to(host.now, h, octets_of("x"), {far_host, Port{9}}));
+  run(4750ms);
+  EXPECT_EQ(used, std::vector{second_mac});
+}
+
+TEST_F(TwoGateways, WhenAllAreSilentTheDestinationIsUnreachable) {  // RFC 1122 ARPC-05
+  silent = {peer_address, second_gateway};
+  auto& sockets = host.stack.sockets();
+  const auto h = sockets.open(SocketKind::Datagram).value();
+  ASSERT_TRUE(sockets.connect(host.now, h, {far_host, Port{9}}));
+  ASSERT_TRUE(sockets.send(host.now, h, octets_of("x")));
+  run(9400ms);
+  EXPECT_FALSE(sockets.take_error(h));
+  run(200ms);
+  EXPECT_EQ(sockets.take_error(h), Error::HostUnreachable);
+  run(60s);  // ends
+  EXPECT_TRUE(used.empty());
+}
 
 // RFC 9293 MUST-20 (b), RFC 1122 section 3.3.1.4, IP-17; RFC 4861 section 7.3.3
 TEST_F(TwoGateways, TcpWithoutProgressLeadsToAnotherGateway) {

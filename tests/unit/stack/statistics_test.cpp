@@ -82,6 +82,108 @@ TEST_F(StatisticsTest, AnActiveOpenThatIsRefusedAfterARetransmission) {
   EXPECT_EQ(c["TcpCurrEstab"], 0U);
 }
 
+/// An IPv4 packet to us with one field changed, its header checksum right unless the change is of the checksum.
+Octets changed(const Host& host, std::size_t at, std::uint8_t to, std::uint8_t protocol = 17) {
+  Octets frame = host.udp(1, 2, "hello");
+  frame[14 + 9] = protocol;
+  frame[14 + at] = to;
+  if (at != 10) {
+    store_be16(frame.data() + 24, 0);
+    store_be16(frame.data() + 24, internet_checksum(ByteView{frame}.subspan(14, 20)));
+  }
+  return frame;
+}
+
+/// An echo request with these IP options.
+Octets with_options(const Host& host, const Octets& options) {
+  Octets frame = host.icmp({8, 0, 1}, Octets(8));
+  frame.insert(frame.begin() + 34, options.begin(), options.end());
+  frame[14] = static_cast<std::uint8_t>(0x45 + options.size() / 4);
+  frame[17] = static_cast<std::uint8_t>(frame[17] + options.size());
+  store_be16(frame.data() + 24, 0);
+  store_be16(frame.data() + 24, internet_checksum(ByteView{frame}.subspan(14, 20 + options.size())));
+  return frame;
+}
+
+Octets broken(Octets frame, std::size_t at) {
+  frame.at(at) ^= 1;
+  return frame;
+}
+
+struct Discard {
+  observe::DropReason reason;
+  const char* counter;  ///< of RFC 4293 and its like, nullptr where none counts it
+  Octets frame;
+};
+
+std::vector<Discard> discards(const Host& host) {
+  using enum observe::DropReason;
+  wire::TcpHeader syn;
+  syn.destination = Port{6};
+  syn.flags.syn = true;
+  const MacAddress us = host.stack.mac();
+  return {{FrameTooShort, nullptr, Octets(10)},
+          {UnknownEtherType, nullptr, host.ethernet(us, 0x86dd, Octets(46))},
+          {ArpMalformed, nullptr, host.ethernet(us, 0x0806, Octets(28))},
+          {IpBadVersion, "IpInHdrErrors", changed(host, 0, 0x65)},
+          {IpMalformed, "IpInHdrErrors", changed(host, 0, 0x44)},
+          {IpMalformed, "IpInHdrErrors", changed(host, 2, 0xff)},
+          {IpBadChecksum, "IpInHdrErrors", changed(host, 10, 0)},
+          {IpBadOption, "IpInHdrErrors", with_options(host, {0x1e, 1, 0, 0})},
+          {IpSourceRoute, "IpInAddrErrors", with_options(host, {131, 7, 4, 10, 0, 0, 9, 0})},
+          {IpBadSource, "IpInAddrErrors", changed(host, 12, 224)},
+          {IpNotOurs, "IpInAddrErrors", changed(host, 19, 77)},
+          {LoopbackOnWire, "IpInAddrErrors", changed(host, 16, 127)},
+          {IpUnknownProtocol, "IpInUnknownProtos", changed(host, 9, 99, 99)},
+          {FragmentTiny, "IpReasmFails", changed(host, 6, 0x20)},
+          {IcmpBadChecksum, "IcmpInErrors", broken(host.icmp({8, 0, 1}, Octets(8)), 45)},
+          {IcmpMalformed, "IcmpInErrors", host.ipv4(wire::IpProtocol::Icmp, Octets(4))},
+          {IcmpUnknownType, nullptr, host.icmp({42, 0, 0}, Octets(8))},
+          {UdpMalformed, "UdpInErrors", host.ipv4(wire::IpProtocol::Udp, Octets(8))},
+          {UdpBadChecksum, "UdpInErrors", broken(host.udp(1, 2, "hello"), 43)},
+          {UdpNoSocket, "UdpNoPorts", host.udp(1, 2, "hello")},
+          {TcpBadChecksum, "TcpInErrs", broken(host.tcp(syn), 38)},
+          {TcpMalformed, "TcpInErrs", host.ipv4(wire::IpProtocol::Tcp, Octets(20))}};
+}
+
+// RFC 1122 IP-20: each kind of discard is counted once, by its own reason and in the counter that the MIB has for it.
+TEST(Discards, EachIsCountedOnceUnderItsReason) {
+  const Host model;
+  const std::size_t kinds = discards(model).size();
+  for (std::size_t i = 0; i < kinds; ++i) {
+    Host host;
+    const Discard discard = discards(host).at(i);
+    SCOPED_TRACE(to_string(discard.reason));
+    host.in(discard.frame);
+    const Statistics after = host.stack.statistics();
+    for (std::size_t reason = 0; reason < after.drops.size(); ++reason) {
+      EXPECT_EQ(after.drops[reason], observe::DropReason(reason) == discard.reason ? 1U : 0U)
+          << to_string(observe::DropReason(reason));
+    }
+    std::map<std::string, std::uint64_t> c;
+    for (const auto& s : list(after)) c[s.name] = s.value;
+    for (const char* name : {"IpInHdrErrors", "IpInAddrErrors", "IpInUnknownProtos", "IpInDiscards", "IpReasmFails",
+                             "IcmpInErrors", "UdpInErrors", "UdpNoPorts", "TcpInErrs"}) {
+      EXPECT_EQ(c[name], discard.counter == std::string{name} ? 1U : 0U) << name;
+    }
+    EXPECT_EQ(c["IpInReceives"],
+              c["IpInHdrErrors"] + c["IpInAddrErrors"] + c["IpInUnknownProtos"] + c["IpReasmReqds"] + c["IpInDelivers"])
+        << "nothing vanishes uncounted";
+  }
+}
+
+// RFC 1122 IP-20: what is dropped on the way out is counted as well.
+TEST_F(StatisticsTest, PacketsThatCannotLeaveAreCounted) {
+  auto& sockets = host.stack.sockets();
+  const auto h = *sockets.open(SocketKind::Datagram);
+  ASSERT_TRUE(sockets.send_to(host.now, h, Octets(1), {Ipv4Address{10, 0, 0, 9}, Port{9}}));
+  host.out();
+  host.wait(5s);
+  auto c = counters();
+  EXPECT_EQ(c["IpOutDiscards"], 1U);
+  EXPECT_EQ(host.stack.sink().drops(observe::DropReason::NeighbourUnreachable), 1U);
+}
+
 // RFC 1122 IP-20: every discard is counted, under a name of its own.
 TEST_F(StatisticsTest, EveryDropReasonIsListedOnce) {
   host.in(host.ethernet(host.stack.mac(), 0x0800, Octets(30)));

@@ -6,8 +6,11 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <optional>
 
@@ -25,6 +28,18 @@ static_assert(boost::beast::is_async_write_stream<net::tcp_socket>::value);
 static_assert(std::is_same_v<boost::beast::executor_type<net::tcp_socket>, asio::any_io_executor>);
 static_assert(std::is_nothrow_move_constructible_v<net::tcp_socket>);
 static_assert(!std::is_copy_constructible_v<net::tcp_socket>);
+
+/// Each kind of socket with use_awaitable as its default token, as for Asio's own.
+using Awaiting = asio::use_awaitable_t<>;
+using AwaitingSocket = Awaiting::as_default_on_t<net::tcp_socket>;
+using AwaitingAcceptor = Awaiting::as_default_on_t<net::tcp_acceptor>;
+using AwaitingUdp = Awaiting::as_default_on_t<net::udp_socket>;
+static_assert(std::is_same_v<net::tcp_socket::rebind_executor<asio::any_io_executor>::other, net::tcp_socket>);
+static_assert(std::is_same_v<asio::default_completion_token_t<AwaitingSocket::executor_type>, Awaiting>);
+static_assert(boost::beast::is_async_stream<AwaitingSocket>::value);
+static_assert(std::is_nothrow_move_constructible_v<AwaitingSocket>);
+static_assert(std::is_constructible_v<AwaitingSocket, net::tcp_socket&&>);
+static_assert(!std::is_constructible_v<AwaitingSocket, AwaitingUdp&&>);
 
 /// Two connected sockets.
 struct Connected {
@@ -189,6 +204,84 @@ TAP_TEST(AsioSockets, ASecondReaderIsRefusedAndTheFirstGoesOn) {
   EXPECT_FALSE(first);
   c.say(*c.far);
   EXPECT_EQ(first, net::error_code{});
+}
+
+TAP_TEST(AsioSockets, ReboundSocketsHaveADefaultToken) {
+  Connected c;
+  bool done = false;
+  const auto talk = [&]() -> asio::awaitable<void> {
+    AwaitingAcceptor acceptor{*c.runtime};
+    EXPECT_FALSE(acceptor.listen(*Endpoint::parse("10.9.0.2:82")));
+    AwaitingSocket client{*c.runtime};
+    co_await client.async_connect(*Endpoint::parse("10.9.0.2:82"));
+    AwaitingSocket server = co_await acceptor.async_accept();
+    EXPECT_EQ(co_await client.async_write_some(asio::buffer("hello", 5)), 5U);
+    EXPECT_EQ(co_await server.async_read_some(asio::buffer(c.octets)), 5U);
+    AwaitingUdp datagrams{*c.runtime};
+    EXPECT_FALSE(datagrams.bind(*Endpoint::parse("10.9.0.2:53")));
+    EXPECT_EQ(co_await datagrams.async_send_to(asio::buffer("x", 1), *Endpoint::parse("10.9.0.2:53")), 1U);
+    Endpoint from;
+    EXPECT_EQ(co_await datagrams.async_receive_from(asio::buffer(c.octets), from), 1U);
+    EXPECT_EQ(from, *Endpoint::parse("10.9.0.2:53"));
+    done = true;
+  };
+  asio::co_spawn(c.context, talk(), asio::detached);
+  c.turn();
+  EXPECT_TRUE(done);
+}
+
+TAP_TEST(AsioSockets, ASocketMayGetAnotherExecutorType) {
+  Connected c;
+  const SocketHandle handle = c.near->native_handle();
+  AwaitingSocket near{std::move(*c.near)};
+  EXPECT_EQ(near.native_handle(), handle);
+  std::size_t got = 0;
+  asio::co_spawn(
+      c.context, [&]() -> asio::awaitable<void> { got = co_await near.async_read_some(asio::buffer(c.octets)); },
+      asio::detached);
+  c.say(*c.far);
+  EXPECT_EQ(got, 1U);
+}
+
+TAP_TEST(AsioSockets, ErrorCodesByReferenceAsAsioHasThem) {
+  Connected c;
+  net::error_code ec = asio::error::fault;
+  c.near->shutdown(net::tcp_socket::shutdown_type::shutdown_send, ec);
+  EXPECT_FALSE(ec);
+  ec = asio::error::fault;
+  c.near->cancel(ec);
+  EXPECT_FALSE(ec);
+  ec = asio::error::fault;
+  EXPECT_FALSE(c.near->close(ec));
+  EXPECT_FALSE(ec);
+  EXPECT_FALSE(c.near->is_open());
+  c.near->close(ec);
+  EXPECT_FALSE(ec) << "no error when not open";
+  c.near->cancel(ec);
+  EXPECT_EQ(ec, asio::error::bad_descriptor);
+  c.near->shutdown(net::tcp_socket::shutdown_type::shutdown_send, ec);
+  EXPECT_EQ(ec, asio::error::bad_descriptor);
+}
+
+TAP_TEST(AsioSockets, IpOptionsAndMessageSizesOfDatagrams) {  // RFC 1122 UDP-09, FRAG-12
+  Connected c;
+  net::udp_socket socket{*c.runtime};
+  const Endpoint own = *Endpoint::parse("10.9.0.2:53");
+  EXPECT_FALSE(socket.bind(own));
+  EXPECT_FALSE(socket.connect(own));
+  DatagramOptions options = *socket.options();
+  options.ip_options = wire::Ipv4Options::copy_of(std::vector<std::uint8_t>{0x94, 4, 0, 0});
+  EXPECT_FALSE(socket.set_options(options));
+  EXPECT_EQ(socket.message_limits()->mms_r, 65515);
+  ReceivedDatagram facts;
+  std::size_t got = 0;
+  socket.async_send(asio::buffer("x", 1), asio::detached);
+  socket.async_receive_from(asio::buffer(c.octets), facts, [&](net::error_code, std::size_t n) { got = n; });
+  c.turn();
+  EXPECT_EQ(got, 1U);
+  EXPECT_EQ(facts.ip_options, options.ip_options);
+  options.ip_options = wire::Ipv4Options::copy_of(std::vector<std::uint8_t>{131, 7, 4, 10, 0, 0, 9, 0});
+  EXPECT_EQ(socket.set_options(options), asio::error::operation_not_supported) << "a source route";
 }
 
 TAP_TEST(AsioSockets, ARuntimeThatGoesEndsWhatWaitsAndClosesItsSockets) {

@@ -202,6 +202,56 @@ TEST_F(UdpLayerTest, OutgoingDatagramCarriesOptions) {  // UDP-09
   EXPECT_FALSE(layer.poll_datagram(out));
 }
 
+wire::Ipv4Options ip_options(std::initializer_list<std::uint8_t> octets) {
+  return wire::Ipv4Options::copy_of(std::vector<std::uint8_t>{octets});
+}
+
+TEST_F(UdpLayerTest, IpOptionsOfEachDatagram) {  // RFC 1122 UDP-09, 4.1.3.2
+  const auto h = bound({ours, Port{53}});
+  ASSERT_TRUE(layer.set_options(h, {.ip_options = ip_options({0x94, 4, 0, 0})}));
+  ASSERT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(1)));
+  ASSERT_TRUE(layer.set_options(h, {.ip_options = ip_options({7, 7, 4, 0, 0, 0, 0})}));
+  ASSERT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(1)));
+  ASSERT_TRUE(layer.set_options(h, {}));
+  ASSERT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(1)));
+  OutgoingDatagram out;
+  ASSERT_TRUE(layer.poll_datagram(out));
+  EXPECT_EQ(out.ip_options, ip_options({0x94, 4, 0, 0}));
+  ASSERT_TRUE(layer.poll_datagram(out));
+  EXPECT_EQ(out.ip_options, ip_options({7, 7, 4, 0, 0, 0, 0, 0})) << "filled to whole words";
+  ASSERT_TRUE(layer.poll_datagram(out));
+  EXPECT_EQ(out.ip_options, wire::Ipv4Options{});
+}
+
+TEST_F(UdpLayerTest, IpOptionsThatAreNotSent) {
+  const auto h = bound({ours, Port{53}});
+  // A source route (RFC 7126 section 4.3), strict and loose.
+  EXPECT_EQ(layer.set_options(h, {.ip_options = ip_options({131, 7, 4, 10, 0, 0, 9})}).error(), Error::NotSupported);
+  EXPECT_EQ(layer.set_options(h, {.ip_options = ip_options({1, 137, 7, 4, 10, 0, 0, 9})}).error(), Error::NotSupported);
+  // A length of one, one beyond the end, a pointer into the option's head, an unknown kind of timestamp.
+  for (const auto& bad : {ip_options({0x94, 1, 0, 0}), ip_options({0x94, 9, 0, 0}), ip_options({7, 7, 2, 0, 0, 0, 0}),
+                          ip_options({68, 8, 5, 7, 0, 0, 0, 0})}) {
+    EXPECT_EQ(layer.set_options(h, {.ip_options = bad}).error(), Error::InvalidArgument);
+  }
+  EXPECT_EQ(layer.options(h)->ip_options, wire::Ipv4Options{}) << "nothing was set";
+}
+
+TEST_F(UdpLayerTest, IpOptionsTakeOfTheLargestDatagram) {  // RFC 1122 UDP-13
+  const auto h = bound({ours, Port{53}});
+  EXPECT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(65507)));
+  ASSERT_TRUE(layer.set_options(h, {.ip_options = ip_options({0x94, 4, 0, 0})}));
+  EXPECT_EQ(layer.send(h, ours, peer, pool.allocate_slice(65504)).error(), Error::MessageTooLong);
+  EXPECT_TRUE(layer.send(h, ours, peer, pool.allocate_slice(65503)));
+}
+
+TEST_F(UdpLayerTest, ReceivedIpOptionsArePassedOn) {  // RFC 1122 4.1.3.2
+  const auto h = bound({{}, Port{53}});
+  auto a = arrival(peer, {ours, Port{53}}, "x");
+  a.ip_options = ip_options({0x94, 4, 0, 0});
+  EXPECT_EQ(layer.datagram_arrives(Instant{}, a), Delivery::Delivered);
+  EXPECT_EQ(layer.receive(h)->ip_options, a.ip_options);
+}
+
 TEST_F(UdpLayerTest, SendQueueIsBoundedAndTellsWhenThereIsRoom) {
   const auto h = bound({ours, Port{53}});
   std::size_t sent = 0;
