@@ -122,6 +122,7 @@ struct Settings {
 struct TextError {
   std::string what;
   std::string remedy;
+  friend bool operator==(const TextError&, const TextError&) = default;
 };
 
 /// Reads "loss=1%,delay=20ms,jitter=5ms,rate=50mbit,queue=100"; every key at most once but `drop`.

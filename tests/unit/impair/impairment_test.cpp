@@ -312,7 +312,7 @@ TEST(Impairment, TheQueueEmptiesWithTime) {
 // RFC 3168 section 5: only ECN-capable packets are marked; the header checksum stays right (RFC 1624).
 TEST(Impairment, MarksInsteadOfLosing) {
   Path p{"rate=8mbit,queue=100,ecn=5"};
-  for (const std::uint8_t tos : {0x02, 0x01, 0x00, 0xb8}) {
+  for (const std::uint8_t tos : std::to_array<std::uint8_t>({0x02, 0x01, 0x00, 0xb8})) {
     p.impairment.clear();
     p.send_many(5, 0ns);
     p.send(0ms, {.payload = 946});
