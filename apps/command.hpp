@@ -38,6 +38,7 @@ void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
 void register_router(CLI::App& app, Action& chosen);
 void register_bridge(CLI::App& app, Action& chosen);
+void register_sim(CLI::App& app, Action& chosen);
 /// ss, neigh, route, addr, stats and dns: what a running wireside knows.
 void register_tables(CLI::App& app, Action& chosen);
 void register_resolve(CLI::App& app, Action& chosen);

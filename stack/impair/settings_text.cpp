@@ -1,9 +1,9 @@
 // Settings as text: NAME=VALUE pairs with commas between them.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
+#include "impair/quantity.hpp"
 #include "impair/settings.hpp"
 
 namespace wireside::impair {
@@ -12,70 +12,12 @@ namespace {
 /// Empty: the value was taken. Else why not.
 using Reason = std::string_view;
 
-struct Unit {
-  std::string_view name;
-  std::uint64_t size;
-};
-// The largest first: a value is told in the largest unit that divides it.
-constexpr std::array duration_units = {Unit{"s", 1'000'000'000}, Unit{"ms", 1'000'000}, Unit{"us", 1'000},
-                                       Unit{"ns", 1}};
 constexpr std::array rate_units = {Unit{"gbit", 1'000'000'000}, Unit{"mbit", 1'000'000}, Unit{"kbit", 1'000},
                                    Unit{"bit", 1}};
-constexpr std::array octet_units = {Unit{"MiB", 1048576}, Unit{"MB", 1'000'000}, Unit{"KiB", 1024}, Unit{"kB", 1'000},
-                                    Unit{"B", 1}};
 constexpr std::array percent = {Unit{"%", Probability::certain / 100}};
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(FrameKind::Count)> kind_names = {
     "frame", "tcp", "data", "ack", "syn", "synack", "fin", "rst", "udp", "icmp", "arp"};
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-/// "1.5" of a unit of `size` in the smallest unit; nullopt where that is no whole number, or too large.
-std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t size) {
-  const std::size_t point = text.find('.');
-  const auto whole = parse_number(text.substr(0, point));
-  if (!whole || *whole > UINT64_MAX / 2 / size) return std::nullopt;
-  std::uint64_t value = *whole * size;
-  if (point == std::string_view::npos) return value;
-  const std::string_view decimals = text.substr(point + 1);
-  if (decimals.empty()) return std::nullopt;
-  for (const char c : decimals) {
-    if (!is_digit(c)) return std::nullopt;
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (size % 10 != 0) {
-      if (digit != 0) return std::nullopt;
-      continue;
-    }
-    size /= 10;
-    value += digit * size;
-  }
-  return value;
-}
-
-template <std::size_t N>
-std::optional<std::uint64_t> parse_amount(std::string_view text, const std::array<Unit, N>& units) {
-  const auto end = std::ranges::find_if(text, [](char c) { return !is_digit(c) && c != '.'; });
-  const auto digits = static_cast<std::size_t>(end - text.begin());
-  for (const Unit& unit : units) {
-    if (text.substr(digits) == unit.name) return parse_decimal(text.substr(0, digits), unit.size);
-  }
-  return std::nullopt;
-}
-
-template <std::size_t N>
-std::string amount_text(std::uint64_t value, const std::array<Unit, N>& units) {
-  for (const Unit& unit : units) {
-    if (value % unit.size == 0) return std::to_string(value / unit.size).append(unit.name);
-  }
-  return {};
-}
 
 std::string probability_text(Probability p) {
   constexpr std::uint32_t one_percent = Probability::certain / 100;
@@ -124,10 +66,10 @@ Reason set_loss(std::string_view value, Settings& s) {
 }
 
 Reason set_duration(std::string_view value, Duration& out) {
-  const auto ns = parse_amount(value, duration_units);
-  if (!ns) return "not a duration with its unit (s, ms, us or ns)";
-  if (*ns > static_cast<std::uint64_t>(max_delay.count())) return "longer than ten minutes";
-  out = Duration{static_cast<std::int64_t>(*ns)};
+  const auto d = parse_duration(value);
+  if (!d) return "not a duration with its unit (s, ms, us or ns)";
+  if (*d > max_delay) return "longer than ten minutes";
+  out = *d;
   return {};
 }
 
@@ -309,10 +251,7 @@ std::string describe(const Settings& s) {
     text.append(name).append("=").append(value);
   };
   const auto queue_text = [](const QueueAmount& q) {
-    return q.in_octets ? amount_text(q.amount, octet_units) : std::to_string(q.amount);
-  };
-  const auto duration_text = [](Duration d) {
-    return amount_text(static_cast<std::uint64_t>(d.count()), duration_units);
+    return q.in_octets ? octets_text(q.amount) : std::to_string(q.amount);
   };
   for (const DropRule& rule : s.drops) {
     std::string value{kind_names[static_cast<std::size_t>(rule.kind)]};
