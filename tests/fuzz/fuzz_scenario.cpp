@@ -1,4 +1,5 @@
-// Scenarios of `wireside sim`: what parses is told as text that parses to the same, and an error names a line that exists.
+// Scenarios of `wireside sim`: what parses is told as text that parses to the same, and an error names a line that
+// exists.
 #include <algorithm>
 #include <string_view>
 

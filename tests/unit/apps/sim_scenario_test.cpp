@@ -143,8 +143,8 @@ RC_GTEST_PROP(SimScenario, RoundTrip, ()) {
     s.hosts.push_back({"h" + std::to_string(i), {}});
     s.hosts[i].tcp.sack = *rc::gen::arbitrary<bool>();
     s.hosts[i].tcp.rto_min = any_duration(1ns, std::chrono::hours{1});
-    s.links.push_back({s.hosts[i].name, "r", any_impairment(), any_impairment(),
-                       *rc::gen::inRange<std::uint16_t>(576, 65521)});
+    s.links.push_back(
+        {s.hosts[i].name, "r", any_impairment(), any_impairment(), *rc::gen::inRange<std::uint16_t>(576, 65521)});
   }
   const auto flows = *rc::gen::inRange<std::size_t>(1, 5);
   for (std::size_t i = 0; i < flows; ++i) s.flows.push_back(any_flow(i, hosts));
