@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "agent_json.hpp"
+#include "wire/frame_description.hpp"
 
 namespace wireside::agent {
 namespace {
@@ -114,12 +115,17 @@ struct Describe {
     line["tries"] = e.tries;
     line["next_in_ms"] = milliseconds(e.next_in);
   }
+  void operator()(const observe::Impaired& e) const {
+    line["action"] = to_string(e.action);
+    line["direction"] = e.direction == observe::Direction::In ? "in" : "out";
+    line["frame"] = wire::describe_frame(e.frame);
+  }
 };
 
 // In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 15> kinds = {
-    "received", "sent", "drop",    "state",      "timer",        "window",         "rtt", "rto", "neighbour",
-    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered"};
+constexpr std::array<std::string_view, 16> kinds = {
+    "received", "sent", "drop",    "state",      "timer",        "window",          "rtt",     "rto", "neighbour",
+    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered", "impaired"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace

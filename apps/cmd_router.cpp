@@ -239,6 +239,7 @@ void register_router(CLI::App& app, Action& chosen) {
       ->type_name("ROUTE")
       ->allow_extra_args(false);
   add_conflict_options(*command, common);
+  add_impairment_options(*command, common.impairment);
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");
   command->add_option("--seed", common.seed, "make every random choice repeatable")->type_name("N");
   command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");

@@ -37,6 +37,8 @@ void register_traceroute(CLI::App& app, Action& chosen);
 void register_get(CLI::App& app, Action& chosen);
 void register_nc(CLI::App& app, Action& chosen);
 void register_router(CLI::App& app, Action& chosen);
+void register_bridge(CLI::App& app, Action& chosen);
+void register_sim(CLI::App& app, Action& chosen);
 /// ss, neigh, route, addr, stats and dns: what a running wireside knows.
 void register_tables(CLI::App& app, Action& chosen);
 void register_resolve(CLI::App& app, Action& chosen);

@@ -190,17 +190,53 @@ TapOptions CommonOptions::tap_options() const {
   TapOptions options;
   options.name = tap;
   options.inherited_descriptor = tap_descriptor;
-  options.offload = !no_offload;
+  options.offload = !no_offload && !impairment.path(seed);
   options.mtu = mtu;
   return options;
 }
 
-Seed CommonOptions::make_stack_seed() const {
-  if (seed) return make_seed(*seed);
+Seed CommonOptions::make_stack_seed() const { return seed_from(seed); }
+
+Seed seed_from(const std::optional<std::uint64_t>& n) {
+  if (n) return make_seed(*n);
   std::random_device random;
   Seed out{};
   for (auto& word : out) word = (std::uint64_t{random()} << 32) | random();
   return out;
+}
+
+impair::Settings parse_impairment(const std::string& option, const std::string& text) {
+  if (text.empty()) return {};
+  const auto settings = impair::parse_settings(text);
+  if (!settings) {
+    throw UsageError{fmt::format("{} {}: {}", option, text, settings.error().what), settings.error().remedy};
+  }
+  return *settings;
+}
+
+std::optional<PathImpairment> ImpairmentOptions::path(const std::optional<std::uint64_t>& other) const {
+  PathImpairment path{.in = parse_impairment("--impair", both), .out = {}, .seed = {}};
+  path.out = path.in;
+  if (!in.empty()) path.in = parse_impairment("--impair-in", in);
+  if (!out.empty()) path.out = parse_impairment("--impair-out", out);
+  if (!path.in.active() && !path.out.active()) return std::nullopt;
+  path.seed = seed_from(seed ? seed : other);
+  return path;
+}
+
+void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
+  constexpr const char* what = "SPEC";
+  subcommand
+      .add_option("--impair", out.both,
+                  "treat frames as a bad network does, both ways, such as loss=1%,delay=20ms,jitter=5ms,rate=50mbit,"
+                  "queue=100 (docs/impairment.md); implies --no-offload")
+      ->type_name(what)
+      ->group(group);
+  subcommand.add_option("--impair-in", out.in, "the same for frames that come in only")->type_name(what)->group(group);
+  subcommand.add_option("--impair-out", out.out, "the same for frames that go out only")->type_name(what)->group(group);
+  subcommand.add_option("--impair-seed", out.seed, "make the impairment's random choices repeatable")
+      ->type_name("N")
+      ->group(group);
 }
 
 static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
@@ -284,6 +320,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->type_name("S")
       ->check(CLI::Range(0.001, 3600.0))
       ->group(group);
+  add_impairment_options(subcommand, out.impairment);
   add_conflict_options(subcommand, out);
   subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")

@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "config.hpp"
 #include "dhcp/dhcp_types.hpp"
+#include "runtime.hpp"
 #include "tap_device.hpp"
 
 namespace CLI {
@@ -17,6 +18,20 @@ class App;
 }
 
 namespace wireside::apps {
+
+/// An impaired path, as the command line has it.
+struct ImpairmentOptions {
+  std::string both, in, out;  ///< impair::Settings as text; `in` and `out` go before `both`
+  std::optional<std::uint64_t> seed;
+
+  /// nullopt where nothing is impaired. Throws UsageError. Without a seed of its own, random numbers come from `other`,
+  /// or else from the system.
+  [[nodiscard]] std::optional<PathImpairment> path(const std::optional<std::uint64_t>& other) const;
+};
+/// Reads the value of `option`; empty text impairs nothing. Throws UsageError.
+[[nodiscard]] impair::Settings parse_impairment(const std::string& option, const std::string& text);
+/// From `n`, else from the system's randomness.
+[[nodiscard]] Seed seed_from(const std::optional<std::uint64_t>& n);
 
 struct CommonOptions {
   std::string tap = "tap0";
@@ -35,6 +50,7 @@ struct CommonOptions {
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
   std::optional<double> reassembly_timeout;  ///< seconds
+  ImpairmentOptions impairment;
   bool no_acd = false;
   std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
@@ -65,6 +81,8 @@ struct CommonOptions {
 
 /// Adds the options to a subcommand; `out` outlives it.
 void add_common_options(CLI::App& subcommand, CommonOptions& out);
+/// Only those of an impaired path.
+void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out);
 /// Only those of address conflict detection.
 void add_conflict_options(CLI::App& subcommand, CommonOptions& out);
 

@@ -46,6 +46,7 @@ dhcp::Options with_lease_file(const CommonOptions& options, Config& config) {
 std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions& options) {
   Config config = options.config();
   dhcp::Options dhcp_options = with_lease_file(options, config);
+  const auto path = options.impairment.path(options.seed);
   auto device = TapDevice::open(options.tap_options());
   if (!device) {
     complain(device.error().to_string());
@@ -53,7 +54,10 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
   }
   std::unique_ptr<Host> host{new Host};
   host->dhcp_options_ = std::move(dhcp_options);
-  host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed());
+  host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed(), path);
+  if (path && options.verbose) {
+    complain(fmt::format("impairment: in {}, out {}", impair::describe(path->in), impair::describe(path->out)));
+  }
   if (!host->attach_observers(options)) return nullptr;
   host->runtime_->on_fatal([h = host.get()](const std::string& message) { h->end(message); });
   host->runtime_->on_address_event([h = host.get()](const link::ConflictResult& event) { h->address_news(event); });

@@ -42,6 +42,8 @@ void set_up(CLI::App& app, Action& chosen) {
   register_get(app, chosen);
   register_nc(app, chosen);
   register_router(app, chosen);
+  register_bridge(app, chosen);
+  register_sim(app, chosen);
   register_tables(app, chosen);
   register_resolve(app, chosen);
   register_dhcp(app, chosen);

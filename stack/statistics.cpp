@@ -41,6 +41,20 @@ std::string icmp_name(std::string_view direction, std::size_t type) {
   return name += type + 1 == observe::Counters::icmp_types ? "OtherTypes" : "Type" + std::to_string(type);
 }
 
+/// "ImpairInRandomLosses": listed only where it happened.
+void add_impairments(std::vector<Statistic>& out, const observe::Counters& c) {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(observe::ImpairmentAction::Count)> names = {
+      "RandomLosses", "BurstLosses", "RuleDrops", "QueueDrops", "TooBigDrops",
+      "Duplicates",   "BitErrors",   "EcnMarks",  "Overtakes"};
+  for (std::size_t direction = 0; direction < c.impaired.size(); ++direction) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (c.impaired[direction][i] == 0) continue;
+      std::string name = direction == static_cast<std::size_t>(observe::Direction::In) ? "ImpairIn" : "ImpairOut";
+      out.push_back({name += names[i], c.impaired[direction][i]});
+    }
+  }
+}
+
 bool is_always_listed(std::size_t type) {
   return type == 0 || type == 3 || type == 4 || type == 5 || type == 8 || (type >= 11 && type <= 14);
 }
@@ -129,6 +143,7 @@ std::vector<Statistic> list(const Statistics& s) {
       {"IfOutOctets", c.octets_out},
   };
   out.insert(out.end(), rest.begin(), rest.end());
+  add_impairments(out, c);
   return out;
 }
 

@@ -41,7 +41,7 @@ struct Statistic {
 };
 
 /// Names as nstat shows them: "IpInReceives", "IcmpInEchos", "TcpRetransSegs", "UdpNoPorts"; then "ArpInRequests",
-/// "IfInOctets". In a fixed order.
+/// "IfInOctets"; then what an impairment did ("ImpairOutRandomLosses"), where it did. In a fixed order.
 [[nodiscard]] std::vector<Statistic> list(const Statistics& statistics);
 /// Every drop reason in words with its count, in the order of DropReason.
 [[nodiscard]] std::vector<Statistic> list_drops(const Statistics& statistics);

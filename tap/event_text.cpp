@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "wire/frame_description.hpp"
+
 namespace wireside {
 namespace {
 
@@ -80,6 +82,12 @@ struct Describer {
     if (!e.address.is_unspecified()) text += fmt::format(", address {}", e.address.to_string());
     if (!e.server.is_unspecified()) text += fmt::format(", server {}", e.server.to_string());
     return e.text.empty() ? text : text + fmt::format(", \"{}\"", e.text);
+  }
+  /// What was sent stands above; what came in did not, or only later.
+  std::string operator()(const observe::Impaired& e) const {
+    const std::string_view verb = is_loss(e.action) ? "dropped by impairment" : "impairment";
+    if (e.direction == observe::Direction::Out) return fmt::format("{} on the way out: {}", verb, to_string(e.action));
+    return fmt::format("{} on the way in: {}: {}", verb, to_string(e.action), wire::describe_frame(e.frame));
   }
   std::string operator()(const observe::DhcpUnanswered& e) const {
     return fmt::format("no DHCP server answered {} (try {}): sent again, then in {}", e.name, e.tries,

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "impaired_path.hpp"
 #include "name_service.hpp"
 
 namespace wireside {
@@ -70,13 +71,16 @@ Seed seed_of_names(const Seed& seed) {
 
 class Runtime::Impl {
  public:
-  Impl(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
+  Impl(asio::io_context& context, TapDevice device, Config config, const Seed& seed,
+       const std::optional<PathImpairment>& impairment)
       : context_{context},
-        device_{std::move(device)},
+        device_{without_offload_if(impairment.has_value(), std::move(device))},
         stack_{with_link_of(device_, std::move(config)), seed},
         descriptor_{context, device_.native_handle()},
         timer_{context},
-        pause_{context} {}
+        pause_{context} {
+    if (impairment) path_ = std::make_unique<ImpairedPath>(stack_, *impairment);
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() { (void)descriptor_.release(); }  // TapDevice closes it
@@ -106,6 +110,10 @@ class Runtime::Impl {
  private:
   enum class Reading : std::uint8_t { Stopped, Sleeping, Posted, Pausing };
 
+  static TapDevice without_offload_if(bool impaired, TapDevice device) {
+    if (impaired) device.stop_offload();
+    return device;
+  }
   static Config with_link_of(const TapDevice& device, Config config) {
     device.apply_to(config.link);
     return config;
@@ -120,6 +128,9 @@ class Runtime::Impl {
 
   void turn();
   void read_turn();
+  void take(Instant arrived, Packet frame);
+  [[nodiscard]] bool next_frame(Instant t);
+  [[nodiscard]] std::optional<Instant> next_deadline();
   bool read_burst(std::size_t& frames, std::size_t& octets);
   void finish_reading(bool more, bool found);
   void sleep_until_readable();
@@ -147,6 +158,7 @@ class Runtime::Impl {
   asio::steady_timer pause_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
   std::vector<Watch> watches_;
+  std::unique_ptr<ImpairedPath> path_;  // none: the stack is right at the device
   FrameOut frame_;
   bool frame_kept_ = false;  // frame_ waits for the device to take it
   Spinner spinner_;
@@ -201,6 +213,21 @@ void Runtime::Impl::pause_reading() {
   pause_.async_wait(guarded([this](error_code) { read_turn(); }));
 }
 
+void Runtime::Impl::take(Instant arrived, Packet frame) {
+  if (path_) return path_->arrived(arrived, std::move(frame));
+  stack_.handle_frame(arrived, std::move(frame));
+}
+
+bool Runtime::Impl::next_frame(Instant t) {
+  return path_ ? path_->next_frame(t, frame_) : stack_.poll_frame(t, frame_);
+}
+
+std::optional<Instant> Runtime::Impl::next_deadline() {
+  const auto stack = stack_.next_deadline();
+  const auto path = path_ && !gone_ ? path_->next_deadline(!blocked_) : std::nullopt;
+  return stack && path ? std::min(stack, path) : stack ? stack : path;
+}
+
 /// Hands frames to the stack until the device is empty, the burst is full (both true) or the device is gone (false).
 bool Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
   const Instant arrived = now();
@@ -211,7 +238,7 @@ bool Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
       case TapDevice::ReadResult::Frame:
         ++frames;
         octets += packet.data.size();
-        stack_.handle_frame(arrived, std::move(packet));
+        take(arrived, std::move(packet));
         break;
       case TapDevice::ReadResult::Skipped:
         ++frames;
@@ -282,10 +309,12 @@ void Runtime::Impl::settle() {
 }
 
 void Runtime::Impl::run_timeouts() {
-  const auto due = stack_.next_deadline();
+  const auto due = next_deadline();
   if (!due) return;
   const Instant t = now();
-  if (*due <= t) stack_.handle_timeouts(t);
+  if (*due > t) return;
+  if (path_) path_->deliver(t);
+  if (stack_.next_deadline().value_or(Instant::max()) <= t) stack_.handle_timeouts(t);
 }
 
 void Runtime::Impl::send_frames() {
@@ -299,7 +328,7 @@ void Runtime::Impl::send_frames() {
 
 void Runtime::Impl::write_frames(Instant t) {
   for (std::size_t n = 0; n < frames_out_per_turn; ++n) {
-    if (!frame_kept_ && !stack_.poll_frame(t, frame_)) return;
+    if (!frame_kept_ && !next_frame(t)) return;
     frame_kept_ = false;
     switch (device_.write(frame_)) {
       case TapDevice::WriteResult::Sent:
@@ -378,7 +407,7 @@ void Runtime::Impl::dispatch_events() {
 // An armed timer that comes to be too early is left alone: it fires once for nothing, and is armed anew then.
 void Runtime::Impl::arm_timer() {
   if (!running_ || gone_) return;
-  const auto due = stack_.next_deadline();
+  const auto due = next_deadline();
   if (!due || (timer_at_ && *timer_at_ <= *due)) return;
   timer_at_ = *due;
   const auto at = std::chrono::steady_clock::time_point{std::chrono::nanoseconds{due->ns()}};
@@ -399,6 +428,7 @@ void Runtime::Impl::interface_gone() {
   error_code ignored;
   descriptor_.cancel(ignored);
   timer_.cancel();
+  if (path_) path_->clear();
   stack_.interface_gone(now());
   fatal_message_ = make_tap_error(TapFault::InterfaceGone, {.name = device_.name()}).to_string();
   schedule_output();  // delivers the failures of all sockets
@@ -430,8 +460,9 @@ void Runtime::Impl::tell_listeners_of_the_end() {
 
 // --- the public face ---
 
-Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed)
-    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed)},
+Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed,
+                 const std::optional<PathImpairment>& impairment)
+    : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed, impairment)},
       names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
 Runtime::~Runtime() { impl_->tell_listeners_of_the_end(); }
 void Runtime::start() { impl_->start(); }

@@ -4,9 +4,11 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/random.hpp"
+#include "impair/settings.hpp"
 #include "stack.hpp"
 #include "tap_device.hpp"
 
@@ -25,10 +27,19 @@ class SocketListener {
   virtual void on_runtime_end() {}
 };
 
+/// What happens to frames between the device and the stack.
+struct PathImpairment {
+  impair::Settings in;
+  impair::Settings out;
+  Seed seed{};
+};
+
 class Runtime {
  public:
   /// Takes the device over; link settings that the device decides (mtu, offloads) replace those in `config`.
-  Runtime(boost::asio::io_context& context, TapDevice device, Config config, const Seed& seed);
+  /// With an impairment the device works without offload: it is single frames that are lost, as on a wire.
+  Runtime(boost::asio::io_context& context, TapDevice device, Config config, const Seed& seed,
+          const std::optional<PathImpairment>& impairment = std::nullopt);
   /// Operations that wait on its sockets end with operation_aborted; the sockets are closed, and stay so.
   ~Runtime();
   Runtime(const Runtime&) = delete;

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "vnet_header.hpp"
@@ -210,6 +211,13 @@ TapResult<void> TapDevice::set_up_link(const TapOptions& options) {
   }
   if (options.bring_up || host->up) wait_for_carrier(name_);
   return {};
+}
+
+void TapDevice::stop_offload() {
+  if (!offload_) return;
+  // Cannot fail: the descriptor is attached, and 0 asks for nothing.
+  std::ignore = set_up_offload(false);
+  scratch_ = BufferRef{};
 }
 
 void TapDevice::apply_to(link::LinkConfig& link) const {

@@ -82,6 +82,8 @@ class TapDevice {
   /// InterfaceDown when the host's side is down (nothing moves until it is up), InterfaceGone when it was deleted.
   [[nodiscard]] std::optional<TapError> link_problem() const;
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  /// From now on frames are exchanged as on a real wire, as if opened without offload.
+  void stop_offload();
 
   /// Next frame, in a buffer of `pool` of a fitting size.
   [[nodiscard]] ReadResult read(BufferPool& pool, Packet& out);

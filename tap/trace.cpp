@@ -23,6 +23,7 @@ constexpr std::string_view plain = "\x1b[0m";
 
 std::string_view colour_of(const observe::Event& event) {
   if (std::holds_alternative<observe::Dropped>(event)) return red;
+  if (const auto* impaired = std::get_if<observe::Impaired>(&event)) return is_loss(impaired->action) ? red : yellow;
   if (std::holds_alternative<observe::StateChanged>(event)) return magenta;
   if (std::holds_alternative<observe::NeighbourChanged>(event)) return blue;
   if (std::holds_alternative<observe::GatewayChanged>(event)) return yellow;

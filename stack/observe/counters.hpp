@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "observe/vocabulary.hpp"
+
 namespace wireside::observe {
 
 struct Counters {
@@ -21,6 +23,8 @@ struct Counters {
   Count ip_fragmented = 0, ip_fragment_failures = 0, ip_fragments_created = 0;
   // ICMP by type
   std::array<Count, icmp_types> icmp_in{}, icmp_out{};
+  // impairment, by Direction and ImpairmentAction
+  std::array<std::array<Count, static_cast<std::size_t>(ImpairmentAction::Count)>, 2> impaired{};
   // TCP (RFC 4022)
   Count tcp_active_opens = 0, tcp_passive_opens = 0, tcp_attempt_fails = 0, tcp_estab_resets = 0;
   Count tcp_segments_in = 0, tcp_segments_out = 0, tcp_segments_retransmitted = 0, tcp_resets_out = 0;

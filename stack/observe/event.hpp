@@ -129,9 +129,17 @@ struct DhcpUnanswered {
   Duration next_in{};  ///< until the try after the one made now
 };
 
+/// An impairment did something to a frame, before it arrived or after it was sent. `frame` is valid only during the
+/// call.
+struct Impaired {
+  ImpairmentAction action = ImpairmentAction::LostAtRandom;
+  Direction direction = Direction::In;
+  ByteView frame;
+};
+
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
                            RtoChanged, NeighbourChanged, GatewayChanged, DnsProgress, AddressChanged, DhcpStateChanged,
-                           DhcpMessageSeen, DhcpUnanswered>;
+                           DhcpMessageSeen, DhcpUnanswered, Impaired>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {
@@ -155,6 +163,11 @@ class Sink {
   void drop(Instant now, DropReason reason, std::uint32_t connection = 0) {
     ++drops_[static_cast<std::size_t>(reason)];
     emit(now, [&] { return Dropped{reason, connection}; });
+  }
+  /// Counts and reports what an impairment did.
+  void impaired(Instant now, Direction direction, ImpairmentAction action, ByteView frame) {
+    ++count.impaired[static_cast<std::size_t>(direction)][static_cast<std::size_t>(action)];
+    emit(now, [&] { return Impaired{action, direction, frame}; });
   }
   /// What the layers count besides drops.
   Counters count;

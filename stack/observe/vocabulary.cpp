@@ -296,6 +296,19 @@ constexpr auto address_news = std::to_array<Named<AddressNews>>({
     {AddressNews::Lost, "conflict, given up"},
 });
 static_assert(covers(address_news, AddressNews::Lost));
+constexpr auto impairment_actions = std::to_array<Named<ImpairmentAction>>({
+    {ImpairmentAction::LostAtRandom, "random loss"},
+    {ImpairmentAction::LostInBurst, "loss burst"},
+    {ImpairmentAction::LostByRule, "drop rule"},
+    {ImpairmentAction::QueueFull, "queue full"},
+    {ImpairmentAction::TooBig, "larger than the MTU"},
+    {ImpairmentAction::Duplicated, "duplicated"},
+    {ImpairmentAction::Corrupted, "one bit flipped"},
+    {ImpairmentAction::Marked, "congestion experienced set"},
+    {ImpairmentAction::Overtook, "sent ahead of others"},
+});
+static_assert(impairment_actions.size() == static_cast<std::size_t>(ImpairmentAction::Count));
+static_assert(covers(impairment_actions, ImpairmentAction::Overtook));
 
 }  // namespace
 
@@ -306,6 +319,7 @@ std::string_view to_string(StateCause c) { return find(state_causes, c); }
 std::string_view to_string(TimerKind k) { return find(timer_kinds, k); }
 std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(DhcpState s) { return find(dhcp_states, s); }
+std::string_view to_string(ImpairmentAction a) { return find(impairment_actions, a); }
 std::string_view to_string(DhcpCause c) { return find(dhcp_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
 std::string_view to_string(GatewayAdvice a) { return find(gateway_advice, a); }

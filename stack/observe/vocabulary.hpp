@@ -268,6 +268,24 @@ enum class AddressNews : std::uint8_t {
   Lost,        ///< given up to somebody else (section 2.4 (a), (b))
 };
 
+/// Seen from the endpoint.
+enum class Direction : std::uint8_t { In, Out };
+
+/// What an impairment did to a frame. The first five are losses.
+enum class ImpairmentAction : std::uint8_t {
+  LostAtRandom,
+  LostInBurst,
+  LostByRule,
+  QueueFull,
+  TooBig,
+  Duplicated,
+  Corrupted,
+  Marked,    ///< Congestion Experienced (RFC 3168)
+  Overtook,  ///< sent ahead of frames under way
+  Count
+};
+[[nodiscard]] constexpr bool is_loss(ImpairmentAction a) { return a <= ImpairmentAction::TooBig; }
+
 [[nodiscard]] std::string_view to_string(TxReason r);
 [[nodiscard]] std::string_view to_string(DropReason r);
 /// As the RFC writes it: "SYN-RECEIVED".
@@ -282,6 +300,7 @@ enum class AddressNews : std::uint8_t {
 /// As the RFC writes it: "INIT-REBOOT".
 [[nodiscard]] std::string_view to_string(DhcpState s);
 [[nodiscard]] std::string_view to_string(DhcpCause c);
+[[nodiscard]] std::string_view to_string(ImpairmentAction a);
 
 }  // namespace wireside::observe
 

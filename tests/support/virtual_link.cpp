@@ -5,12 +5,29 @@
 namespace wireside::testing {
 
 namespace {
-constexpr std::size_t ethernet_header = 14;
-constexpr std::size_t transport_offset = ethernet_header + 20;
 
-bool is_ipv4(const WireFrame& frame) {
-  return frame.octets.size() > transport_offset && load_be16(frame.octets.data() + 12) == 0x0800;
+using impair::Impairment;
+using impair::Probability;
+using observe::ImpairmentAction;
+
+impair::Settings settings_of(const LinkConditions& c) {
+  impair::Settings s;
+  // The conditions' jitter only adds.
+  s.jitter = c.jitter / 2;
+  s.delay = c.delay + s.jitter;
+  s.keep_order = false;
+  s.loss = Probability::of(c.loss);
+  s.duplicate = Probability::of(c.duplication);
+  s.corrupt = Probability::of(c.corruption);
+  s.rate = c.bits_per_second;
+  if (s.rate != 0) s.queue = impair::QueueAmount{c.queue_octets, true};
+  return s;
 }
+
+Impairment direction(const LinkConditions& c, std::uint64_t seed, BufferPool& pool) {
+  return {settings_of(c), make_seed(seed), observe::Direction::Out, pool};
+}
+
 }  // namespace
 
 WireFrame flatten(const FrameOut& frame) {
@@ -26,68 +43,45 @@ WireFrame flatten(const FrameOut& frame) {
 }
 
 VirtualLink::VirtualLink(const LinkConditions& from_0, const LinkConditions& from_1, std::uint64_t seed)
-    : random_{seed}, direction_{Direction{from_0, {}, {}}, Direction{from_1, {}, {}}} {}
+    : heals_at_{from_0.heals_at, from_1.heals_at},
+      direction_{direction(from_0, seed, pool_), direction(from_1, ~seed, pool_)} {}
 
-void VirtualLink::send(Instant now, unsigned from, const FrameOut& frame_out) {
-  Direction& d = direction_[from];
-  const LinkConditions& c = d.conditions;
-  const bool impaired = now < c.heals_at;
-  ++d.counters.sent;
-  // The same draws are made whatever happens, so that a change of one probability does not shift the others.
-  const bool lost = random_.chance(c.loss) && impaired;
-  const bool repeated = random_.chance(c.duplication) && impaired;
-  const bool damaged = random_.chance(c.corruption) && impaired;
-  if (lost) {
-    ++d.counters.lost;
-    return;
-  }
-  WireFrame frame = flatten(frame_out);
-  Instant leaves = now;
-  if (c.bits_per_second != 0) {
-    const auto ns_for = [&](std::size_t octets) {
-      return Duration{static_cast<std::int64_t>(octets * 8 * 1'000'000'000 / c.bits_per_second)};
-    };
-    const Instant free = std::max(now, d.busy_until);
-    if (free - now > ns_for(c.queue_octets)) {
-      ++d.counters.queue_full;
-      return;
-    }
-    d.busy_until = leaves = free + ns_for(frame.octets.size());
-  }
-  if (repeated) {
-    ++d.counters.duplicated;
-    put_under_way(leaves, from, frame);
-  }
-  if (damaged && frame.checksum == ChecksumState::Unverified && is_ipv4(frame)) {
-    ++d.counters.corrupted;
-    corrupt(frame);
-  }
-  put_under_way(leaves, from, std::move(frame));
+void VirtualLink::send(Instant now, unsigned from, const FrameOut& frame) {
+  if (now >= heals_at_[from]) direction_[from].heal();
+  direction_[from].send(now, impair::flatten(frame, pool_), sink_);
 }
 
-void VirtualLink::put_under_way(Instant leaves, unsigned from, WireFrame frame) {
-  const LinkConditions& c = direction_[from].conditions;
-  const Instant arrives = leaves + c.delay + random_.duration_below(c.jitter);
-  under_way_.push_back({arrives, order_++, 1 - from, std::move(frame)});
-  std::push_heap(under_way_.begin(), under_way_.end());
+Instant VirtualLink::next_arrival() const {
+  const auto of = [this](unsigned from) { return direction_[from].next_deadline().value_or(Instant::max()); };
+  return std::min(of(0), of(1));
 }
-
-/// One flipped bit behind the Ethernet header: no one's-complement checksum overlooks that.
-void VirtualLink::corrupt(WireFrame& frame) {
-  const std::size_t at = ethernet_header + random_.below(frame.octets.size() - ethernet_header);
-  frame.octets[at] = static_cast<std::uint8_t>(frame.octets[at] ^ (1U << random_.below(8)));
-}
-
-Instant VirtualLink::next_arrival() const { return under_way_.empty() ? Instant::max() : under_way_.front().arrives; }
 
 bool VirtualLink::receive(Instant now, unsigned& to, WireFrame& frame) {
-  if (next_arrival() > now) return false;
-  std::pop_heap(under_way_.begin(), under_way_.end());
-  to = under_way_.back().to;
-  frame = std::move(under_way_.back().frame);
-  under_way_.pop_back();
-  ++direction_[1 - to].counters.delivered;
+  const Instant next = next_arrival();
+  if (next > now) return false;
+  const unsigned from = direction_[0].next_deadline() == next ? 0 : 1;
+  Packet packet;
+  if (!direction_[from].receive(now, packet)) return false;
+  to = 1 - from;
+  const ByteView octets = packet.data.view();
+  frame = {{octets.begin(), octets.end()}, packet.checksum, packet.gso_size};
   return true;
+}
+
+void VirtualLink::clear() {
+  for (Impairment& d : direction_) d.clear();
+}
+
+std::size_t VirtualLink::under_way() const { return direction_[0].under_way() + direction_[1].under_way(); }
+
+LinkCounters VirtualLink::counters(unsigned from) const {
+  const Impairment::Counters& c = direction_[from].counters();
+  return {.sent = c.sent,
+          .lost = c.of(ImpairmentAction::LostAtRandom),
+          .duplicated = c.of(ImpairmentAction::Duplicated),
+          .corrupted = c.of(ImpairmentAction::Corrupted),
+          .queue_full = c.of(ImpairmentAction::QueueFull),
+          .delivered = c.delivered};
 }
 
 }  // namespace wireside::testing

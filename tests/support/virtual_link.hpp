@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "impair/impairment.hpp"
 #include "packet/packet.hpp"
-#include "support/test_random.hpp"
 
 namespace wireside::testing {
 
-/// What one direction does to frames.
+/// What one direction does to frames: the impairments of stack/impair that the simulator draws.
 struct LinkConditions {
   Duration delay = 5ms;
   Duration jitter{};  ///< up to this much more; frames overtake one another
@@ -48,32 +48,15 @@ class VirtualLink {
   /// Takes the next frame that has arrived by `now`; false when there is none. `to` is the receiving side.
   [[nodiscard]] bool receive(Instant now, unsigned& to, WireFrame& frame);
   /// Everything under way is lost.
-  void clear() { under_way_.clear(); }
-  [[nodiscard]] std::size_t under_way() const { return under_way_.size(); }
-  [[nodiscard]] const LinkCounters& counters(unsigned from) const { return direction_[from].counters; }
+  void clear();
+  [[nodiscard]] std::size_t under_way() const;
+  [[nodiscard]] LinkCounters counters(unsigned from) const;
 
  private:
-  struct Direction {
-    LinkConditions conditions;
-    LinkCounters counters;
-    Instant busy_until;
-  };
-  struct UnderWay {
-    Instant arrives;
-    std::uint64_t order = 0;  // of sending, so that equal times keep their order
-    unsigned to = 0;
-    WireFrame frame;
-    [[nodiscard]] bool operator<(const UnderWay& o) const {  // for a heap with the earliest on top
-      return arrives != o.arrives ? arrives > o.arrives : order > o.order;
-    }
-  };
-  void put_under_way(Instant leaves, unsigned from, WireFrame frame);
-  void corrupt(WireFrame& frame);
-
-  TestRandom random_;
-  std::array<Direction, 2> direction_;
-  std::vector<UnderWay> under_way_;
-  std::uint64_t order_ = 0;
+  BufferPool pool_;
+  observe::Sink sink_;
+  std::array<Instant, 2> heals_at_;
+  std::array<impair::Impairment, 2> direction_;
 };
 
 }  // namespace wireside::testing

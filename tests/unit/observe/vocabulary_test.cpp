@@ -35,6 +35,7 @@ TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(AddressNews::Lost);
   expect_distinct_names(DhcpState::Informing);
   expect_distinct_names(DhcpCause::LinkReturned);
+  expect_distinct_names(ImpairmentAction::Overtook);
 }
 
 // RFC 9293 section 3.3.2.

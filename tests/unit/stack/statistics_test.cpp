@@ -184,6 +184,14 @@ TEST_F(StatisticsTest, PacketsThatCannotLeaveAreCounted) {
   EXPECT_EQ(host.stack.sink().drops(observe::DropReason::NeighbourUnreachable), 1U);
 }
 
+TEST_F(StatisticsTest, ImpairmentsAreListedWhereTheyHappened) {
+  EXPECT_FALSE(counters().contains("ImpairInEcnMarks"));
+  host.stack.sink().impaired(host.now, observe::Direction::In, observe::ImpairmentAction::Marked, {});
+  host.stack.sink().impaired(host.now, observe::Direction::Out, observe::ImpairmentAction::LostAtRandom, {});
+  EXPECT_EQ(counters()["ImpairInEcnMarks"], 1U);
+  EXPECT_EQ(counters()["ImpairOutRandomLosses"], 1U);
+}
+
 // RFC 1122 IP-20: every discard is counted, under a name of its own.
 TEST_F(StatisticsTest, EveryDropReasonIsListedOnce) {
   host.in(host.ethernet(host.stack.mac(), 0x0800, Octets(30)));

@@ -18,7 +18,7 @@ constexpr const char* interface_name = "wst0";
 struct Lab {
   boost::asio::io_context context;
   std::optional<Runtime> runtime;
-  explicit Lab(bool offload = true) {
+  explicit Lab(bool offload = true, const std::optional<PathImpairment>& impairment = std::nullopt) {
     TapOptions options = options_for(interface_name);
     options.offload = offload;
     auto device = TapDevice::open(options);
@@ -26,7 +26,7 @@ struct Lab {
     EXPECT_EQ(run("ip addr add 10.9.0.1/24 dev wst0"), 0);
     Config config;
     config.ip.addresses = {*Ipv4Prefix::parse("10.9.0.2/24")};
-    runtime.emplace(context, std::move(*device), config, make_seed(1));
+    runtime.emplace(context, std::move(*device), config, make_seed(1), impairment);
   }
   /// Runs a host command beside the loop; returns its exit status.
   int beside(const std::string& command) {
@@ -55,6 +55,29 @@ struct Lab {
     return false;
   }
 };
+
+TAP_TEST(Runtime, AnImpairedPathDelaysBothWaysAndSleepsInBetween) {
+  PathImpairment impairment;
+  impairment.in.delay = 30ms;
+  impairment.out.delay = 20ms;
+  Lab lab{true, impairment};
+  EXPECT_FALSE(lab.runtime->device().offload());
+  lab.runtime->start();
+  // A second is enough for ARP and an echo, each of them 50 ms.
+  EXPECT_EQ(lab.beside("ping -c 1 -W 1 10.9.0.2"), 0);
+  EXPECT_NE(lab.beside("ping -c 1 -W 0.04 10.9.0.2"), 0);
+  EXPECT_TRUE(lab.becomes_idle());
+}
+
+TAP_TEST(Runtime, WhatAnImpairmentLosesIsCounted) {
+  PathImpairment impairment;
+  impairment.out.drops = {{impair::FrameKind::Icmp, {{1, impair::Numbers::no_end, 1}}}};
+  Lab lab{true, impairment};
+  lab.runtime->start();
+  EXPECT_NE(lab.beside("ping -c 2 -i 0.2 -W 1 10.9.0.2"), 0);
+  const auto& lost = lab.runtime->stack().sink().count.impaired[static_cast<std::size_t>(observe::Direction::Out)];
+  EXPECT_EQ(lost[static_cast<std::size_t>(observe::ImpairmentAction::LostByRule)], 2U);
+}
 
 TAP_TEST(Runtime, AnswersTheHostsPing) {
   for (const bool offload : {true, false}) {

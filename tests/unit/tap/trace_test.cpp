@@ -10,6 +10,7 @@
 #include "event_text.hpp"
 #include "observer_list.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/frame_description.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/tcp.hpp"
 
@@ -206,6 +207,19 @@ TEST(EventText, Dhcp) {
   EXPECT_EQ(
       describe_event(observe::DhcpUnanswered{"DHCPDISCOVER", 2, std::chrono::seconds{16}}, EventDetail::Decisions),
       "no DHCP server answered DHCPDISCOVER (try 2): sent again, then in 16 s");
+}
+
+TEST(EventText, WhatAnImpairmentDid) {
+  using observe::Direction;
+  using observe::ImpairmentAction;
+  const std::vector<std::uint8_t> frame(14);
+  EXPECT_EQ(
+      describe_event(observe::Impaired{ImpairmentAction::LostByRule, Direction::Out, frame}, EventDetail::Decisions),
+      "dropped by impairment on the way out: drop rule");
+  // What was lost before it came in is in no line above.
+  EXPECT_EQ(
+      describe_event(observe::Impaired{ImpairmentAction::Duplicated, Direction::In, frame}, EventDetail::Decisions),
+      "impairment on the way in: duplicated: " + wire::describe_frame(frame));
 }
 
 }  // namespace
