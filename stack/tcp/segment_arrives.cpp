@@ -46,7 +46,8 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   // Sixth, the URG bit: urgent data is delivered in line, as RFC 6093 recommends.
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
-  process_fin(now, s, c);   // eighth
+  take_ecn_marks(s, c);
+  process_fin(now, s, c);  // eighth
 }
 
 SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c) const {

@@ -51,7 +51,9 @@ Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
 Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
   const Connection* c = state_->connections.find(h);
   if (c == nullptr) return fail(Error::BadHandle);
-  return c->status();
+  ConnectionStatus status = c->status();
+  status.pacing_rate = LayerState::pacing_rate(*c);
+  return status;
 }
 
 Result<Endpoint> TcpLayer::listener_endpoint(ListenerHandle h) const {
@@ -75,7 +77,9 @@ bool TcpLayer::is_readable(ConnectionHandle h) const {
 std::vector<ConnectionStatus> TcpLayer::list() const {
   std::vector<ConnectionStatus> out;
   state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
-    if (c.state() != TcpState::TimeWait) out.push_back(c.status());
+    if (c.state() == TcpState::TimeWait) return;
+    out.push_back(c.status());
+    out.back().pacing_rate = LayerState::pacing_rate(c);
   });
   const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
     ConnectionStatus& s = out.emplace_back();
