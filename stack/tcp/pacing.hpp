@@ -21,7 +21,12 @@ class Pacer {
   [[nodiscard]] std::uint32_t allowance(Instant now, std::uint64_t rate, std::uint32_t mss, std::uint32_t most) {
     if (held_until_ > now) return 0;
     if (rate == 0) return UINT32_MAX;
-    if (next_ <= now) burst_left_ = burst(rate, mss, most);
+    if (next_ <= now) {
+      next_ = std::max(next_, kept_waiting_ ? now - resolution : now);
+      kept_waiting_ = false;
+      burst_left_ = burst(rate, mss, most);
+    }
+    kept_waiting_ |= burst_left_ == 0;
     return (burst_left_ + mss - 1) / mss * mss;
   }
   void sent(Instant now, std::uint64_t rate, std::uint32_t octets) {
@@ -47,6 +52,7 @@ class Pacer {
   Instant next_;
   Instant held_until_;
   std::uint32_t burst_left_ = 0;
+  bool kept_waiting_ = false;  ///< something would have left earlier
 };
 
 }  // namespace wireside::tcp

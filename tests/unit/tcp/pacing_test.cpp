@@ -131,7 +131,7 @@ TEST(Pacing, AutomaticLeavesShortPathsAndTheFirstFlightAlone) {
   near.wait(500us);
   near.in(". 1 ack 10001");
   near.send(20'000);
-  EXPECT_EQ(near.discard(), 20U);
+  EXPECT_EQ(near.discard(), 11U) << "all the window has room for";
   EXPECT_EQ(near.status().pacing_rate, 0U);
 
   TcpPeer far{paced(tcp::Pacing::Auto)};
@@ -155,9 +155,9 @@ TEST(Pacing, ALateWakeUpIsMadeGood) {
   EXPECT_EQ(p.allowance(start + 1800us, rate, 1000, 60'000), 10'000U) << "0.8 ms late";
   p.sent(start + 1800us, rate, 10'000);
   EXPECT_EQ(p.release_at(), start + 2ms) << "as if it had been in time";
-  EXPECT_EQ(p.allowance(start + 1s, rate, 1000, 60'000), 10'000U) << "an idle time saves up no more than one burst";
+  EXPECT_EQ(p.allowance(start + 1s, rate, 1000, 60'000), 10'000U);
   p.sent(start + 1s, rate, 10'000);
-  EXPECT_EQ(p.release_at(), start + 1s);
+  EXPECT_EQ(p.release_at(), start + 1s + 1ms) << "but idle time saves nothing up";
 }
 
 TEST(Pacing, BurstsAreBounded) {
