@@ -21,7 +21,8 @@ struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
                std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*,
-               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*>
+               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*,
+               tcp::Pacing T::*, tcp::EcnMode T::*>
       member;
 };
 
@@ -44,6 +45,10 @@ constexpr Named<Connection> connection_names[] = {
     {"max_segment", &Connection::max_segment},
     {"quick_ack", &Connection::quick_ack},
     {"congestion", &Connection::congestion},
+    {"ecn", &Connection::ecn},
+    {"abe", &Connection::abe},
+    {"pacing", &Connection::pacing},
+    {"max_pacing_rate", &Connection::max_pacing_rate},
     {"report_errors", &Connection::report_errors},
 };
 
@@ -144,6 +149,12 @@ constexpr std::span<const std::string_view> value_names() {
     return names;
   } else if constexpr (std::is_same_v<E, tcp::CongestionAlgorithm>) {
     static constexpr std::string_view names[] = {"newreno", "cubic"};
+    return names;
+  } else if constexpr (std::is_same_v<E, tcp::EcnMode>) {
+    static constexpr std::string_view names[] = {"off", "accept", "ask"};
+    return names;
+  } else if constexpr (std::is_same_v<E, tcp::Pacing>) {
+    static constexpr std::string_view names[] = {"off", "auto", "on"};
     return names;
   } else {
     static_assert(std::is_same_v<E, tcp::LossDetection>);

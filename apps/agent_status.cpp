@@ -148,6 +148,9 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   o["mss"] = s.mss;
   o["timestamps"] = s.timestamps;
   o["sack"] = s.sack;
+  o["ecn"] = s.ecn;
+  o["ce_received"] = s.ce_received;
+  o["ece_received"] = s.ece_received;
   o["cwnd"] = s.cwnd;
   o["ssthresh"] = s.ssthresh;
   o["flight"] = s.flight;
@@ -175,6 +178,7 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   o["urgent_ahead"] = s.urgent_ahead;
   o["received_tos"] = s.received_tos;
   o["congestion"] = json::string_view(to_string(s.congestion));
+  o["pacing_rate"] = s.pacing_rate;
   o["srtt_ms"] = milliseconds(s.srtt);
   o["rttvar_ms"] = milliseconds(s.rttvar);
   o["rto_ms"] = milliseconds(s.rto);

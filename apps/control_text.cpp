@@ -82,6 +82,7 @@ std::string info_of(const json::object& line) {
   std::string out = " " + text(*i, "congestion");
   if (flag(*i, "timestamps")) out += " ts";
   if (flag(*i, "sack")) out += " sack";
+  if (flag(*i, "ecn")) out += " ecn";
   // As ss has them, windows of congestion control are counted in segments.
   const std::uint64_t mss = std::max<std::uint64_t>(1, count(*i, "mss"));
   const std::uint64_t ssthresh = count(*i, "ssthresh");
@@ -89,6 +90,7 @@ std::string info_of(const json::object& line) {
                      count(*i, "rcv_wscale"), number(*i, "rto_ms"), number(*i, "srtt_ms"), number(*i, "rttvar_ms"), mss,
                      count(*i, "cwnd") / mss);
   if (ssthresh < UINT32_MAX) out += fmt::format(" ssthresh:{}", ssthresh / mss);
+  if (const auto rate = count(*i, "pacing_rate"); rate != 0) out += fmt::format(" pacing_rate:{}bps", 8 * rate);
   out += fmt::format(" bytes_sent:{} bytes_received:{} snd_wnd:{} rcv_wnd:{} unacked:{} retrans:{}/{}",
                      count(*i, "octets_sent"), count(*i, "octets_received"), count(*i, "snd_wnd"), count(*i, "rcv_wnd"),
                      (count(*i, "flight") + mss - 1) / mss, count(*i, "retransmissions"),

@@ -17,6 +17,12 @@ struct RawHeader {
 };
 static_assert(sizeof(RawHeader) == vnet_header_length);
 
+/// The kernel must know, or it could repeat the flag on every segment (RFC 3168 section 6.1.2: once per window).
+bool has_cwr(const FrameOut& frame) {
+  const std::size_t flags = std::size_t{frame.checksum_start} + 13;
+  return frame.checksum_wanted && flags < frame.header.size() && (frame.header.view()[flags] & 0x80U) != 0;
+}
+
 }  // namespace
 
 VnetHeader vnet_header_for(const FrameOut& frame) {
@@ -28,6 +34,7 @@ VnetHeader vnet_header_for(const FrameOut& frame) {
   }
   if (frame.gso_size != 0 && frame.payload.octets() > frame.gso_size) {
     h.gso_type = VnetHeader::gso_tcp_v4;
+    if (has_cwr(frame)) h.gso_type |= VnetHeader::gso_ecn;
     h.gso_size = frame.gso_size;
     h.header_length = static_cast<std::uint16_t>(frame.header.size());
   }

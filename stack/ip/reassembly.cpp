@@ -16,6 +16,10 @@ using wire::IpProtocol;
 
 constexpr std::size_t max_total_length = 65535;
 constexpr std::size_t map_node = 64;  // a hash table's node and bucket, roughly
+// ECN codepoints (RFC 3168 section 5) in the low bits of the former TOS octet.
+constexpr unsigned ecn_mask = 3;
+constexpr unsigned not_ect = 0;
+constexpr unsigned congestion_experienced = 3;
 
 /// Header octets without which the transport cannot be judged (RFC 1858 section 3.2.1).
 std::size_t least_first_fragment(std::uint8_t protocol) {
@@ -177,8 +181,18 @@ void Reassembler::insert(Entry& entry, IncomingDatagram&& fragment, std::size_t 
   entry.received += static_cast<std::uint32_t>(at->octets.size());
   if (!fragment.header.more_fragments) entry.total = at->end();
   entry.broadcast |= fragment.broadcast;
+  entry.ecn_seen |= 1U << (fragment.header.tos & ecn_mask);
   if (begin == 0) entry.first = std::move(fragment);
   charge(entry, cost);
+}
+
+/// RFC 3168 section 5.3: CE on any fragment is CE on the datagram. False where another fragment says that its sender
+/// knows nothing of ECN: it would not answer the mark, so the datagram is dropped as a router would have to drop it.
+bool Reassembler::keep_congestion_mark(const Entry& entry, IncomingDatagram& whole) {
+  if ((entry.ecn_seen & (1U << congestion_experienced)) == 0) return true;
+  if ((entry.ecn_seen & (1U << not_ect)) != 0) return false;
+  whole.header.tos = static_cast<std::uint8_t>(whole.header.tos | congestion_experienced);
+  return true;
 }
 
 std::optional<IncomingDatagram> Reassembler::join(Instant now, Entry& entry) {
@@ -190,8 +204,14 @@ std::optional<IncomingDatagram> Reassembler::join(Instant now, Entry& entry) {
     erase(entry);
     return std::nullopt;
   }
+  if (!keep_congestion_mark(entry, whole)) {
+    fail(now, DropReason::FragmentEcnMixed);
+    erase(entry);
+    return std::nullopt;
+  }
   Slice packet = pool_.allocate_slice(total);
   std::memcpy(packet.mutable_data(), whole.packet.data(), header_length);
+  wire::put_tos({packet.mutable_data(), header_length}, whole.header.tos);
   wire::put_fragment_fields({packet.mutable_data(), header_length}, static_cast<std::uint16_t>(total), 0, false);
   for (const Piece& piece : entry.pieces) {
     std::memcpy(packet.mutable_data() + header_length + piece.offset, piece.octets.data(), piece.octets.size());

@@ -72,6 +72,7 @@ class Reassembler {
     std::size_t cost = 0;                   // part of octets_
     std::optional<IncomingDatagram> first;  // fragment at offset 0
     bool broadcast = false;                 // any fragment came by broadcast
+    unsigned ecn_seen = 0;                  // bit per ECN codepoint of the fragments
     bool discarded = false;                 // overlap: nothing more is taken
   };
   struct Source {
@@ -85,6 +86,7 @@ class Reassembler {
   [[nodiscard]] static Fit fit(const Entry& entry, const IncomingDatagram& fragment);
   [[nodiscard]] bool make_room(Instant now, const Entry& entry, std::size_t cost);
   void insert(Entry& entry, IncomingDatagram&& fragment, std::size_t cost);
+  [[nodiscard]] static bool keep_congestion_mark(const Entry& entry, IncomingDatagram& whole);
   [[nodiscard]] std::optional<IncomingDatagram> join(Instant now, Entry& entry);
   void discard(Entry& entry);
   void fail(Instant now, observe::DropReason reason);

@@ -92,6 +92,7 @@ constexpr auto drop_reasons = std::to_array<Named<DropReason>>({
     {DropReason::IpNotOurs, "IP destination not ours"},
     {DropReason::FragmentMalformed, "malformed IP fragment"},
     {DropReason::FragmentTiny, "IP fragment splits the transport header"},
+    {DropReason::FragmentEcnMixed, "fragments with and without ECN, one marked"},
     {DropReason::FragmentOverlap, "overlapping IP fragment"},
     {DropReason::FragmentRepeated, "repeated IP fragment"},
     {DropReason::FragmentsTooMany, "too many fragments of one datagram"},
@@ -242,8 +243,9 @@ constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::SenderSws, "silly-window override"},
     {TimerKind::Reordering, "reordering"},
     {TimerKind::TailLossProbe, "tail loss probe"},
+    {TimerKind::Pacing, "pacing"},
 });
-static_assert(covers(timer_kinds, TimerKind::TailLossProbe));
+static_assert(covers(timer_kinds, TimerKind::Pacing));
 
 constexpr auto window_causes = std::to_array<Named<WindowCause>>({
     {WindowCause::SlowStart, "slow start"},
@@ -257,6 +259,7 @@ constexpr auto window_causes = std::to_array<Named<WindowCause>>({
     {WindowCause::ProportionalReduction, "proportional rate reduction"},
     {WindowCause::TailLossRepaired, "the tail loss probe repaired a loss"},
     {WindowCause::Undo, "reduction taken back: it was spurious"},
+    {WindowCause::EcnEcho, "ECN echo"},
     {WindowCause::Initial, "initial"},
 });
 static_assert(covers(window_causes, WindowCause::Initial));

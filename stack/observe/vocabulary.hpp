@@ -73,6 +73,7 @@ enum class DropReason : std::uint8_t {
   IpNotOurs,
   FragmentMalformed,
   FragmentTiny,
+  FragmentEcnMixed,
   FragmentOverlap,
   FragmentRepeated,
   FragmentsTooMany,
@@ -188,8 +189,9 @@ enum class TimerKind : std::uint8_t {
   SenderSws,
   Reordering,
   TailLossProbe,
+  Pacing,
 };
-inline constexpr std::size_t timer_kind_count = 10;
+inline constexpr std::size_t timer_kind_count = 11;
 
 enum class WindowCause : std::uint8_t {
   SlowStart,
@@ -203,6 +205,7 @@ enum class WindowCause : std::uint8_t {
   ProportionalReduction,
   TailLossRepaired,
   Undo,
+  EcnEcho,
   Initial,
 };
 

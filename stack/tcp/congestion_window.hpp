@@ -37,7 +37,12 @@ struct GrowthSample {
   SeqNum snd_nxt;
 };
 
-enum class CongestionSignal : std::uint8_t { Loss, Timeout, Ecn };
+enum class CongestionSignal : std::uint8_t {
+  Loss,
+  Timeout,
+  Ecn,             ///< answered like a loss (RFC 3168 section 6.1.2)
+  AlternativeEcn,  ///< answered with a smaller decrease (ABE, RFC 8511)
+};
 
 /// Algorithms decide how the window grows and how far it falls. What leads to that, and how the window is led down
 /// (fast recovery, PRR, loss recovery), is the same for all.

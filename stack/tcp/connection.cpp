@@ -74,6 +74,9 @@ ConnectionStatus Connection::status() const {
   s.mss = snd.mss;
   s.timestamps = negotiated.timestamps;
   s.sack = negotiated.sack;
+  s.ecn = negotiated.ecn;
+  s.ce_received = ecn.ce_received;
+  s.ece_received = ecn.ece_received;
   s.cwnd = snd.congestion.cwnd();
   s.ssthresh = snd.congestion.ssthresh();
   s.flight = snd.flight();

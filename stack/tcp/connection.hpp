@@ -10,6 +10,8 @@
 #include "base/intrusive_list.hpp"
 #include "observe/event.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/ecn.hpp"
+#include "tcp/pacing.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/receive_queue.hpp"
@@ -34,6 +36,7 @@ struct Negotiated {
   bool window_scaling = false;
   bool timestamps = false;
   bool sack = false;
+  bool ecn = false;
   WindowScale snd_wscale;  ///< shift of the windows the peer sends
   WindowScale rcv_wscale;  ///< shift of ours
 };
@@ -94,6 +97,7 @@ struct Sender {
   Recovery recovery;
   Congestion congestion;
   RttEstimator rtt;
+  Pacer pacer;
   bool cwnd_limited = false;     ///< the last send stopped at cwnd
   unsigned probes = 0;           ///< zero-window probes since the window closed
   bool blocked_writer = false;   ///< the application was told that the buffer is full
@@ -191,6 +195,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   TimestampState timestamps;
   Sender snd;
   Receiver rcv;
+  Ecn ecn;
   OutputWork work;
   TimerTable timers;
   ListenerHandle listener;  ///< while it waits to be accepted

@@ -70,7 +70,8 @@ std::uint32_t Cubic::reduced(const CongestionWindow& w, std::uint32_t flight, Co
   now_.running = false;
   if (signal == CongestionSignal::Timeout) now_.w_max = cwnd;  // section 4.8: the epoch begins after slow start
   hystart_.start();
-  const auto lower = static_cast<std::uint32_t>(beta * static_cast<double>(flight));
+  const double kept = signal == CongestionSignal::AlternativeEcn ? beta_ecn : beta;
+  const auto lower = static_cast<std::uint32_t>(kept * static_cast<double>(flight));
   return std::max(lower, 2 * w.smss);
 }
 

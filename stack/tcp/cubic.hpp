@@ -11,7 +11,7 @@ class Cubic {
   [[nodiscard]] static std::string_view name() { return "cubic"; }
   void start();
   void grow(CongestionWindow& w, const GrowthSample& sample);
-  /// Sections 4.6 to 4.8: the new ssthresh; ECN and loss alike (ABE is not for CUBIC's beta).
+  /// Sections 4.6 to 4.8: the new ssthresh; ECN and loss alike, but for ABE.
   std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant now);
   /// Section 5.8: time without data does not count in the epoch.
   void idle(Duration time);
@@ -21,8 +21,9 @@ class Cubic {
   [[nodiscard]] double w_max() const { return now_.w_max; }
 
  private:
-  static constexpr double c = 0.4;     ///< segments per second cubed (section 5)
-  static constexpr double beta = 0.7;  ///< multiplicative decrease (section 4.6)
+  static constexpr double c = 0.4;          ///< segments per second cubed (section 5)
+  static constexpr double beta = 0.7;       ///< multiplicative decrease (section 4.6)
+  static constexpr double beta_ecn = 0.85;  ///< with ABE (RFC 8511 section 3.1 on CUBIC)
 
   /// All windows in segments, times in seconds (section 4.1.1 and 4.1.2).
   struct Epoch {

@@ -45,7 +45,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   // The third duplicate starts recovery, but not for the window a timeout has already repeated (RFC 6582 section 4).
   if (r.dup_acks != Rack::dup_thresh || !s.header.ack.after(r.recover)) return;
   judge_probe(now, c, true);
-  cc.reduce(r.flight_at_first_dup_ack, CongestionSignal::Loss, now);
+  reduce_for_loss(now, c, r.flight_at_first_dup_ack);
   cc.begin_fast_recovery();
   r.recover = c.snd.snd_nxt;
   r.phase = Recovery::Phase::Fast;

@@ -221,6 +221,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
   c.snd.recovery.recover = c.snd.snd_una - 1;
   c.snd.small_end = c.snd.snd_una;
+  c.ecn.reduced_at = c.snd.snd_una - 1;
   c.snd.progress_at = c.last_heard_at = c.rcv.tune_started = now;
   c.snd.last_sent_at = now;
   c.snd.retransmissions = 0;

@@ -42,6 +42,7 @@ struct AckNews {
   std::uint32_t acked = 0;          ///< octets by which SND.UNA advanced
   std::uint32_t delivered = 0;      ///< octets that were not known to have arrived
   std::uint32_t sacked = 0;         ///< those of them reported selectively
+  bool congestion_echoed = false;   ///< with ECE
   bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
   Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
   std::optional<wire::SackBlock> dsack;
@@ -89,6 +90,10 @@ class LayerState {
 
   // output.cpp
   bool poll_segment(Instant now, OutgoingSegment& out);
+
+  // pacing.cpp
+  /// Octets per second; 0 = not paced now.
+  [[nodiscard]] static std::uint64_t pacing_rate(const Connection& c);
 
   // path_mtu.cpp
   [[nodiscard]] Connection* find_in_flight(const FourTuple& tuple, SeqNum seq) const;
@@ -236,6 +241,16 @@ class LayerState {
   void recover_without_sack(Instant now, Connection& c, const AckNews& news);
   void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
 
+  // --- ecn.cpp ---
+  static void agree_on_ecn(const IncomingSegment& s, Connection& c);
+  static void ask_for_ecn(Connection& c, wire::TcpFlags& flags);
+  void take_ecn_marks(const IncomingSegment& s, Connection& c);
+  void take_ecn_echo(Instant now, const IncomingSegment& s, Connection& c, AckNews& news);
+  void lead_window_down(Instant now, Connection& c, const SegmentFacts& f, const AckNews& news);
+  void reduce_for_loss(Instant now, Connection& c, std::uint32_t flight);
+  static void window_was_reduced(Connection& c);
+  static void mark_new_data(Connection& c, OutgoingSegment& out);
+
   // --- tail_probe.cpp ---
   [[nodiscard]] bool may_probe_tail(const Connection& c) const;
   [[nodiscard]] static Duration probe_timeout_after(const Connection& c);
@@ -296,6 +311,9 @@ class LayerState {
   [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
   void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
   void judge_probe(Instant now, Connection& c, bool lost);
+
+  // --- pacing.cpp ---
+  [[nodiscard]] bool limit_burst(Instant now, Connection& c, SendPlan& plan);
 
   // --- timeouts.cpp ---
   void connection_timeouts(Instant now, Connection& c);

@@ -49,6 +49,7 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
   h.rto = config.rto_initial;
   h.timestamps.offset = timestamp_offset(s.tuple);
   negotiate(s, l.options, h.negotiated);
+  h.negotiated.ecn = l.options.ecn != EcnMode::Off && is_ecn_setup_syn(s);
   if (h.negotiated.timestamps) {
     h.timestamps.recent = s.header.options.timestamps->ts_val;
     h.timestamps.recent_at = now;
@@ -73,6 +74,7 @@ void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
   r.header.seq = h.iss;
   r.header.ack = h.irs + 1;
   r.header.flags.syn = r.header.flags.ack = true;
+  r.header.flags.ece = h.negotiated.ecn;
   r.header.window = h.rcv_wnd;  // never scaled in a SYN (RFC 7323 section 2.2)
   r.header.options.mss = advertised_mss(l->options);
   if (h.negotiated.window_scaling) r.header.options.window_scale = h.negotiated.rcv_wscale.shift();
@@ -116,7 +118,8 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
   const auto& flags = s.header.flags;
   if (flags.syn && !flags.ack && !flags.rst && s.header.seq == h.irs) {
     h.repeated = true;
-    send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
+    h.negotiated.ecn = h.negotiated.ecn && is_ecn_setup_syn(s);  // the client has fallen back
+    send_syn_ack(now, h, TxReason::SynAckRetransmit);            // the client did not get our SYN-ACK
     return Step::Drop;
   }
   const auto acknowledge = [&](TxReason reason) {

@@ -17,9 +17,11 @@ class NewReno {
     acked_ -= w.cwnd;  // a window's worth acknowledged: one more segment per round trip
     w.grow(w.smss);
   }
-  std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal /*signal*/, Instant /*now*/) {
+  std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant /*now*/) {
     acked_ = 0;
-    return std::max(flight / 2, 2 * w.smss);  // RFC 5681 equation (4)
+    const bool smaller = signal == CongestionSignal::AlternativeEcn;
+    const std::uint32_t kept = smaller ? flight - flight / 5 : flight / 2;  // RFC 8511 section 3: 0.8
+    return std::max(kept, 2 * w.smss);                                      // RFC 5681 equation (4)
   }
   void idle(Duration /*time*/) {}
   void undo() {}

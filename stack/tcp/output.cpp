@@ -11,7 +11,7 @@ bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
     out.tuple = r.tuple;
     out.header = r.header;
     out.ttl = r.ttl;
-    out.tos = r.tos;
+    out.tos = without_ecn(r.tos);
     out.reason = r.reason;
     out.connection = r.connection;
     control_.pop_front();
@@ -46,7 +46,7 @@ void LayerState::begin_segment(Instant now, Connection& c, SeqNum seq, TxReason 
   ++c.snd.segments_sent;
   out.tuple = c.tuple;
   out.ttl = c.options.ttl;
-  out.tos = c.options.tos;
+  out.tos = without_ecn(c.options.tos);
   out.reason = reason;
   out.connection = c.id;
   out.header = wire::TcpHeader{};
@@ -56,6 +56,7 @@ void LayerState::begin_segment(Instant now, Connection& c, SeqNum seq, TxReason 
   if (c.state() == TcpState::SynSent) return;
   out.header.ack = c.rcv.rcv_nxt;
   out.header.flags.ack = true;
+  out.header.flags.ece = c.ecn.echo;
   if (c.negotiated.timestamps) {
     out.header.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), c.timestamps.recent};
   }
@@ -106,6 +107,11 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   begin_segment(now, c, c.snd.iss, reason, out);
   auto& h = out.header;
   h.flags.syn = true;
+  if (answers) {
+    h.flags.ece = c.negotiated.ecn;
+  } else {
+    ask_for_ecn(c, h.flags);
+  }
   h.window = static_cast<std::uint16_t>(std::min<std::size_t>(c.rcv.limit, 65535));
   h.options.mss = advertised_mss(c.options);
   if (answers ? c.negotiated.window_scaling : config.window_scaling) {
@@ -178,6 +184,7 @@ bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
   const auto reason = repeats ? again : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
   begin_segment(now, c, plan->seq, reason, out);
   fill(c, *plan, out);
+  if (!repeats) mark_new_data(c, out);
   note_sent(now, c, *plan);
   return true;
 }
@@ -260,10 +267,11 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
     snd.timed_at = now;
   }
   if (c.everything_acknowledged()) snd.progress_at = now;
+  snd.pacer.sent(now, pacing_rate(c), plan.octets);
   if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
   if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
   snd.board.sent(plan.seq, end, now, snd.rate.sent(now, snd.board.empty()));
-  if (snd.recovery.fast()) snd.recovery.prr.sent(span_octets(plan.seq, end));
+  if (snd.recovery.fast() || c.ecn.reducing) snd.recovery.prr.sent(span_octets(plan.seq, end));
   if (end.after(snd.snd_nxt)) {
     snd.octets_sent += span_octets(snd.snd_nxt, end) - (plan.fin ? 1U : 0U);
     snd.snd_nxt = end;

@@ -10,6 +10,7 @@ constexpr Duration sws_override_after = std::chrono::milliseconds{200};  // 3.8.
 std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (!c.has_unsent()) {
+    cancel_timer(now, c, TimerKind::Pacing);
     snd.rate.app_limited(snd.board.in_flight());
     return std::nullopt;
   }
@@ -31,7 +32,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
       plan.fin = plan.path_probe = false;
     }
   }
-  if (plan.octets > 0 || plan.fin) return plan;
+  if (plan.octets > 0 || plan.fin) return limit_burst(now, c, plan) ? std::optional{plan} : std::nullopt;
   arm_for_zero_window(now, c);
   return std::nullopt;
 }

@@ -21,6 +21,7 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     snd.snd_una = s.header.ack;
     // A mark left behind follows, or it would seem to lie ahead after 2^31 octets.
     if (snd.small_end.before(snd.snd_una)) snd.small_end = snd.snd_una;
+    if (c.ecn.reduced_at.before(snd.snd_una - 1)) c.ecn.reduced_at = snd.snd_una - 1;
     if (snd.recovery.open()) snd.recovery.recover = later(snd.recovery.recover, snd.snd_una - 1);
     snd.retransmissions = 0;
     judge_probe(now, c, false);
@@ -33,6 +34,8 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
   }
   if (news.dsack) ++snd.duplicates_reported;
+  take_ecn_echo(now, s, c, news);
+  lead_window_down(now, c, f, news);
   if (c.negotiated.sack) {
     recover_by_sack(now, s, c, f, news);
   } else if (f.advances) {

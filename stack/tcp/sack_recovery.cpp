@@ -37,7 +37,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
 
 void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   Sender& snd = c.snd;
-  if (!snd.cwnd_limited) return;
+  if (!snd.cwnd_limited || c.ecn.reducing || news.congestion_echoed) return;
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
   const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
@@ -101,7 +101,7 @@ void LayerState::begin_fast_recovery(Instant now, Connection& c, std::uint32_t d
   snd.recovery.phase = Phase::Fast;
   snd.recovery.recover = snd.snd_nxt;
   snd.recovery.tlp_end.reset();
-  cc.reduce(std::min(snd.flight(), cwnd), CongestionSignal::Loss, now);
+  reduce_for_loss(now, c, std::min(snd.flight(), cwnd));
   snd.recovery.prr.start(snd.flight() - snd.board.sacked() + delivered, cc.ssthresh());
   report_window(now, c, cwnd, ssthresh, WindowCause::FastRetransmit);
 }
@@ -145,6 +145,7 @@ void LayerState::undo(Instant now, Connection& c) {
   snd.board.unmark_lost();
   r.phase = Phase::Open;
   r.undoable = r.f_rto = false;
+  c.ecn.owes_cwr = false;  // an ECE that waits for its answer has had none
   report_window(now, c, cwnd, ssthresh, WindowCause::Undo);
 }
 
@@ -171,6 +172,8 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   const bool fresh = r.phase != Phase::Loss;
   if (fresh && c.negotiated.sack) remember_window(c);
   if (first_timeout) cc.reduce(std::min(snd.flight(), std::max(cwnd, snd.mss)), CongestionSignal::Timeout, now);
+  c.ecn.reducing = false;
+  window_was_reduced(c);
   const bool reneged = !snd.board.empty() && snd.board.begin()->state == SentRange::State::Sacked;
   if (reneged) snd.board.forget_sacks();
   if (c.negotiated.sack && config.loss_detection == LossDetection::Rack && !reneged) {

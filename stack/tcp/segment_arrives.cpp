@@ -45,7 +45,8 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   check_urgent(s, c);                                 // sixth
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
-  process_fin(now, s, c);   // eighth
+  take_ecn_marks(s, c);
+  process_fin(now, s, c);  // eighth
 }
 
 /// What any acceptable segment tells.

@@ -18,6 +18,7 @@ void LayerState::negotiate(const IncomingSegment& s, const ConnectionOptions& o,
 
 void LayerState::take_syn(Instant now, const IncomingSegment& s, Connection& c) {
   negotiate(s, c.options, c.negotiated);
+  agree_on_ecn(s, c);
   c.rcv.irs = s.header.seq;
   c.rcv.rcv_nxt = c.rcv.last_ack_sent = s.header.seq + 1;
   c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);

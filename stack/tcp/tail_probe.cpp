@@ -68,6 +68,7 @@ bool LayerState::build_tail_probe(Instant now, Connection& c, OutgoingSegment& o
   snd.recovery.tlp_is_retransmission = plan.seq.before(snd.snd_nxt);
   begin_segment(now, c, plan.seq, TxReason::TailLossProbe, out);
   fill(c, plan, out);
+  if (!snd.recovery.tlp_is_retransmission) mark_new_data(c, out);
   note_sent(now, c, plan);
   snd.recovery.tlp_end = snd.snd_nxt;
   cancel_timer(now, c, TimerKind::TailLossProbe);
@@ -89,6 +90,8 @@ void LayerState::judge_tail_probe(Instant now, Connection& c, const SegmentFacts
     const std::uint32_t ssthresh = snd.congestion.ssthresh();
     snd.congestion.reduce(cwnd, CongestionSignal::Loss, now);
     snd.congestion.set_cwnd(snd.congestion.ssthresh());
+    c.ecn.reducing = false;
+    window_was_reduced(c);
     report_window(now, c, cwnd, ssthresh, observe::WindowCause::TailLossRepaired);
   } else if (!f.advances && f.length == 0) {
     r.tlp_end.reset();

@@ -57,6 +57,7 @@ Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
   ConnectionStatus s = c->status();
   s.user_timeout = state_->give_up_after(*c);
   s.advertised_mss = state_->advertised_mss(c->options);
+  s.pacing_rate = LayerState::pacing_rate(*c);
   return s;
 }
 
@@ -75,7 +76,9 @@ bool TcpLayer::is_readable(ConnectionHandle h) const {
 std::vector<ConnectionStatus> TcpLayer::list() const {
   std::vector<ConnectionStatus> out;
   state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
-    if (c.state() != TcpState::TimeWait) out.push_back(c.status());
+    if (c.state() == TcpState::TimeWait) return;
+    out.push_back(c.status());
+    out.back().pacing_rate = LayerState::pacing_rate(c);
   });
   const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
     ConnectionStatus& s = out.emplace_back();

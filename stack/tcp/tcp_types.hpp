@@ -27,6 +27,23 @@ enum class CongestionAlgorithm : std::uint8_t { NewReno, Cubic };
   return a == CongestionAlgorithm::Cubic ? "cubic" : "newreno";
 }
 
+/// Explicit congestion notification (RFC 3168), in the order of Linux's tcp_ecn values 0, 2, 1.
+enum class EcnMode : std::uint8_t {
+  Off,
+  Accept,  ///< for connections whose client asks for it
+  Ask,     ///< that, and our own SYNs ask for it
+};
+
+/// Whether a window is spread over its round trip.
+enum class Pacing : std::uint8_t {
+  Off,
+  /// Where the path's round trip is 1 ms or more, or max_pacing_rate is given, and not in the first flight (RFC 6928).
+  /// On shorter paths, such as to the host on the other side of a TAP, a stack in user space could only lose by it:
+  /// its timers are no finer than that.
+  Auto,
+  On,
+};
+
 /// How losses are found where the peer supports SACK.
 enum class LossDetection : std::uint8_t {
   Rack,     ///< by time (RFC 8985)
@@ -48,12 +65,20 @@ struct ConnectionOptions {
   bool user_timeout_option = false;
   std::size_t receive_buffer = 0;  ///< 0 = auto-tuned between the configured bounds; else fixed
   std::uint8_t ttl = 64;           ///< MUST-49
-  std::uint8_t tos = 0;            ///< Diffserv field (MUST-48)
+  std::uint8_t tos = 0;            ///< Diffserv field (MUST-48); its two ECN bits are TCP's own
   std::optional<Duration> linger;  ///< close(): 0 = abort with RST; nullopt = orderly in the background
   std::uint16_t max_segment = 0;   ///< upper bound for our MSS in both directions; 0 = by MTU
   bool quick_ack = false;          ///< acknowledge every segment at once
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
-  bool report_errors = false;  ///< keep what the network said, for take_error_report
+  EcnMode ecn = EcnMode::Accept;  ///< takes effect with the next SYN
+  /// The smaller decrease of RFC 8511 when ECN tells of congestion: to 0.8 (NewReno) or 0.85 (CUBIC) of the flight.
+  /// Off by default: RFC 8511 is an experiment.
+  bool abe = false;
+  /// Bursts last about 1 ms: at least two segments, at most a super-segment. The rate is twice the window per SRTT in
+  /// slow start, 1.2 times the window else.
+  Pacing pacing = Pacing::Auto;
+  std::uint64_t max_pacing_rate = 0;  ///< octets per second (SO_MAX_PACING_RATE); 0 = no bound
+  bool report_errors = false;         ///< keep what the network said, for take_error_report
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -171,6 +196,9 @@ struct ConnectionStatus {
   std::uint8_t snd_wscale = 0, rcv_wscale = 0;
   std::uint32_t mss = 0;  ///< effective send MSS, options deducted
   bool timestamps = false, sack = false;
+  bool ecn = false;                ///< both ends speak ECN
+  std::uint64_t ce_received = 0;   ///< segments that came with a CE mark
+  std::uint64_t ece_received = 0;  ///< acknowledgements that echoed one of ours
   std::uint32_t cwnd = 0, ssthresh = 0;
   std::uint32_t flight = 0;            ///< octets from snd_una to snd_nxt
   std::uint32_t pipe = 0;              ///< those of them the network holds: neither reported nor lost
@@ -193,6 +221,7 @@ struct ConnectionStatus {
   std::uint32_t urgent_ahead = 0;  ///< octets up to the end of urgent data, from the next one to be read (MUST-33)
   std::uint8_t received_tos = 0;   ///< Diffserv field of the latest segment (MAY-9)
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
+  std::uint64_t pacing_rate = 0;  ///< octets per second; 0 = not paced now
   Duration srtt{}, rttvar{}, rto{};
   unsigned retransmissions = 0;           ///< in a row, of the oldest segment
   std::uint64_t total_retransmitted = 0;  ///< segments

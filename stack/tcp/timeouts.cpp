@@ -19,9 +19,9 @@ void LayerState::handle_timeouts(Instant now) {
 
 void LayerState::connection_timeouts(Instant now, Connection& connection) {
   const ConnectionHandle handle = connection.handle;
-  for (const auto kind :
-       {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe, TimerKind::Retransmission,
-        TimerKind::ZeroWindowProbe, TimerKind::SenderSws, TimerKind::KeepAlive, TimerKind::FinWait2}) {
+  for (const auto kind : {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe,
+                          TimerKind::Retransmission, TimerKind::ZeroWindowProbe, TimerKind::SenderSws,
+                          TimerKind::Pacing, TimerKind::KeepAlive, TimerKind::FinWait2}) {
     Connection* c = connections.find(handle);  // an earlier timer may have ended it
     if (c == nullptr || c->timers.due(kind) > now) continue;
     c->timers.set(kind, Instant::max());
@@ -44,6 +44,9 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
         break;
       case TimerKind::SenderSws:
         c->work.sws_override = true;
+        wants_output(*c);
+        break;
+      case TimerKind::Pacing:
         wants_output(*c);
         break;
       case TimerKind::KeepAlive:

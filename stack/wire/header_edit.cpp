@@ -49,6 +49,8 @@ FragmentFields fragment_fields(ByteView ip_header) {
   return {static_cast<std::uint16_t>((field & 0x1fffU) * 8U), (field & flag_more_fragments) != 0};
 }
 
+void put_tos(MutableByteView ip_header, std::uint8_t tos) { ip_header[1] = tos; }
+
 void put_fragment_fields(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t offset, bool more) {
   assert(offset % 8 == 0);
   std::uint8_t* p = ip_header.data();

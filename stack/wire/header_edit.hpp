@@ -33,6 +33,8 @@ struct FragmentFields {
   bool more = false;
 };
 [[nodiscard]] FragmentFields fragment_fields(ByteView ip_header);
+/// Writes the former TOS octet (Diffserv and ECN); the checksum is stale.
+void put_tos(MutableByteView ip_header, std::uint8_t tos);
 /// Sets total length, fragment offset (octets, a multiple of 8) and MF, and recomputes the header checksum.
 void put_fragment_fields(MutableByteView ip_header, std::uint16_t total_length, std::uint16_t offset, bool more);
 /// Writes the header that fragments after the first get: of the options only those with the copied flag (RFC 791

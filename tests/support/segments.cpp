@@ -203,6 +203,8 @@ SegmentSpec parse_segment(std::string_view text) {
       spec.window = to_number<std::uint16_t>(text, value);
     } else if (word == "urg") {
       spec.urgent = to_number<std::uint16_t>(text, value);
+    } else if (word == "tos") {
+      spec.tos = to_number<std::uint8_t>(text, value);
     } else {
       bad(text, word);
     }

@@ -1,6 +1,6 @@
 // A notation for TCP segments so short that a test reads like a packet trace.
 //
-//   FLAGS SEQ[+LENGTH] [ack N] [win N] [urg N] [<OPTION, ...>]
+//   FLAGS SEQ[+LENGTH] [ack N] [win N] [urg N] [tos N] [<OPTION, ...>]
 //
 //   S 0 win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>     a SYN
 //   S. 0 ack 1                                                      its SYN-ACK
@@ -46,6 +46,7 @@ struct SegmentSpec {
   std::optional<std::int64_t> ack;
   std::optional<std::uint16_t> window;
   std::optional<std::uint16_t> urgent;
+  std::optional<std::uint8_t> tos;  ///< of the IP header
   OptionsSpec options;
 };
 

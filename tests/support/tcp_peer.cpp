@@ -111,6 +111,7 @@ void TcpPeer::in(std::string_view text, Where where) {
   Flow& f = flow();
   tcp::IncomingSegment segment;
   segment.tuple = tuple();
+  segment.tos = spec.tos.value_or(0);
   auto& h = segment.header;
   h = build_header(spec, f.peer_isn, f.our_iss.value_or(SeqNum{}), window_, f.our_ts_val);
   h.source = Port{port_};
@@ -246,6 +247,7 @@ tcp::OutgoingSegment TcpPeer::out(std::string_view text, Where where) {
   Flow& f = flow();
   const auto base = f.our_iss.value_or(SeqNum{});
   auto what = difference(spec, segment.header, segment.payload.octets(), base, f.peer_isn);
+  if (spec.tos && segment.tos != *spec.tos) what = "TOS, which is " + std::to_string(segment.tos);
   if (segment.tuple.remote.port.value != port_) what = "remote port";
   if (!what.empty()) {
     complain(where, "expected \"" + std::string{text} + "\"\n but got \"" +

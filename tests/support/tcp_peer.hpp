@@ -47,6 +47,7 @@ struct PeerSetup {
   TcpConfig config = plain_config();
   std::uint64_t seed = 1;
   tcp::CongestionAlgorithm congestion = tcp::CongestionAlgorithm::NewReno;  ///< of every connection
+  tcp::Pacing pacing = tcp::Pacing::Off;                                    ///< of every connection
   std::uint32_t peer_isn = 1'000'000;
   /// Wanted initial sequence number of the layer for the default ports; the clock's start is chosen so that it comes
   /// out.

@@ -10,6 +10,7 @@ namespace wireside::testing {
 void TcpPeer::listen(std::size_t backlog, ConnectionOptions options) {
   const auto local = tuple().local;
   options.congestion = setup_.congestion;
+  options.pacing = setup_.pacing;
   const auto result = layer_->listen(local, backlog, options);
   note("! listen");
   if (!result) return complain(Where::current(), "listen: " + std::string{errno_name(result.error())});
@@ -27,6 +28,7 @@ void TcpPeer::accept(Where where) {
 void TcpPeer::connect(ConnectionOptions options) {
   note("! connect");
   options.congestion = setup_.congestion;
+  options.pacing = setup_.pacing;
   const auto result = layer_->connect(now_, tuple(), options);
   if (!result) return complain(Where::current(), "connect: " + std::string{errno_name(result.error())});
   handle_ = *result;
@@ -137,6 +139,7 @@ void TcpPeer::abort() {
 
 void TcpPeer::options(ConnectionOptions options, Where where) {
   options.congestion = setup_.congestion;
+  options.pacing = setup_.pacing;
   const auto result = layer_->set_options(now_, handle_, options);
   if (!result) complain(where, "set_options: " + std::string{errno_name(result.error())});
   collect();

@@ -226,6 +226,47 @@ TEST_F(ReassemblyTest, AFragmentThatSplitsTheTransportHeaderIsDropped) {  // RFC
   EXPECT_EQ(ip->reassembler().datagrams(), 2U);
 }
 
+TEST_F(ReassemblyTest, ACongestionMarkOnAnyFragmentIsKept) {  // RFC 3168 ECN-06, section 5.3
+  const Octets payload = numbered_octets(96);
+  for (unsigned marked = 0; marked < 3; ++marked) {
+    for (unsigned i = 0; i < 3; ++i) {
+      wire::Ipv4Header h = header(static_cast<std::uint16_t>(marked));
+      h.tos = i == marked ? 0x2b : 0x2a;  // CE among ECT(0), some Diffserv value above
+      (void)whole(make_fragment(h, payload, i * 32, 32, i < 2));
+    }
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->header.tos, 0x2b) << "fragment " << marked;
+    const auto parsed = wire::parse_ipv4(last->packet.view());
+    ASSERT_TRUE(parsed);
+    EXPECT_TRUE(parsed->checksum_ok);
+    EXPECT_EQ(parsed->header, last->header);
+    last.reset();
+  }
+}
+
+TEST_F(ReassemblyTest, WithoutAMarkTheCodepointStays) {  // RFC 3168 ECN-06, section 5.3
+  for (const unsigned tos : {0U, 1U, 2U, 3U}) {
+    wire::Ipv4Header h = header();
+    h.tos = static_cast<std::uint8_t>(tos);
+    for (const auto& part : cut(h, numbered_octets(100), 32)) (void)whole(part);
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->header.tos, tos);
+    last.reset();
+  }
+}
+
+TEST_F(ReassemblyTest, AMarkAmongFragmentsOfAHostWithoutEcnDropsAll) {  // RFC 3168 ECN-06, section 5.3
+  const Octets payload = numbered_octets(96);
+  for (unsigned i = 0; i < 3; ++i) {
+    wire::Ipv4Header h = header();
+    h.tos = i == 1 ? 3 : 0;
+    EXPECT_FALSE(whole(make_fragment(h, payload, i * 32, 32, i < 2)));
+  }
+  EXPECT_EQ(drops(DropReason::FragmentEcnMixed), 1U);
+  EXPECT_EQ(ip->reassembler().datagrams(), 0U);
+  EXPECT_EQ(pool.buffers_in_use(), 0U);
+}
+
 TEST_F(ReassemblyTest, TooManyFragmentsDiscardTheDatagram) {
   const Octets payload = numbered_octets(8 * 400);
   for (const auto& part : cut(header(), payload, 8)) EXPECT_FALSE(whole(part));

@@ -23,6 +23,17 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01
   EXPECT_TRUE(drain(left.stack).empty());
 }
 
+TEST_F(RouterTest, CongestionMarksPassAsTheyAre) {  // RFC 3168 ECN-06, section 5: all of the octet
+  for (const std::uint8_t tos : {0, 1, 2, 3, 0xbb}) {
+    auto header = to_right();
+    header.tos = tos;
+    send(header);
+    const auto frames = drain(right.stack);
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(dissect(frames[0]).ip.tos, tos);
+  }
+}
+
 TEST_F(RouterTest, ALeasedGatewayServesAllInterfaces) {
   auto header = to_right();
   header.destination = Ipv4Address{192, 0, 2, 1};

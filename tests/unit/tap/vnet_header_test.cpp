@@ -11,7 +11,7 @@ namespace {
 
 FrameOut tcp_frame(BufferPool& pool, std::size_t payload, std::uint16_t gso_size) {
   FrameOut frame;
-  (void)frame.header.prepend(66);
+  std::memset(frame.header.prepend(66), 0, 66);
   if (payload != 0) frame.payload.push_back(pool.allocate_slice(payload));
   frame.gso_size = gso_size;
   frame.checksum_wanted = true;
@@ -66,6 +66,15 @@ TEST(VnetHeader, SuperSegmentAsksForSegmentation) {
   EXPECT_EQ(h.header_length, 66);
   EXPECT_EQ(h.checksum_start, 34);
   EXPECT_EQ(h.checksum_offset, 16);
+}
+
+TEST(VnetHeader, ASuperSegmentWithCwrSaysSo) {  // RFC 3168 ECN-03: the kernel must not repeat the flag
+  BufferPool pool;
+  FrameOut frame = tcp_frame(pool, 2896, 1448);
+  frame.header.data()[34 + 13] = 0x90;  // CWR, ACK
+  EXPECT_EQ(vnet_header_for(frame).gso_type, VnetHeader::gso_tcp_v4 | VnetHeader::gso_ecn);
+  frame.gso_size = 0;
+  EXPECT_EQ(vnet_header_for(frame).gso_type, VnetHeader::gso_none);
 }
 
 TEST(VnetHeader, OneSegmentIsNoSuperSegment) {
