@@ -147,7 +147,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
   if (flags.rst) {
     if (s.header.seq != rcv_nxt) {
       sink.drop(now, observe::DropReason::TcpBadReset, h.id);
-      return acknowledge(TxReason::ChallengeAck);
+      return s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ? acknowledge(TxReason::ChallengeAck) : Step::Drop;
     }
     return back_to_listen(now, h, StateCause::ResetReceived);
   }

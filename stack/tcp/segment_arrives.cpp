@@ -34,11 +34,27 @@ void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
 
 // --- 3.10.7.4 ---
 
+namespace {
+
+/// Of a simultaneous open (MUST-10).
+bool is_crossing_syn_ack(const IncomingSegment& s, const Connection& c) {
+  const auto& flags = s.header.flags;
+  return c.state() == TcpState::SynReceived && flags.syn && flags.ack && !flags.rst && s.header.seq == c.rcv.irs;
+}
+
+}  // namespace
+
 void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& c) {
   if (check_timestamps(now, s, c) == Step::Drop) return;
-  if (check_sequence(now, s, c) == Step::Drop) return;  // first
-  if (check_reset(now, s, c) == Step::Drop) return;     // second; third is security, which we do not have
-  if (check_syn(now, s, c) == Step::Drop) return;       // fourth
+  // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours; what follows the SYN counts.
+  const bool crossing = is_crossing_syn_ack(s, c);
+  if (crossing) {
+    s.header.seq += 1;
+  } else {
+    if (check_sequence(now, s, c) == Step::Drop) return;  // first
+    if (check_reset(now, s, c) == Step::Drop) return;     // second; third is security, which we do not have
+    if (check_syn(now, s, c) == Step::Drop) return;       // fourth
+  }
   note_arrival(now, s, c);
   SegmentFacts f = facts_of(s, c);
   if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
@@ -105,11 +121,6 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   const auto& flags = s.header.flags;
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const std::uint32_t wnd = c.rcv.rcv_wnd();
-  // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours; what follows the SYN counts.
-  if (c.state() == TcpState::SynReceived && flags.syn && flags.ack && !flags.rst && s.header.seq == c.rcv.irs) {
-    s.header.seq += 1;
-    return Step::Continue;
-  }
   const SeqNum seq = s.header.seq;
   bool acceptable = false;
   if (wnd == 0) {
@@ -135,12 +146,13 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   return Step::Drop;
 }
 
-/// Second: RST by RFC 5961 as RFC 9293 has it: exact match resets, in window is challenged.
+/// Second: RST by RFC 5961 as RFC 9293 has it: exact match resets, in window is challenged. One that begins before the
+/// window is acceptable by its text alone, and means nothing.
 Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& c) {
   if (!s.header.flags.rst) return Step::Continue;
   if (s.header.seq != c.rcv.rcv_nxt) {
     sink.drop(now, DropReason::TcpBadReset, c.id);
-    challenge(now, c, TxReason::ChallengeAck);
+    if (s.header.seq.in_window(c.rcv.rcv_nxt, c.rcv.rcv_wnd())) challenge(now, c, TxReason::ChallengeAck);
     return Step::Drop;
   }
   const bool was_opening = c.state() == TcpState::SynReceived;
@@ -151,8 +163,6 @@ Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& 
 /// Fourth: a SYN on a synchronized connection is challenged, whatever its sequence number (RFC 5961 section 4).
 Step LayerState::check_syn(Instant now, const IncomingSegment& s, Connection& c) {
   if (!s.header.flags.syn) return Step::Continue;
-  // The crossing SYN-ACK of a simultaneous open; check_sequence has moved it behind its SYN.
-  if (c.state() == TcpState::SynReceived && s.header.flags.ack && s.header.seq == c.rcv.irs + 1) return Step::Continue;
   sink.drop(now, DropReason::TcpSynInWindow, c.id);
   challenge(now, c, TxReason::ChallengeAck);
   return Step::Drop;
@@ -168,7 +178,8 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
     if (check_syn_received_ack(now, s, c, f) == Step::Drop) return Step::Drop;
     f = facts_of(s, c);
   }
-  if (s.header.ack.after(c.snd.snd_nxt)) {  // acknowledges what was never sent
+  // Acknowledges what was never sent, or is older than anything that can still be under way (RFC 5961 section 5).
+  if (s.header.ack.after(c.snd.snd_nxt) || s.header.ack.before(c.snd.snd_una - c.snd.max_snd_wnd)) {
     sink.drop(now, DropReason::TcpBadAck, c.id);
     challenge(now, c, TxReason::UnacceptableSegment);
     return Step::Drop;

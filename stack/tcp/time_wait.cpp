@@ -85,16 +85,22 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
       return make_half_open(now, s, handle, *l, iss);
     }
   }
-  if (t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
+  if (t.use_timestamps && !ts) return sink.drop(now, DropReason::TcpMissingTimestamp, t.id);  // RFC 7323 section 3.2
+  if (t.use_timestamps && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
     sink.drop(now, DropReason::TcpPaws, t.id);
     return acknowledge_from(now, t, TxReason::TimeWaitAck);
   }
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const SeqNum last = s.header.seq + (length == 0 ? 0 : length - 1);
   const bool repeated_fin = flags.fin && last + 1 == t.rcv_nxt;
-  const bool acceptable = length == 0 && s.header.seq == t.rcv_nxt && !flags.syn;
-  if (acceptable) return;  // a pure ACK has nothing to tell us
-  if (repeated_fin) {      // EV-26: our ACK was lost; 2*MSL starts again
+  const bool acceptable =
+      s.header.seq == t.rcv_nxt || s.header.seq.in_window(t.rcv_nxt, t.rcv_wnd) || last.in_window(t.rcv_nxt, t.rcv_wnd);
+  if (acceptable && !flags.syn) {
+    if (!flags.ack) return sink.drop(now, DropReason::TcpNoAck, t.id);
+    // A pure ACK has nothing to tell us, unless it acknowledges what was never sent.
+    if (length == 0 && s.header.seq == t.rcv_nxt && s.header.ack.at_or_before(t.snd_nxt)) return;
+  }
+  if (repeated_fin) {  // EV-26: our ACK was lost; 2*MSL starts again
     t.expires_at = now + 2 * config.msl;
     if (newer_timestamp) t.timestamps.recent = ts->ts_val;
     time_wait_order_.push_back(t);

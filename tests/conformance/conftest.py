@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from wireside_dut import Dut  # noqa: E402
 from wireside_lab import enter_namespace  # noqa: E402
+from wireside_linux import LinuxDut, mark_items  # noqa: E402
 
 _ports = itertools.count(20000)
 
@@ -18,7 +19,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "requirement(*ids): requirements this test proves")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--target", choices=("wireside", "linux"), default="wireside",
+                     help="the stack under test: wireside, or the host's kernel in a namespace")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("target") == "linux":
+        mark_items(items)
     for item in items:  # into the JUnit report, for the conformance page
         for marker in item.iter_markers("requirement"):
             item.user_properties.extend(("requirement", identifier) for identifier in marker.args)
@@ -34,7 +42,8 @@ def namespace(tmp_path_factory):
 def shared_dut(namespace, request):
     """The module's device; DUT_ARGUMENTS (list) and DUT_SETTINGS (dict) at the module's top adjust it."""
     module = request.module
-    dut = Dut(*getattr(module, "DUT_ARGUMENTS", []), **getattr(module, "DUT_SETTINGS", {}))
+    target = LinuxDut if request.config.getoption("target") == "linux" else Dut
+    dut = target(*getattr(module, "DUT_ARGUMENTS", []), **getattr(module, "DUT_SETTINGS", {}))
     yield dut
     dut.close()
 

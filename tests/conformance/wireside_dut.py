@@ -162,6 +162,8 @@ class Socket:
 class Dut:
     """One agent process on a TAP of its own, with the wire to it."""
 
+    call_type = Call
+
     def __init__(self, *arguments, mtu=1500, offload=False, address=f"{DUT_IP}/24", binary=None, acd=False):
         self.tap = make_tap(mtu)
         self.wire = Wire(self.tap)
@@ -178,9 +180,7 @@ class Dut:
         self._ids = itertools.count(1)
         self._calls = {}
         self._lock = threading.Lock()
-        self._readers = [threading.Thread(target=f, daemon=True) for f in (self._read_answers, self._read_errors)]
-        for reader in self._readers:
-            reader.start()
+        self.start_readers()
         try:
             self.config = self.call("config")
             self.wire.dut_mac = self.config["mac"]
@@ -189,6 +189,11 @@ class Dut:
             self.process.kill()
             self.close(check=False)
             raise
+
+    def start_readers(self):
+        self._readers = [threading.Thread(target=f, daemon=True) for f in (self._read_answers, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
 
     def _read_answers(self):
         for line in self.process.stdout:
@@ -216,7 +221,7 @@ class Dut:
 
     def start(self, op, **fields):
         request = {"id": next(self._ids), "op": op, **fields}
-        call = Call(self, request)
+        call = self.call_type(self, request)
         with self._lock:
             self._calls[request["id"]] = call
         try:

@@ -141,9 +141,10 @@ class Segment:
 
 
 class Wire:
-    """Frames on the TAP. A reader thread answers ARP for `hosts` and sorts segments to their peers."""
+    """Frames on the TAP. A reader thread answers ARP for `hosts` and sorts segments to their peers. `tap_socket`: what
+    to read and write instead of a packet socket on the interface."""
 
-    def __init__(self, interface):
+    def __init__(self, interface, tap_socket=None):
         self.interface = interface
         self.dut_mac = BROADCAST
         self.ip, self.mac = PEER_IP, PEER_MAC
@@ -152,14 +153,19 @@ class Wire:
         self.frames = queue.Queue()       # (time, frame) that belong to no peer
         self.log = []
         self._ports = itertools.count(30000)
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        self._socket.bind((interface, 0))
+        self._socket = tap_socket or self._packet_socket(interface)
         self._socket.settimeout(0.2)
         self._open = True
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    @staticmethod
+    def _packet_socket(interface):
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        packets.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        packets.bind((interface, 0))
+        return packets
 
     def _read(self):
         while self._open:

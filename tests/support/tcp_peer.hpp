@@ -126,6 +126,8 @@ class TcpPeer : private observe::Observer {
   /// The first event of this kind is taken out; it must be there.
   tcp::TcpEvent event(EventKind kind, Where where = Where::current());
   void no_event(EventKind kind, Where where = Where::current());
+  /// Every event so far, taken out.
+  std::vector<tcp::TcpEvent> take_events();
   /// A Failed event with this error is there.
   void failed(Error error, Where where = Where::current());
   /// ICMP error about the segment that started at our relative sequence number `seq`.

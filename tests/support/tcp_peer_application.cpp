@@ -187,6 +187,11 @@ tcp::TcpEvent TcpPeer::event(EventKind kind, Where where) {
   return event;
 }
 
+std::vector<tcp::TcpEvent> TcpPeer::take_events() {
+  drain_events();
+  return std::exchange(events_, {});
+}
+
 void TcpPeer::no_event(EventKind kind, Where where) {
   drain_events();
   for (const auto& e : events_) {

@@ -1,0 +1,384 @@
+"""The protocol of `wireside agent` (docs/agent.md) over sockets of the kernel, so that the same tests can drive it.
+
+Requests are JSON lines on standard input, answers JSON lines on standard output. What a kernel socket cannot do or tell
+is answered with ENOSYS and a message that begins with "needs the agent's".
+"""
+import errno
+import fcntl
+import itertools
+import json
+import math
+import queue
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+from linux_sockets import (ERRORS_BY_ORIGIN, IP_MTU_DISCOVER, IP_RECVERR, MTU_DISCOVERY, connections, tcp_status)
+
+SIOCOUTQ, FIONREAD = 0x5411, 0x541B
+MSG_ERRQUEUE, MSG_TRUNC = 0x2000, 0x20
+IP_PKTINFO, IP_RECVTOS, IP_RECVTTL = 8, 13, 12
+TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO = 18, 13, 11
+SLICE = 0.01  # seconds between looks at whether an operation was cancelled
+
+
+class Refused(Exception):
+    """Answered as an error."""
+
+    def __init__(self, name, message="", **fields):
+        super().__init__(message)
+        self.name, self.message, self.fields = name, message, fields
+
+
+def missing(what):
+    return Refused("ENOSYS", f"needs the agent's {what}")
+
+
+def name_of(address):
+    return f"{address[0]}:{address[1]}"
+
+
+def octets_to_send(request):
+    if "hex" in request:
+        return bytes.fromhex(request["hex"])
+    if "pattern" in request:
+        start = request.get("offset", 0)
+        return bytes((start + i) % 251 for i in range(request["pattern"]))
+    if "zeros" in request:
+        return bytes(request["zeros"])
+    return request["data"].encode()
+
+
+class Deadline:
+    """When an operation gives up, and whether it was cancelled or its socket closed."""
+
+    def __init__(self, request, record):
+        timeout = request.get("timeout_ms")
+        self.end = math.inf if timeout is None else time.monotonic() + timeout / 1000
+        self.record = record
+        self.cancelled = False
+
+    def wait(self, events):
+        """True when the socket is ready, False when time ran out."""
+        poll = select.poll()
+        poll.register(self.record.fd, events)
+        while True:
+            if self.cancelled or self.record.closed:
+                raise Refused("ECANCELED", "cancelled")
+            if poll.poll(max(0, min(SLICE, self.end - time.monotonic())) * 1000):
+                return True
+            if time.monotonic() >= self.end:
+                return False
+
+
+class Record:
+    """A socket of the agent."""
+
+    def __init__(self, kind, kernel_socket=None):
+        types = {"stream": (socket.SOCK_STREAM, 0), "datagram": (socket.SOCK_DGRAM, 0),
+                 "echo": (socket.SOCK_DGRAM, socket.IPPROTO_ICMP)}
+        self.kind = kind
+        self.socket = kernel_socket or socket.socket(socket.AF_INET, *types[kind])
+        self.socket.setblocking(False)
+        self.fd = self.socket.fileno()
+        self.closed = False
+        self.failure = None
+        self.connecting = False
+        self.echo_sequence = 0
+        self.listening = False
+        if not kernel_socket and kind == "stream":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind != "stream":
+            for option in (IP_PKTINFO, IP_RECVTOS, IP_RECVTTL):
+                self.socket.setsockopt(socket.IPPROTO_IP, option, 1)
+
+    def local(self):
+        return name_of(self.socket.getsockname())
+
+    def fail(self, error):
+        self.failure = self.failure or errno.errorcode[error.errno]
+
+
+class Agent:
+    WAITING = {"accept", "connect", "send", "recv", "recvfrom", "recverr", "wait"}
+
+    def __init__(self, interface):
+        self.interface = interface
+        self.records = {}
+        self.numbers = itertools.count(1)
+        self.queues = {}
+        self.under_way = {}
+        self.lock = threading.Lock()
+
+    # --- requests and answers ---
+
+    def answer(self, request, fields):
+        with self.lock:
+            sys.stdout.write(json.dumps({"id": request.get("id"), **fields}) + "\n")
+            sys.stdout.flush()
+
+    def run(self):
+        for line in sys.stdin:
+            request = json.loads(line)
+            if request["op"] == "quit":
+                return self.answer(request, {"ok": True})
+            record = self.records.get(request.get("socket"))
+            if record is None and "socket" in request:
+                self.answer(request, {"ok": False, "error": "EBADF", "message": "no such socket"})
+            elif request["op"] in self.WAITING and request.get("socket"):
+                self.enqueue(request, record)
+            else:
+                self.perform(request, record, None)
+
+    def enqueue(self, request, record):
+        deadline = Deadline(request, record)
+        self.under_way[request["id"]] = deadline
+        key = (request["socket"], request["op"])
+        if key not in self.queues:
+            self.queues[key] = queue.Queue()
+            threading.Thread(target=self.work, args=(self.queues[key],), daemon=True).start()
+        self.queues[key].put((request, record, deadline))
+
+    def work(self, requests):
+        while True:
+            self.perform(*requests.get())
+
+    def perform(self, request, record, deadline):
+        method = getattr(self, "op_" + request["op"], None)
+        try:
+            if method is None:
+                raise missing(request["op"])
+            fields = {"ok": True, **(method(request, record, deadline) or {})}
+        except Refused as refused:
+            fields = {"ok": False, "error": refused.name, "message": refused.message, **refused.fields}
+        except OSError as error:
+            if record is not None and error.errno in (errno.ECONNRESET, errno.ECONNREFUSED, errno.ETIMEDOUT,
+                                                      errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPIPE):
+                record.fail(error)
+            name = errno.errorcode.get(error.errno, "EIO")
+            if record is not None and record.closed:
+                name = "ECANCELED"
+            fields = {"ok": False, "error": name, "message": error.strerror or str(error)}
+        self.under_way.pop(request.get("id"), None)
+        self.answer(request, fields)
+
+    # --- operations ---
+
+    def op_config(self, request, record, deadline):
+        return {"interface": self.interface, "target": "linux"}
+
+    def op_open(self, request, record, deadline):
+        number = next(self.numbers)
+        self.records[number] = Record(request.get("kind", "stream"))
+        return {"socket": number}
+
+    def op_bind(self, request, record, deadline):
+        record.socket.bind((request.get("address", "0.0.0.0"), request.get("port", 0)))
+        return {"local": record.local()}
+
+    def op_listen(self, request, record, deadline):
+        record.socket.listen(request.get("backlog", 128))
+        record.listening = True
+        return {"local": record.local()}
+
+    def op_accept(self, request, record, deadline):
+        if not record.listening:
+            raise Refused("EINVAL", "the socket does not listen")
+        if not deadline.wait(select.POLLIN):
+            raise Refused("EAGAIN", "timed out")
+        accepted, peer = record.socket.accept()
+        number = next(self.numbers)
+        self.records[number] = Record("stream", accepted)
+        return {"socket": number, "local": self.records[number].local(), "peer": name_of(peer)}
+
+    def op_connect(self, request, record, deadline):
+        address = (request["address"], request["port"])
+        try:
+            record.socket.connect(address)
+        except BlockingIOError:
+            record.connecting = True
+            ready = deadline.wait(select.POLLOUT)
+            if not ready:
+                raise Refused("EAGAIN", "timed out") from None
+            record.connecting = False
+            problem = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if problem:
+                raise OSError(problem, "connect") from None
+        return {"local": record.local(), "peer": name_of(address)}
+
+    def op_send(self, request, record, deadline):
+        octets, sent = octets_to_send(request), 0
+        while True:
+            if not deadline.wait(select.POLLOUT):
+                raise Refused("EAGAIN", "timed out", sent=sent)
+            try:
+                sent += record.socket.send(octets[sent:], socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                continue
+            if sent == len(octets):
+                return {"sent": sent}
+
+    def op_recv(self, request, record, deadline):
+        got, eof = b"", False
+        wanted = request.get("exactly", request.get("max", 65536))
+        while True:
+            timed_out = not deadline.wait(select.POLLIN)
+            if not timed_out:
+                try:
+                    room = 65536 if request.get("until_eof") else wanted - len(got)
+                    piece = record.socket.recv(room)
+                except BlockingIOError:
+                    continue
+                eof = piece == b"" and room > 0
+                got += piece
+            fields = {"length": len(got), "eof": eof, "hex": got.hex()}
+            if timed_out:
+                raise Refused("EAGAIN", "timed out", **fields)
+            whole = not request.get("until_eof") and ("exactly" not in request or len(got) >= wanted)
+            if eof or whole:
+                return fields
+
+    def op_sendto(self, request, record, deadline):
+        octets = octets_to_send(request)
+        if record.kind == "echo":
+            octets = struct.pack("!BBHHH", 8, 0, 0, 0, record.echo_sequence) + octets
+        sent = record.socket.sendto(octets, (request["address"], request.get("port", 0)))
+        return {"sent": sent - (8 if record.kind == "echo" else 0)}
+
+    def op_recvfrom(self, request, record, deadline):
+        if not deadline.wait(select.POLLIN):
+            raise Refused("EAGAIN", "timed out")
+        octets, ancillary, flags, source = record.socket.recvmsg(65600, 256)
+        answer = {"full_length": len(octets), "from": name_of(source)}
+        for level, kind, data in ancillary:
+            if kind == IP_RECVTTL or kind == 2:
+                answer["ttl"] = struct.unpack("i", data)[0]
+            elif kind == 1:
+                answer["tos"] = data[0]
+            elif kind == IP_PKTINFO:
+                answer["to"] = socket.inet_ntoa(data[8:12])
+        if record.kind == "echo":
+            answer["echo_sequence"] = struct.unpack("!H", octets[6:8])[0]
+            octets = octets[8:]
+            answer["full_length"] = len(octets)
+        octets = octets[:request.get("max", 65536)]
+        return {**answer, "length": len(octets), "hex": octets.hex()}
+
+    def op_recverr(self, request, record, deadline):
+        try:
+            if not deadline.wait(0):
+                raise Refused("EAGAIN", "timed out")
+            quote, ancillary, _, peer = record.socket.recvmsg(65600, 512, MSG_ERRQUEUE)
+        except BlockingIOError:
+            raise Refused("EAGAIN", "nothing") from None
+        for _, kind, data in ancillary:
+            if kind == IP_RECVERR:
+                number, origin, icmp_type, code, _, info, _ = struct.unpack("IBBBBII", data[:16])
+                answer = {"errno": errno.errorcode[number], "origin": ERRORS_BY_ORIGIN.get(origin, str(origin)),
+                          "type": icmp_type, "code": code, "mtu": info, "quote": quote.hex(),
+                          "local": record.local()}
+                if peer:
+                    answer["peer"] = name_of(peer)
+                if len(data) >= 24:
+                    answer["offender"] = socket.inet_ntoa(data[20:24])
+                return answer
+        raise Refused("EAGAIN", "nothing")
+
+    def op_shutdown(self, request, record, deadline):
+        how = {"send": socket.SHUT_WR, "receive": socket.SHUT_RD, "both": socket.SHUT_RDWR}
+        record.socket.shutdown(how[request.get("how", "both")])
+
+    def op_close(self, request, record, deadline):
+        record.closed = True
+        del self.records[request["socket"]]
+        time.sleep(3 * SLICE if self.waits_for(record) else 0)  # those that wait see it before the number is used again
+        record.socket.close()
+
+    def op_abort(self, request, record, deadline):
+        if record.kind == "stream":
+            record.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.op_close(request, record, deadline)
+
+    def waits_for(self, record):
+        return any(d.record is record for d in list(self.under_way.values()))
+
+    def op_cancel(self, request, record, deadline):
+        target = self.under_way.get(request["target"])
+        if target:
+            target.cancelled = True
+        return {"cancelled": int(target is not None)}
+
+    def op_wait(self, request, record, deadline):
+        what = request["for"]
+        if what != "closed":
+            if not deadline.wait({"readable": select.POLLIN}.get(what, select.POLLOUT)):
+                raise Refused("EAGAIN", "timed out")
+            return {}
+        while tcp_status(record.socket)["state"] != "CLOSED":
+            if time.monotonic() > deadline.end:
+                raise Refused("EAGAIN", "timed out")
+            if record.closed or deadline.cancelled:
+                raise Refused("ECANCELED", "cancelled")
+            time.sleep(SLICE)
+        return {"failure": self.failure_of(record)}
+
+    def failure_of(self, record):
+        problem = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # takes it away
+        if problem:
+            record.fail(OSError(problem, "pending"))
+        return record.failure
+
+    def op_status(self, request, record, deadline):
+        status = tcp_status(record.socket)
+        status["send_queued"] = struct.unpack("i", fcntl.ioctl(record.fd, SIOCOUTQ, b"\0" * 4))[0]
+        if status["state"] != "LISTEN":
+            status["receive_queued"] = struct.unpack("i", fcntl.ioctl(record.fd, FIONREAD, b"\0" * 4))[0]
+        status["receive_buffer"] = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        name = record.socket.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0").decode()
+        status["congestion"] = {"reno": "newreno"}.get(name, name)
+        status["failure"] = status["error"] = record.failure
+        return status
+
+    def op_list(self, request, record, deadline):
+        return {"sockets": [{"socket": number} for number in self.records], "connections": connections()}
+
+    def op_events(self, request, record, deadline):
+        if request.get("on", True):
+            raise missing("events")
+
+    # --- options ---
+
+    def op_set_option(self, request, record, deadline):
+        name, value, sock = request["name"], request["value"], record.socket
+        tcp, ip, general = socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.SOL_SOCKET
+        plain = {"no_delay": (tcp, socket.TCP_NODELAY), "keep_alive": (general, socket.SO_KEEPALIVE),
+                 "keep_alive_probes": (tcp, socket.TCP_KEEPCNT), "user_timeout_ms": (tcp, TCP_USER_TIMEOUT),
+                 "send_buffer": (general, socket.SO_SNDBUF), "receive_buffer": (general, socket.SO_RCVBUF),
+                 "ttl": (ip, socket.IP_TTL), "tos": (ip, socket.IP_TOS), "max_segment": (tcp, socket.TCP_MAXSEG),
+                 "quick_ack": (tcp, socket.TCP_QUICKACK), "report_errors": (ip, IP_RECVERR),
+                 "multicast_ttl": (ip, socket.IP_MULTICAST_TTL), "broadcast": (general, socket.SO_BROADCAST)}
+        seconds = {"keep_alive_idle_ms": socket.TCP_KEEPIDLE, "keep_alive_interval_ms": socket.TCP_KEEPINTVL}
+        if name in plain:
+            sock.setsockopt(*plain[name], int(value))
+        elif name in seconds:
+            if value % 1000:
+                raise missing(f"{name} of less than a second")
+            sock.setsockopt(tcp, seconds[name], value // 1000)
+        elif name == "linger_ms":
+            on, after = (0, 0) if value is None else (1, math.ceil(value / 1000))
+            sock.setsockopt(general, socket.SO_LINGER, struct.pack("ii", on, after))
+        elif name == "congestion":
+            sock.setsockopt(tcp, TCP_CONGESTION, {"newreno": "reno"}.get(value, value).encode())
+        elif name == "mtu_discovery":
+            sock.setsockopt(ip, IP_MTU_DISCOVER, MTU_DISCOVERY[value])
+        elif name == "echo_sequence":
+            record.echo_sequence = value
+        else:
+            raise Refused("EINVAL", f"no option {name}")
+
+
+if __name__ == "__main__":
+    Agent(sys.argv[1]).run()

@@ -1,0 +1,146 @@
+"""The kernel's stack as the device under test (`pytest --target linux`): it has the address on a TAP, and the test holds
+the TAP's other end. docs/linux_differences.md lists the tests that Linux fails, and why."""
+import fcntl
+import itertools
+import os
+import pathlib
+import re
+import select
+import struct
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from wireside_dut import Call, Dut, DutError
+from wireside_lab import REPOSITORY, fresh_tap_name, run
+from wireside_wire import DUT_IP, Wire
+
+DIFFERENCES = REPOSITORY / "docs" / "linux_differences.md"
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
+# What only the agent has: these modules test that, not the protocols.
+WITHOUT_COUNTERPART = {
+    "test_acd": "address conflict detection", "test_agent": "own protocol", "test_dhcp": "DHCP client",
+    "test_dns": "resolver",
+}
+# Settings of the agent that the kernel has too.
+SETTINGS = {
+    "tail_loss_probe=false": ("tcp_early_retrans", "0"),
+    "fin_wait_2_timeout_ms=700": ("tcp_fin_timeout", "1"),
+}
+ALWAYS = {
+    "tcp_no_metrics_save": "1",     # a test's ssthresh is not the next one's
+    "tcp_invalid_ratelimit": "0",   # every answer to an unacceptable segment is sent
+    "icmp_ratelimit": "0",
+    "icmp_msgs_per_sec": "100000",
+    "tcp_early_retrans": "3",       # the kernel's own, after a module that set another
+    "tcp_fin_timeout": "60",
+    "ping_group_range": "0 2147483647",
+}
+
+
+def write_sysctl(name, value):
+    try:
+        pathlib.Path("/proc/sys/net/ipv4", name).write_text(value)
+    except OSError:  # some belong to the first namespace alone
+        pass
+
+
+class TapSocket:
+    """The test's end of a TAP, with what Wire uses of a packet socket."""
+
+    def __init__(self, name):
+        self.fd = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        self.timeout = 0.2
+
+    def settimeout(self, seconds):
+        self.timeout = seconds
+
+    def recvmsg(self, size, _):
+        if not select.select([self.fd], [], [], self.timeout)[0]:
+            raise TimeoutError
+        return os.read(self.fd, size), [], 0, ("", 0, 0)
+
+    def send(self, octets):
+        return os.write(self.fd, octets)
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Status(dict):
+    """A status in which the kernel does not tell everything."""
+
+    def __missing__(self, field):
+        pytest.skip(f"needs the agent's status field {field!r}")
+
+
+class LinuxCall(Call):
+    def result(self, within=10.0):
+        try:
+            answer = super().result(within)
+        except DutError as refused:
+            if refused.error == "ENOSYS":
+                pytest.skip(refused.answer["message"])
+            raise
+        return Status(answer) if self.request["op"] == "status" else answer
+
+
+class LinuxDut(Dut):
+    """An agent process over kernel sockets."""
+
+    call_type = LinuxCall
+
+    def __init__(self, *arguments, mtu=1500, offload=False, address=f"{DUT_IP}/24", **_):
+        if offload:
+            pytest.skip("needs the agent's offloads")
+        for name, value in ALWAYS.items():
+            write_sysctl(name, value)
+        for argument in arguments:
+            if argument in SETTINGS:
+                write_sysctl(*SETTINGS[argument])
+        self.tap = fresh_tap_name()
+        tap_socket = TapSocket(self.tap)
+        run("ip", "link", "set", self.tap, "mtu", str(mtu), "txqueuelen", "5000", "up")
+        run("ip", "address", "add", address, "dev", self.tap)
+        run("ip", "route", "add", "default", "via", "10.9.0.254")
+        self.wire = Wire(self.tap, tap_socket)
+        self.process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "linux_agent.py"), self.tap],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        self.events, self.stderr, self.strays = [], [], []
+        self._ids, self._calls, self._lock = itertools.count(1), {}, threading.Lock()
+        self.start_readers()
+        self.config = self.call("config")
+        self.wire.dut_mac = self.config["mac"] = mac_of(self.tap)
+        self.wire.introduce()
+
+    def reset(self):
+        for socket in self.call("list")["sockets"]:
+            self.call("abort", socket=socket["socket"])
+
+
+def mac_of(interface):
+    return re.search(r"link/ether (\S+)", run("ip", "link", "show", interface).stdout).group(1)
+
+
+def differences():
+    """Test -> explanation, from the table of docs/linux_differences.md."""
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", DIFFERENCES.read_text(), re.MULTILINE)
+    return dict(rows)
+
+
+def mark_items(items):
+    """Skips what has no counterpart, and expects the listed failures: a test that begins to pass is reported."""
+    listed = differences()
+    for item in items:
+        module = item.path.stem
+        if module in WITHOUT_COUNTERPART:
+            item.add_marker(pytest.mark.skip(reason=f"needs the agent's {WITHOUT_COUNTERPART[module]}"))
+        name = f"{item.path.name}::{item.name}"
+        for key in (name, name.split("[")[0]):
+            if key in listed:
+                strict = not listed[key].startswith("(not always)")
+                item.add_marker(pytest.mark.xfail(strict=strict, reason=listed[key]))
+                break
