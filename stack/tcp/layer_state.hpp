@@ -209,6 +209,7 @@ class LayerState {
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void take_sample(Instant now, Connection& c, Duration sample);
   void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
   template <class F>

@@ -66,6 +66,8 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
                                   AckNews& news) {
   Sender& snd = c.snd;
   const auto& echo = s.header.options.timestamps;
+  // What is reported beyond a gap says nothing by its echo: that is of the last segment in order (RFC 7323 section 4.3).
+  bool in_order = true;
   const auto take = [&](const SentRange& range) {
     news.delivered += range.octets();
     if (!range.retransmitted) {
@@ -74,12 +76,13 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
       news.original_delivered |= range.end.at_or_before(snd.recovery.recover);
       snd.rack.min_rtt().sample(now, rtt);
     }
-    const bool echoes_earlier = range.retransmitted && c.negotiated.timestamps && echo &&
+    const bool echoes_earlier = in_order && range.retransmitted && c.negotiated.timestamps && echo &&
                                 is_older(echo->ts_ecr, c.timestamps.now(range.sent_at));
     snd.rack.delivered(now, range, echoes_earlier);
     snd.rate.delivered(now, range.octets(), range.sent_at, range.mark);
   };
   if (f.advances) snd.board.acknowledge(s.header.ack, take);
+  in_order = false;
   if (c.negotiated.sack) take_sack_blocks(s, c, news, take);
   (void)snd.rate.take_sample();
 }
@@ -119,6 +122,10 @@ void LayerState::take_rtt_sample(Instant now, const IncomingSegment& s, Connecti
   } else {
     return;
   }
+  take_sample(now, c, sample);
+}
+
+void LayerState::take_sample(Instant now, Connection& c, Duration sample) {
   c.snd.rtt.sample(sample);
   sink.emit(now, [&] {
     return observe::RttSampled{c.id, sample, c.snd.rtt.srtt(), c.snd.rtt.rttvar(), c.snd.rtt.rto()};

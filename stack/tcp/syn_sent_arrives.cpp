@@ -60,7 +60,7 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
   cancel_timer(now, c, TimerKind::Retransmission);
   if (c.snd.timing) {
     c.snd.timing = false;
-    c.snd.rtt.sample(now - c.snd.timed_at);
+    take_sample(now, c, now - c.snd.timed_at);
   }
   c.transition(now, StateCause::SynAckReceived, TcpState::Established, sink);
   establish(now, c, syn_was_lost);

@@ -24,7 +24,7 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01
 }
 
 TEST_F(RouterTest, CongestionMarksPassAsTheyAre) {  // RFC 3168 ECN-06, section 5: all of the octet
-  for (const std::uint8_t tos : {0, 1, 2, 3, 0xbb}) {
+  for (const std::uint8_t tos : std::initializer_list<std::uint8_t>{0, 1, 2, 3, 0xbb}) {
     auto header = to_right();
     header.tos = tos;
     send(header);

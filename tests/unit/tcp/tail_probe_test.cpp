@@ -31,6 +31,26 @@ TEST(TcpTailProbe, AfterTwoRoundTripsTheLastSegmentGoesAgain) {  // RFC 8985 RAC
   t.ignore_rest();
 }
 
+TEST(TcpTailProbe, ItsReportShowsTheHoleBeforeItWhateverTheEchoSays) {  // RFC 8985 RACK-06; RFC 7323 section 4.3
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 win 65535 <mss 1012,sackOK,TS val 1 ecr 0>");
+  t.out("S. 0 ack 1");
+  t.wait(100ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  t.discard();
+  t.wait(50ms);
+  t.send(3000);
+  EXPECT_EQ(t.discard(), 3U);
+  const std::string echo = std::to_string(t.our_last_timestamp());  // of the segment before these, as the peer has it
+  EXPECT_EQ(t.out_after(200ms, "P. 2001+1000").reason, TxReason::TailLossProbe);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <TS val 400 ecr " + echo + ",sack 2001:3001>");
+  EXPECT_EQ(t.out(". 1+1000").reason, TxReason::FastRetransmit);
+  t.ignore_rest();
+}
+
 TEST(TcpTailProbe, NewDataIsTheBetterProbe) {  // RFC 8985 RACK-07
   TcpPeer t;
   establish_100ms(t);
