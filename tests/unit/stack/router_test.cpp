@@ -24,9 +24,9 @@ TEST_F(RouterTest, ForwardsWithOneHopLessAndAGoodChecksum) {  // RFC 1812 RTR-01
 }
 
 TEST_F(RouterTest, CongestionMarksPassAsTheyAre) {  // RFC 3168 ECN-06, section 5: all of the octet
-  for (const std::uint8_t tos : std::initializer_list<std::uint8_t>{0, 1, 2, 3, 0xbb}) {
+  for (const unsigned tos : {0U, 1U, 2U, 3U, 0xbbU}) {
     auto header = to_right();
-    header.tos = tos;
+    header.tos = static_cast<std::uint8_t>(tos);
     send(header);
     const auto frames = drain(right.stack);
     ASSERT_EQ(frames.size(), 1U);

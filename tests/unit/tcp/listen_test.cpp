@@ -218,6 +218,7 @@ TEST(TcpListen, OptionsAreInherited) {
   o.no_delay = true;
   o.user_timeout = 33s;
   o.congestion = tcp::CongestionAlgorithm::NewReno;
+  o.pacing = tcp::Pacing::Off;
   t.establish("<mss 1460>", o);
   const auto got = t.layer().options(t.handle());
   ASSERT_TRUE(got);
