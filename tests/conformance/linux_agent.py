@@ -16,12 +16,14 @@ import sys
 import threading
 import time
 
-from linux_sockets import (ERRORS_BY_ORIGIN, IP_MTU_DISCOVER, IP_RECVERR, MTU_DISCOVERY, connections, tcp_status)
+from linux_sockets import (ERRORS_BY_ORIGIN, IP_MTU_DISCOVER, IP_RECVERR, MTU_DISCOVERY, connections,
+                           sequence_numbers, tcp_status)
 
 SIOCOUTQ, FIONREAD = 0x5411, 0x541B
 MSG_ERRQUEUE, MSG_TRUNC = 0x2000, 0x20
 IP_PKTINFO, IP_RECVTOS, IP_RECVTTL = 8, 13, 12
-TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO = 18, 13, 11
+TCP_USER_TIMEOUT, TCP_CONGESTION = 18, 13
+SO_SNDBUFFORCE, SEND_BUFFER = 32, 4 << 20  # as large as the agent's
 SLICE = 0.01  # seconds between looks at whether an operation was cancelled
 
 
@@ -77,6 +79,8 @@ class Deadline:
 class Record:
     """A socket of the agent."""
 
+    congestion = b"cubic"  # of new connections
+
     def __init__(self, kind, kernel_socket=None):
         types = {"stream": (socket.SOCK_STREAM, 0), "datagram": (socket.SOCK_DGRAM, 0),
                  "echo": (socket.SOCK_DGRAM, socket.IPPROTO_ICMP)}
@@ -85,18 +89,36 @@ class Record:
         self.socket.setblocking(False)
         self.fd = self.socket.fileno()
         self.closed = False
-        self.failure = None
+        self.failure = None   # the errno name with which the connection ended
+        self.untold = None    # an error that a status call found first: the next call gets it
+        self.ends = None
         self.connecting = False
         self.echo_sequence = 0
         self.listening = False
         if not kernel_socket and kind == "stream":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.socket.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, self.congestion)
+        if kind == "stream":
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
         if kind != "stream":
             for option in (IP_PKTINFO, IP_RECVTOS, IP_RECVTTL):
                 self.socket.setsockopt(socket.IPPROTO_IP, option, 1)
 
     def local(self):
         return name_of(self.socket.getsockname())
+
+    def raise_untold(self):
+        if self.untold:
+            number, self.untold = self.untold, None
+            raise OSError(number, "pending")
+
+    def look_for_failure(self):
+        """The failure, if there is one. The kernel tells it once, so it is kept for the next call."""
+        number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self.untold = number
+            self.fail(OSError(number, "pending"))
+        return self.failure
 
     def fail(self, error):
         self.failure = self.failure or errno.errorcode[error.errno]
@@ -192,6 +214,7 @@ class Agent:
         accepted, peer = record.socket.accept()
         number = next(self.numbers)
         self.records[number] = Record("stream", accepted)
+        self.records[number].ends = (self.records[number].local(), name_of(peer))
         return {"socket": number, "local": self.records[number].local(), "peer": name_of(peer)}
 
     def op_connect(self, request, record, deadline):
@@ -207,6 +230,7 @@ class Agent:
             problem = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if problem:
                 raise OSError(problem, "connect") from None
+        record.ends = (record.local(), name_of(address))
         return {"local": record.local(), "peer": name_of(address)}
 
     def op_send(self, request, record, deadline):
@@ -215,6 +239,7 @@ class Agent:
             if not deadline.wait(select.POLLOUT):
                 raise Refused("EAGAIN", "timed out", sent=sent)
             try:
+                record.raise_untold()
                 sent += record.socket.send(octets[sent:], socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 continue
@@ -228,6 +253,7 @@ class Agent:
             timed_out = not deadline.wait(select.POLLIN)
             if not timed_out:
                 try:
+                    record.raise_untold()
                     room = 65536 if request.get("until_eof") else wanted - len(got)
                     piece = record.socket.recv(room)
                 except BlockingIOError:
@@ -271,15 +297,14 @@ class Agent:
         try:
             if not deadline.wait(0):
                 raise Refused("EAGAIN", "timed out")
-            quote, ancillary, _, peer = record.socket.recvmsg(65600, 512, MSG_ERRQUEUE)
+            _, ancillary, _, peer = record.socket.recvmsg(65600, 512, MSG_ERRQUEUE)
         except BlockingIOError:
             raise Refused("EAGAIN", "nothing") from None
         for _, kind, data in ancillary:
             if kind == IP_RECVERR:
                 number, origin, icmp_type, code, _, info, _ = struct.unpack("IBBBBII", data[:16])
                 answer = {"errno": errno.errorcode[number], "origin": ERRORS_BY_ORIGIN.get(origin, str(origin)),
-                          "type": icmp_type, "code": code, "mtu": info, "quote": quote.hex(),
-                          "local": record.local()}
+                          "type": icmp_type, "code": code, "mtu": info, "local": record.local()}
                 if peer:
                     answer["peer"] = name_of(peer)
                 if len(data) >= 24:
@@ -323,23 +348,25 @@ class Agent:
             if record.closed or deadline.cancelled:
                 raise Refused("ECANCELED", "cancelled")
             time.sleep(SLICE)
-        return {"failure": self.failure_of(record)}
-
-    def failure_of(self, record):
-        problem = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # takes it away
-        if problem:
-            record.fail(OSError(problem, "pending"))
-        return record.failure
+        return {"failure": record.look_for_failure()}
 
     def op_status(self, request, record, deadline):
         status = tcp_status(record.socket)
+        if status["state"] == "CLOSED":
+            record.look_for_failure()
+            held = [c["state"] for c in connections() if (c["local"], c["peer"]) == record.ends]
+            status["state"] = held[0] if held else "CLOSED"  # TIME-WAIT is a record of its own
         status["send_queued"] = struct.unpack("i", fcntl.ioctl(record.fd, SIOCOUTQ, b"\0" * 4))[0]
         if status["state"] != "LISTEN":
             status["receive_queued"] = struct.unpack("i", fcntl.ioctl(record.fd, FIONREAD, b"\0" * 4))[0]
+        if status["state"] not in ("CLOSED", "LISTEN", "SYN-SENT", "SYN-RECEIVED", "TIME-WAIT"):
+            status.update(sequence_numbers(record.socket, status["send_queued"]))
         status["receive_buffer"] = record.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         name = record.socket.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16).rstrip(b"\0").decode()
         status["congestion"] = {"reno": "newreno"}.get(name, name)
-        status["failure"] = status["error"] = record.failure
+        status["failure"] = record.failure
+        if record.failure:  # soft errors are not told
+            status["error"] = record.failure
         return status
 
     def op_list(self, request, record, deadline):
@@ -381,4 +408,5 @@ class Agent:
 
 
 if __name__ == "__main__":
+    Record.congestion = sys.argv[2].encode()
     Agent(sys.argv[1]).run()

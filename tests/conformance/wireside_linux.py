@@ -70,11 +70,11 @@ class TapSocket:
         os.close(self.fd)
 
 
-class Status(dict):
-    """A status in which the kernel does not tell everything."""
+class Answer(dict):
+    """An answer in which the kernel does not tell everything."""
 
     def __missing__(self, field):
-        pytest.skip(f"needs the agent's status field {field!r}")
+        pytest.skip(f"needs the agent's field {field!r}")
 
 
 class LinuxCall(Call):
@@ -85,7 +85,7 @@ class LinuxCall(Call):
             if refused.error == "ENOSYS":
                 pytest.skip(refused.answer["message"])
             raise
-        return Status(answer) if self.request["op"] == "status" else answer
+        return Answer(answer)
 
 
 class LinuxDut(Dut):
@@ -107,7 +107,8 @@ class LinuxDut(Dut):
         run("ip", "address", "add", address, "dev", self.tap)
         run("ip", "route", "add", "default", "via", "10.9.0.254")
         self.wire = Wire(self.tap, tap_socket)
-        self.process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "linux_agent.py"), self.tap],
+        self.process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "linux_agent.py"), self.tap,
+                                         "reno" if "congestion=newreno" in arguments else "cubic"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.events, self.stderr, self.strays = [], [], []
         self._ids, self._calls, self._lock = itertools.count(1), {}, threading.Lock()
@@ -119,6 +120,7 @@ class LinuxDut(Dut):
     def reset(self):
         for socket in self.call("list")["sockets"]:
             self.call("abort", socket=socket["socket"])
+        run("ip", "neighbour", "flush", "dev", self.tap)  # what failed for one test is asked for anew in the next
 
 
 def mac_of(interface):
