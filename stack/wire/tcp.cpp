@@ -13,7 +13,8 @@ enum OptionKind : std::uint8_t {
   window_scale = 3,
   sack_permitted = 4,
   sack = 5,
-  timestamps = 8
+  timestamps = 8,
+  fast_open = 34
 };
 
 constexpr std::size_t option_space = tcp_max_header - tcp_min_header;
@@ -64,6 +65,9 @@ void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
     case timestamps:
       if (data.size() == 8) options.timestamps = {load_be32(data.data()), load_be32(data.data() + 4)};
       break;
+    case fast_open:
+      if (const auto cookie = FastOpenCookie::from(data)) options.fast_open = cookie;
+      break;
     default:
       break;
   }
@@ -91,6 +95,7 @@ std::size_t octets_before_sack(const TcpOptions& o) {
   if (o.timestamps) n += 12;                      // sackOK,TS or nop,nop,TS
   if (o.sack_permitted && !o.timestamps) n += 4;  // nop,nop,sackOK
   if (o.window_scale) n += 4;
+  if (o.fast_open) n += (2U + o.fast_open->length + 3U) / 4 * 4;
   return n;
 }
 
@@ -134,6 +139,11 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
     p = put_head(put_nops(p, 1), window_scale, 3);
     *p++ = *o.window_scale;
   }
+  if (o.fast_open) {
+    const std::size_t length = 2U + o.fast_open->length;
+    p = put_head(put_nops(p, static_cast<int>((4 - length % 4) % 4)), fast_open, length);
+    p = std::copy_n(o.fast_open->octets.begin(), o.fast_open->length, p);
+  }
   if (const std::size_t blocks = sack_blocks_that_fit(o); blocks > 0) {
     p = put_head(put_nops(p, 2), sack, 2 + 8 * blocks);
     for (std::size_t i = 0; i < blocks; ++i) p = put_u32(put_u32(p, o.sack[i].left.value()), o.sack[i].right.value());
@@ -142,6 +152,16 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
 }
 
 }  // namespace
+
+std::optional<FastOpenCookie> FastOpenCookie::from(ByteView data) {
+  if (!data.empty() && (data.size() < min_length || data.size() > max_length || data.size() % 2 != 0)) {
+    return std::nullopt;
+  }
+  FastOpenCookie cookie;
+  cookie.length = static_cast<std::uint8_t>(data.size());
+  std::copy(data.begin(), data.end(), cookie.octets.begin());
+  return cookie;
+}
 
 Result<ParsedTcp> parse_tcp(ByteView segment) {
   if (segment.size() < tcp_min_header) return fail(Error::Truncated);
