@@ -121,6 +121,10 @@ Payload::Payload(const Request& request) {
   }
 }
 
+bool Payload::is_in(const Request& request) {
+  return request.has("data") || request.has("hex") || request.has("zeros") || request.has("pattern");
+}
+
 ByteView Payload::chunk(std::uint64_t from, MutableByteView scratch) const {
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size_ - from, scratch.size()));
   if (kind_ == Kind::Octets) {

@@ -61,6 +61,8 @@ class Payload {
  public:
   /// Throws Refusal unless exactly one of the four is there.
   explicit Payload(const Request& request);
+  /// Whether any of the four is there.
+  [[nodiscard]] static bool is_in(const Request& request);
   [[nodiscard]] std::uint64_t size() const { return size_; }
   /// Octets from `from` on, as many as `scratch` holds; the view is valid until the next call.
   [[nodiscard]] ByteView chunk(std::uint64_t from, MutableByteView scratch) const;

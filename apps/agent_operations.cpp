@@ -15,7 +15,7 @@ const std::vector<Agent::Operation>& Agent::operations() {
       {"bind", "socket address port", &Agent::bind},
       {"listen", "socket backlog", &Agent::listen},
       {"accept", "socket timeout_ms", &Agent::accept},
-      {"connect", "socket address port timeout_ms", &Agent::connect},
+      {"connect", "socket address port data hex zeros pattern offset timeout_ms", &Agent::connect},
       {"send", "socket data hex zeros pattern offset urgent timeout_ms", &Agent::send},
       {"recv", "socket max exactly until_eof as timeout_ms", &Agent::receive},
       {"sendto", "socket address port data hex zeros pattern offset", &Agent::send_to},

@@ -21,8 +21,8 @@ struct Named {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, unsigned T::*, std::size_t T::*, std::uint8_t T::*, std::uint16_t T::*,
                std::optional<Duration> T::*, PathMtuDiscovery T::*, wire::Ipv4Options T::*,
-               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*,
-               tcp::Pacing T::*, tcp::EcnMode T::*>
+               tcp::CongestionAlgorithm T::*, tcp::LossDetection T::*, tcp::Pacing T::*, tcp::EcnMode T::*,
+               tcp::SynCookieUse T::*>
       member;
 };
 
@@ -50,6 +50,11 @@ constexpr Named<Connection> connection_names[] = {
     {"pacing", &Connection::pacing},
     {"max_pacing_rate", &Connection::max_pacing_rate},
     {"report_errors", &Connection::report_errors},
+    {"defer_accept_ms", &Connection::defer_accept},
+    {"reuse_address", &Connection::reuse_address},
+    {"reuse_port", &Connection::reuse_port},
+    {"fast_open", &Connection::fast_open},
+    {"fast_open_queue", &Connection::fast_open_queue},
 };
 
 constexpr Named<DatagramOptions> datagram_names[] = {
@@ -91,6 +96,9 @@ constexpr Named<Config> config_names[] = {
     {"delayed_ack_min_ms", &Config::delayed_ack_min},
     {"fin_wait_2_timeout_ms", &Config::fin_wait_2_timeout},
     {"max_syn_queue", &Config::max_syn_queue},
+    {"syn_cookies", &Config::syn_cookies},
+    {"fast_open_key_lifetime_ms", &Config::fast_open_key_lifetime},
+    {"fast_open_cache", &Config::fast_open_cache},
     {"max_time_wait", &Config::max_time_wait},
     {"max_connections", &Config::max_connections},
     {"max_reassembly_slices", &Config::max_reassembly_slices},
@@ -155,6 +163,9 @@ constexpr std::span<const std::string_view> value_names() {
     return names;
   } else if constexpr (std::is_same_v<E, tcp::Pacing>) {
     static constexpr std::string_view names[] = {"off", "auto", "on"};
+    return names;
+  } else if constexpr (std::is_same_v<E, tcp::SynCookieUse>) {
+    static constexpr std::string_view names[] = {"never", "when_full", "always"};
     return names;
   } else {
     static_assert(std::is_same_v<E, tcp::LossDetection>);

@@ -130,6 +130,34 @@ static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
 }  // namespace
 
+namespace {
+
+/// What is known of the path and of what went over it.
+void add_path(json::object& o, const tcp::ConnectionStatus& s) {
+  o["sacked"] = s.sacked;
+  o["lost"] = s.lost;
+  o["recovery"] = json::string_view(to_string(s.recovery));
+  o["reordering_seen"] = s.reordering_seen;
+  o["duplicates_reported"] = s.duplicates_reported;
+  o["delivered"] = s.delivered;
+  o["delivery_rate"] = s.delivery_rate;
+  o["min_rtt_ms"] = milliseconds(s.min_rtt);
+  o["rcv_rtt_ms"] = milliseconds(s.rcv_rtt);
+  o["advertised_mss"] = s.advertised_mss;
+  o["rcv_mss"] = s.rcv_mss;
+  o["path_mtu"] = s.path_mtu;
+  o["segments_sent"] = s.segments_sent;
+  o["segments_received"] = s.segments_received;
+  o["data_segments_sent"] = s.data_segments_sent;
+  o["data_segments_received"] = s.data_segments_received;
+  o["octets_retransmitted"] = s.octets_retransmitted;
+  o["unsent"] = s.unsent;
+  o["send_buffer"] = s.send_buffer;
+  o["user_timeout_ms"] = milliseconds(s.user_timeout);
+}
+
+}  // namespace
+
 json::object to_json(const tcp::ConnectionStatus& s) {
   json::object o;
   o["connection"] = s.id;
@@ -155,26 +183,7 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   o["ssthresh"] = s.ssthresh;
   o["flight"] = s.flight;
   o["pipe"] = s.pipe;
-  o["sacked"] = s.sacked;
-  o["lost"] = s.lost;
-  o["recovery"] = json::string_view(to_string(s.recovery));
-  o["reordering_seen"] = s.reordering_seen;
-  o["duplicates_reported"] = s.duplicates_reported;
-  o["delivered"] = s.delivered;
-  o["delivery_rate"] = s.delivery_rate;
-  o["min_rtt_ms"] = milliseconds(s.min_rtt);
-  o["rcv_rtt_ms"] = milliseconds(s.rcv_rtt);
-  o["advertised_mss"] = s.advertised_mss;
-  o["rcv_mss"] = s.rcv_mss;
-  o["path_mtu"] = s.path_mtu;
-  o["segments_sent"] = s.segments_sent;
-  o["segments_received"] = s.segments_received;
-  o["data_segments_sent"] = s.data_segments_sent;
-  o["data_segments_received"] = s.data_segments_received;
-  o["octets_retransmitted"] = s.octets_retransmitted;
-  o["unsent"] = s.unsent;
-  o["send_buffer"] = s.send_buffer;
-  o["user_timeout_ms"] = milliseconds(s.user_timeout);
+  add_path(o, s);
   o["urgent_ahead"] = s.urgent_ahead;
   o["received_tos"] = s.received_tos;
   o["congestion"] = json::string_view(to_string(s.congestion));

@@ -10,7 +10,8 @@ namespace wireside::agent {
 
 namespace {
 constexpr std::size_t chunk_octets = 65536;
-}
+constexpr std::size_t most_first_octets = std::size_t{64} << 20;
+}  // namespace
 
 std::optional<Agent::Answer> Agent::accept(const Call& call) {
   AgentSocket& socket = socket_of(call.request);
@@ -31,7 +32,16 @@ std::optional<Agent::Answer> Agent::accept(const Call& call) {
 
 std::optional<Agent::Answer> Agent::connect(const Call& call) {
   AgentSocket& socket = socket_of(call.request);
-  const auto begun = runtime_.sockets().connect(runtime_.now(), socket.handle, call.request.endpoint());
+  std::optional<Payload> payload;
+  std::vector<std::uint8_t> scratch;
+  ByteView first;
+  if (Payload::is_in(call.request)) {
+    payload.emplace(call.request);
+    if (payload->size() > most_first_octets) throw refusal(Error::MessageTooLong);
+    scratch.resize(static_cast<std::size_t>(payload->size()));
+    first = payload->chunk(0, scratch);
+  }
+  const auto begun = runtime_.sockets().connect(runtime_.now(), socket.handle, call.request.endpoint(), first);
   if (begun) return endpoints(socket);
   if (begun.error() != Error::InProgress) throw refusal(begun.error());
   Pending pending;

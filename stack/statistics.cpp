@@ -66,6 +66,22 @@ void add_icmp(std::vector<Statistic>& out, std::string_view direction,
   }
 }
 
+/// By the names Linux has for them.
+void add_openings(std::vector<Statistic>& out, const observe::Counters& c) {
+  const std::vector<Statistic> rows = {
+      {"TcpExtSyncookiesSent", c.syn_cookies_sent},
+      {"TcpExtSyncookiesRecv", c.syn_cookies_received},
+      {"TcpExtSyncookiesFailed", c.syn_cookies_failed},
+      {"TcpExtTCPFastOpenActive", c.fast_open_active},
+      {"TcpExtTCPFastOpenActiveFail", c.fast_open_active_fails},
+      {"TcpExtTCPFastOpenPassive", c.fast_open_passive},
+      {"TcpExtTCPFastOpenPassiveFail", c.fast_open_passive_fails},
+      {"TcpExtTCPFastOpenListenOverflow", c.fast_open_overflows},
+      {"TcpExtTCPFastOpenCookieReqd", c.fast_open_cookies_requested},
+  };
+  out.insert(out.end(), rows.begin(), rows.end());
+}
+
 Count sum(const std::array<Count, observe::Counters::icmp_types>& by_type) {
   return std::accumulate(by_type.begin(), by_type.end(), Count{0});
 }
@@ -144,6 +160,7 @@ std::vector<Statistic> list(const Statistics& s) {
   };
   out.insert(out.end(), rest.begin(), rest.end());
   add_impairments(out, c);
+  add_openings(out, c);
   return out;
 }
 

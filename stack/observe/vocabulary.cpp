@@ -37,6 +37,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::Fin, "FIN"},
     {TxReason::Syn, "SYN"},
     {TxReason::SynAck, "SYN-ACK"},
+    {TxReason::SynCookie, "SYN-ACK with a cookie"},
     {TxReason::SynRetransmit, "SYN retransmit"},
     {TxReason::SynAckRetransmit, "SYN-ACK retransmit"},
     {TxReason::FastRetransmit, "fast retransmit"},

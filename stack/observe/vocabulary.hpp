@@ -17,6 +17,7 @@ enum class TxReason : std::uint8_t {
   Fin,
   Syn,
   SynAck,
+  SynCookie,
   SynRetransmit,
   SynAckRetransmit,
   FastRetransmit,

@@ -67,7 +67,7 @@ Result<void> SocketTableState::check_stream_peer(Endpoint peer) const {
   return {};
 }
 
-Result<void> SocketTableState::connect_stream(Instant now, SocketHandle h, Socket& s, Endpoint peer) {
+Result<void> SocketTableState::connect_stream(Instant now, SocketHandle h, Socket& s, Endpoint peer, ByteView first) {
   switch (s.stream) {
     case StreamState::Listening:
       return fail(Error::InvalidArgument);
@@ -87,7 +87,7 @@ Result<void> SocketTableState::connect_stream(Instant now, SocketHandle h, Socke
     tuple.local.address = *source;
   }
   drop_connection(now, s, true);  // what a failed attempt left behind
-  const auto connection = tcp.connect(now, tuple, s.stream_options);
+  const auto connection = tcp.connect(now, tuple, s.stream_options, first);
   if (!connection) return fail(connection.error());
   s.connection = *connection;
   s.stream = StreamState::Connecting;
@@ -108,13 +108,14 @@ Result<void> SocketTableState::connect_datagram(Socket& s, Endpoint peer) {
   return udp.connect(s.datagram, *source, peer);
 }
 
-Result<void> SocketTable::connect(Instant now, SocketHandle h, Endpoint peer) {
+Result<void> SocketTable::connect(Instant now, SocketHandle h, Endpoint peer, ByteView first) {
   Socket* s = state_->find(now, h);
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->kind == SocketKind::Stream) {
     state_->collect();  // an attempt may have ended without the owner having seen it
-    return state_->connect_stream(now, h, *s, peer);
+    return state_->connect_stream(now, h, *s, peer, first);
   }
+  if (!first.empty()) return fail(Error::NotSupported);
   return state_->connect_datagram(*s, peer);
 }
 

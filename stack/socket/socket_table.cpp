@@ -38,11 +38,17 @@ Result<SocketHandle> SocketTable::open(SocketKind kind) {
   return h;
 }
 
-bool SocketTableState::stream_bind_conflicts(Endpoint local) const {
+/// Sockets may share a port on different addresses, on the same one only as SO_REUSEPORT has it; all must agree.
+bool SocketTableState::stream_bind_conflicts(Endpoint local, const tcp::ConnectionOptions& options) const {
   const auto it = bound_streams.find(local.port.value);
   if (it == bound_streams.end()) return false;
-  return std::any_of(it->second.begin(), it->second.end(),
-                     [&](SocketHandle h) { return overlap(sockets.find(h)->bound.address, local.address); });
+  return std::any_of(it->second.begin(), it->second.end(), [&](SocketHandle h) {
+    const Socket& other = *sockets.find(h);
+    if (!overlap(other.bound.address, local.address)) return false;
+    if (options.reuse_port && other.stream_options.reuse_port) return false;
+    const bool both_agree = options.reuse_address && other.stream_options.reuse_address;
+    return !both_agree || other.bound.address == local.address;
+  });
 }
 
 Result<Port> SocketTableState::pick_stream_port(IpAddress address) {
@@ -50,7 +56,7 @@ Result<Port> SocketTableState::pick_stream_port(IpAddress address) {
   const auto start = static_cast<std::uint32_t>(random.below(count));
   for (std::uint32_t i = 0; i < count; ++i) {
     const Port port{static_cast<std::uint16_t>(config.ephemeral_first + (start + i) % count)};
-    if (!tcp.port_in_use(port) && !stream_bind_conflicts(Endpoint{address, port})) return port;
+    if (!tcp.port_in_use(port) && !stream_bind_conflicts(Endpoint{address, port}, {})) return port;
   }
   return fail(Error::AddressNotAvailable);
 }
@@ -61,7 +67,7 @@ Result<void> SocketTableState::bind_stream(SocketHandle h, Socket& s, Endpoint l
     const auto port = pick_stream_port(local.address);
     if (!port) return fail(port.error());
     local.port = *port;
-  } else if (stream_bind_conflicts(local)) {
+  } else if (stream_bind_conflicts(local, s.stream_options)) {
     return fail(Error::AddressInUse);
   }
   s.bound = local;

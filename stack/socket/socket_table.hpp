@@ -56,7 +56,9 @@ class SocketTable {
   /// Stream: InProgress until the event `connected` or `failed`; an address that cannot be connected to
   /// (unspecified, broadcast, multicast; MUST-46) fails at once with InvalidArgument. Datagram and echo: sets the peer;
   /// the unspecified address dissolves the association.
-  [[nodiscard]] Result<void> connect(Instant now, SocketHandle h, Endpoint peer);
+  /// Stream: `first` are the first octets of the stream, all of which are taken unless the call fails at once; with the
+  /// option fast_open they may already go with the SYN (RFC 7413). Others: NotSupported unless it is empty.
+  [[nodiscard]] Result<void> connect(Instant now, SocketHandle h, Endpoint peer, ByteView first = {});
 
   [[nodiscard]] Result<std::size_t> send(Instant now, SocketHandle h, ByteView data);
   /// Streams only: what is taken is urgent, with everything before it (RFC 9293 section 3.8.5). It stays in line for

@@ -87,7 +87,7 @@ class SocketTableState {
 
   // socket_table.cpp
   [[nodiscard]] Result<void> bind_stream(SocketHandle h, Socket& s, Endpoint local);
-  [[nodiscard]] bool stream_bind_conflicts(Endpoint local) const;
+  [[nodiscard]] bool stream_bind_conflicts(Endpoint local, const tcp::ConnectionOptions& options) const;
   [[nodiscard]] Result<Port> pick_stream_port(IpAddress address);
   void release_binding(SocketHandle h, Socket& s);
   void drop_connection(Instant now, Socket& s, bool abort);
@@ -95,7 +95,7 @@ class SocketTableState {
 
   // socket_connect.cpp
   [[nodiscard]] Result<void> check_stream_peer(Endpoint peer) const;
-  [[nodiscard]] Result<void> connect_stream(Instant now, SocketHandle h, Socket& s, Endpoint peer);
+  [[nodiscard]] Result<void> connect_stream(Instant now, SocketHandle h, Socket& s, Endpoint peer, ByteView first);
   [[nodiscard]] Result<void> connect_datagram(Socket& s, Endpoint peer);
   [[nodiscard]] Result<tcp::ConnectionHandle> next_accepted(Socket& s);
 

@@ -201,8 +201,11 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   ListenerHandle listener;  ///< while it waits to be accepted
   bool detached = false;    ///< the application gave the handle up
   bool receive_shut = false;
-  bool close_pending = false;  ///< CLOSE came in SYN-RECEIVED: FIN after establishment
-  bool demultiplexed = false;  ///< its four-tuple is in the table
+  bool fast_open_asked = false;   ///< our SYN had the option (RFC 7413)
+  std::uint32_t syn_octets = 0;   ///< of data in our SYN
+  ListenerHandle fast_open_from;  ///< opened by data in a SYN, whose handshake is not over yet: the listener
+  bool close_pending = false;     ///< CLOSE came in SYN-RECEIVED: FIN after establishment
+  bool demultiplexed = false;     ///< its four-tuple is in the table
   unsigned keep_alive_sent = 0;
   Instant last_heard_at;
   unsigned challenge_acks = 0;  ///< sent since challenge_window
@@ -222,6 +225,10 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   /// Sequence number of the first octet in the send queue (the SYN has none there).
   [[nodiscard]] SeqNum data_start() const {
     return state_ == TcpState::SynSent || state_ == TcpState::SynReceived ? snd.iss + 1 : snd.snd_una;
+  }
+  /// The application may give data. Behind a valid Fast Open cookie the end of the handshake need not be waited for.
+  [[nodiscard]] bool may_send() const {
+    return can_send(state_) || (state_ == TcpState::SynReceived && fast_open_from.is_valid() && !close_pending);
   }
   [[nodiscard]] bool fin_sent() const { return owes_fin(state_) && snd.snd_nxt.after(data_end()); }
   [[nodiscard]] bool everything_acknowledged() const { return snd.snd_una == snd.snd_nxt; }

@@ -30,7 +30,10 @@ LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Si
       demux{16, KeyedHash{r.sip_key()}},
       listening{16, KeyedHash{r.sip_key()}},
       isn_key_{r.sip_key()},
-      timestamp_key_{r.sip_key()} {}
+      timestamp_key_{r.sip_key()},
+      syn_cookies_{r.sip_key()},
+      fast_open_keys_{r.sip_key()},
+      fast_open_cache_{c.fast_open_cache, KeyedHash{r.sip_key()}} {}
 
 Connection* LayerState::new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id) {
   const RttEstimator::Bounds bounds{config.rto_initial, config.rto_min, config.rto_max};
@@ -63,6 +66,7 @@ void LayerState::erase(Connection& c) {
 
 /// The connection is CLOSED. The application's handle, if it still has one, keeps the received octets and the error.
 void LayerState::finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error) {
+  end_fast_open(now, c, cause == StateCause::ResetReceived);
   if (c.state() != TcpState::Closed) c.transition(now, cause, TcpState::Closed, sink);
   release_network_state(c);
   if (error) {
@@ -186,7 +190,7 @@ Result<Port> LayerState::ephemeral_port(const FourTuple& tuple) {
   for (std::uint32_t i = 0; i < count; ++i) {
     candidate.local.port.value = static_cast<std::uint16_t>(first + (start + i) % count);
     ListenerHandle unused;
-    if (!demux.contains(candidate) && find_listener(candidate.local, unused) == nullptr) return candidate.local.port;
+    if (!demux.contains(candidate) && find_listener(candidate, unused) == nullptr) return candidate.local.port;
   }
   return fail(Error::AddressNotAvailable);
 }
@@ -243,11 +247,12 @@ std::optional<observe::DropReason> LayerState::has_no_room(const Listener& l) co
 }
 
 /// The most specific listener wins: bound address first, then the wildcard.
-Listener* LayerState::find_listener(const Endpoint& local, ListenerHandle& handle) {
-  auto it = listening.find(local);
-  if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, local.port});
+Listener* LayerState::find_listener(const FourTuple& tuple, ListenerHandle& handle) {
+  auto it = listening.find(tuple.local);
+  if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, tuple.local.port});
   if (it == listening.end()) return nullptr;
-  handle = it->second;
+  const auto& sharing = it->second;
+  handle = sharing.size() == 1 ? sharing.front() : sharing[demux.hash_function()(tuple) % sharing.size()];
   return listeners.find(handle);
 }
 

@@ -7,7 +7,9 @@
 #include <unordered_map>
 
 #include "base/random.hpp"
+#include "tcp/fast_open.hpp"
 #include "tcp/records.hpp"
+#include "tcp/syn_cookie.hpp"
 #include "tcp/tcp_layer.hpp"
 
 namespace wireside::tcp {
@@ -67,7 +69,7 @@ class LayerState {
   LayerState(const TcpConfig& config, Random& random, BufferPool& pool, observe::Sink& sink);
 
   // user_calls.cpp
-  Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options);
+  Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options, ByteView first);
   Result<ListenerHandle> listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options);
   Result<ConnectionHandle> accept(ListenerHandle h);
   void close_listener(Instant now, ListenerHandle h);
@@ -124,7 +126,7 @@ class LayerState {
   SlotMap<HalfOpen, HalfOpenTag> half_open;
   SlotMap<TimeWait, TimeWaitTag> time_wait;
   std::unordered_map<FourTuple, DemuxEntry, KeyedHash> demux;
-  std::unordered_map<Endpoint, ListenerHandle, KeyedHash> listening;
+  std::unordered_map<Endpoint, std::vector<ListenerHandle>, KeyedHash> listening;  ///< several: reuse_port
 
  private:
   // --- tables (layer_state.cpp) ---
@@ -149,7 +151,7 @@ class LayerState {
   void establish(Instant now, Connection& c, bool syn_was_lost);
   /// Why a listener takes up no further connection now; nullopt when it does.
   [[nodiscard]] std::optional<observe::DropReason> has_no_room(const Listener& l) const;
-  [[nodiscard]] Listener* find_listener(const Endpoint& local, ListenerHandle& handle);
+  [[nodiscard]] Listener* find_listener(const FourTuple& tuple, ListenerHandle& handle);
 
   // --- user calls ---
   void begin_close(Instant now, Connection& c);
@@ -177,11 +179,35 @@ class LayerState {
                       std::optional<SeqNum> iss);
   void half_open_arrives(Instant now, const IncomingSegment& s, HalfOpen& h);
   [[nodiscard]] Step half_open_checks(Instant now, const IncomingSegment& s, HalfOpen& h);
-  Connection* promote(Instant now, const IncomingSegment& s, HalfOpen& h, Listener& l);
+  void begin_handshake(Instant now, const IncomingSegment& s, ListenerHandle handle, const Listener& l,
+                       Handshake& h) const;
+  [[nodiscard]] std::uint16_t first_window(const ConnectionOptions& o, const Negotiated& n) const;
+  [[nodiscard]] ControlSegment syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const;
+  bool waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l);
+  Connection& connection_of(const Handshake& h);
+  Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, Duration rtt, bool syn_was_lost);
+  void hand_over(Connection& c);
   void send_syn_ack(Instant now, HalfOpen& h, TxReason reason);
   void drop_half_open(HalfOpen& h);
   Step back_to_listen(Instant now, HalfOpen& h, StateCause cause);
   ControlSegment control_from(Instant now, const HalfOpen& h, TxReason reason) const;
+
+  // --- cookie_handshake.cpp ---
+  void send_cookie(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  bool cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  [[nodiscard]] Negotiated negotiated_by_cookie(const IncomingSegment& s, const Listener& l, std::uint16_t mss) const;
+
+  // --- fast_open_handshake.cpp ---
+  bool open_fast(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  [[nodiscard]] bool may_open_fast(Instant now, const IncomingSegment& s, Listener& l);
+  [[nodiscard]] bool wants_fast_open_cookie(const IncomingSegment& s, const Listener& l) const;
+  void fast_open_established(Instant now, Connection& c, bool syn_was_lost);
+  void end_fast_open(Instant now, Connection& c, bool by_reset);
+  void offer_fast_open(Instant now, Connection& c, OutgoingSegment& out);
+  void acknowledge_first_data(Connection& c, SeqNum ack);
+  void learn_fast_open(const IncomingSegment& s, Connection& c);
+
+  // --- TIME-WAIT (time_wait.cpp) ---
   void time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t);
   void enter_time_wait(Instant now, Connection& c);
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
@@ -334,6 +360,9 @@ class LayerState {
   std::deque<ListenerHandle> listener_events_;
   std::deque<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
+  SynCookies syn_cookies_;
+  FastOpenKeys fast_open_keys_;
+  FastOpenCache fast_open_cache_;
   std::uint32_t next_id_ = 1;
 };
 

@@ -16,8 +16,9 @@ void LayerState::closed_arrives(Instant now, const IncomingSegment& s) {
 void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
   // First, check for a RST: nothing we sent can have caused it.
   if (s.header.flags.rst) return sink.drop(now, observe::DropReason::TcpBadReset);
-  // Second, check for an ACK: any is bad here.
+  // Second, check for an ACK: any is bad here, except one that brings back a SYN cookie.
   if (s.header.flags.ack) {
+    if (cookie_arrives(now, s, handle, l)) return;
     sink.drop(now, observe::DropReason::TcpBadAck);
     return reply_reset(now, s, TxReason::ResetBadAck, 0);
   }
@@ -31,31 +32,23 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
                                 std::optional<SeqNum> iss) {
   // Silence lets the client try again; a RST would end its attempt (RFC 4987 section 3).
   if (const auto reason = has_no_room(l)) return sink.drop(now, *reason);
-  if (half_open.size() >= config.max_syn_queue) {
+  if (!iss && open_fast(now, s, handle, l)) return;
+  const bool full = half_open.size() >= config.max_syn_queue;
+  const bool cookie = config.syn_cookies == SynCookieUse::Always || (full && config.syn_cookies != SynCookieUse::Never);
+  if (cookie && !iss) return send_cookie(now, s, handle, l);
+  if (HalfOpen* oldest = half_open_order_.front(); full && oldest != nullptr) {
     sink.drop(now, observe::DropReason::TcpSynQueueFull);
     ++sink.count.tcp_attempt_fails;
-    drop_half_open(*half_open_order_.front());  // a flood must not lock newcomers out (RFC 4987 section 3.4)
+    drop_half_open(*oldest);  // a flood must not lock newcomers out (RFC 4987 section 3.4)
   }
   const HalfOpenHandle record = half_open.emplace();
   HalfOpen& h = *half_open.find(record);
   h.id = next_id_++;
-  h.tuple = s.tuple;
-  h.listener = handle;
   h.handle = record;
-  h.irs = s.header.seq;
+  begin_handshake(now, s, handle, l, h);
   h.iss = iss.value_or(initial_sequence(now, s.tuple));
-  h.snd_wnd = s.header.window;
   h.created_at = now;
   h.rto = config.rto_initial;
-  h.timestamps.offset = timestamp_offset(s.tuple);
-  negotiate(s, l.options, h.negotiated);
-  h.negotiated.ecn = l.options.ecn != EcnMode::Off && is_ecn_setup_syn(s);
-  if (h.negotiated.timestamps) {
-    h.timestamps.recent = s.header.options.timestamps->ts_val;
-    h.timestamps.recent_at = now;
-  }
-  h.rcv_wnd =
-      static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(l.options, h.negotiated.window_scaling), 65535));
   demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
   half_open_order_.push_back(h);
   ++sink.count.tcp_passive_opens;
@@ -65,8 +58,30 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
   send_syn_ack(now, h, TxReason::SynAck);
 }
 
-void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
-  const Listener* l = listeners.find(h.listener);
+/// All of a handshake that the SYN says.
+void LayerState::begin_handshake(Instant now, const IncomingSegment& s, ListenerHandle handle, const Listener& l,
+                                 Handshake& h) const {
+  h.tuple = s.tuple;
+  h.listener = handle;
+  h.irs = s.header.seq;
+  h.snd_wnd = s.header.window;
+  h.timestamps.offset = timestamp_offset(s.tuple);
+  negotiate(s, l.options, h.negotiated);
+  h.negotiated.ecn = l.options.ecn != EcnMode::Off && is_ecn_setup_syn(s);
+  if (h.negotiated.timestamps) {
+    h.timestamps.recent = s.header.options.timestamps->ts_val;
+    h.timestamps.recent_at = now;
+  }
+  h.rcv_wnd = first_window(l.options, h.negotiated);
+  h.give_fast_open_cookie = wants_fast_open_cookie(s, l);
+}
+
+/// What a SYN-ACK offers: never scaled (RFC 7323 section 2.2).
+std::uint16_t LayerState::first_window(const ConnectionOptions& o, const Negotiated& n) const {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(o, n.window_scaling), 65535));
+}
+
+ControlSegment LayerState::syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const {
   ControlSegment r;
   r.tuple = h.tuple;
   r.header.source = h.tuple.local.port;
@@ -75,18 +90,25 @@ void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
   r.header.ack = h.irs + 1;
   r.header.flags.syn = r.header.flags.ack = true;
   r.header.flags.ece = h.negotiated.ecn;
-  r.header.window = h.rcv_wnd;  // never scaled in a SYN (RFC 7323 section 2.2)
-  r.header.options.mss = advertised_mss(l->options);
+  r.header.window = h.rcv_wnd;
+  r.header.options.mss = advertised_mss(l.options);
   if (h.negotiated.window_scaling) r.header.options.window_scale = h.negotiated.rcv_wscale.shift();
   r.header.options.sack_permitted = h.negotiated.sack;
   if (h.negotiated.timestamps) {
     r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
   }
-  r.ttl = l->options.ttl;
-  r.tos = l->options.tos;
+  if (h.give_fast_open_cookie) {
+    r.header.options.fast_open = fast_open_keys_.make(h.tuple.remote.address, h.tuple.local.address);
+  }
+  r.ttl = l.options.ttl;
+  r.tos = l.options.tos;
   r.reason = reason;
   r.connection = h.id;
-  send_control(now, r);
+  return r;
+}
+
+void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
+  send_control(now, syn_ack_of(now, h, *listeners.find(h.listener), reason));
   h.sent_at = now;
   half_open_deadlines_.arm(h, std::min(now + h.rto, h.created_at + config.syn_timeout));
 }
@@ -109,8 +131,24 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
   }
   // The peer will repeat its data; room may have come by then.
   if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, h.id);
-  Connection* c = promote(now, s, h, *l);
-  connection_arrives(now, s, *c);
+  if (!h.rtt) h.rtt = h.retransmissions == 0 && !h.repeated ? now - h.sent_at : Duration{0};
+  if (waits_for_data(now, s, h, *l)) return;
+  Connection& c = open_from(now, s, h, *h.rtt, h.retransmissions > 0);
+  drop_half_open(h);
+  hand_over(c);
+  connection_arrives(now, s, c);
+}
+
+/// A listener with defer_accept wants no connection without data; a FIN is as good. The client has done its part: until
+/// the time is over it is not asked again.
+bool LayerState::waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l) {
+  const Duration longest = std::min(l.options.defer_accept, config.syn_timeout / 2);
+  if (h.defer_over || longest <= Duration{0} || !s.payload.empty() || s.header.flags.fin) return false;
+  const Instant until = h.created_at + longest;
+  if (now >= until) return false;
+  h.deferred = true;
+  half_open_deadlines_.arm(h, until);
+  return true;
 }
 
 /// Steps one to four: sequence number with timestamps, RST, (security), SYN.
@@ -119,7 +157,8 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
   if (flags.syn && !flags.ack && !flags.rst && s.header.seq == h.irs) {
     h.repeated = true;
     h.negotiated.ecn = h.negotiated.ecn && is_ecn_setup_syn(s);  // the client has fallen back
-    send_syn_ack(now, h, TxReason::SynAckRetransmit);            // the client did not get our SYN-ACK
+    h.deferred = false;
+    send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
     return Step::Drop;
   }
   const auto acknowledge = [&](TxReason reason) {
@@ -188,34 +227,43 @@ ControlSegment LayerState::control_from(Instant now, const HalfOpen& h, TxReason
   return r;
 }
 
-/// Our SYN is acknowledged: the record becomes a connection that waits to be accepted.
-Connection* LayerState::promote(Instant now, const IncomingSegment& s, HalfOpen& h, Listener& l) {
-  Connection& c = *new_connection(h.tuple, l.options, h.id);
+/// A connection in SYN-RECEIVED, as far as the SYN says what it is.
+Connection& LayerState::connection_of(const Handshake& h) {
+  Connection& c = *new_connection(h.tuple, listeners.find(h.listener)->options, h.id);
   c.negotiated = h.negotiated;
   c.timestamps = h.timestamps;
   c.snd.iss = h.iss;
+  c.rcv.irs = h.irs;
+  c.rcv.rcv_nxt = c.rcv.last_ack_sent = h.irs + 1;
+  c.rcv.rcv_adv = c.rcv.rcv_nxt + h.rcv_wnd;
+  c.listener = h.listener;
+  c.state_ = TcpState::SynReceived;  // continues the handshake's state; from here on the table says what may follow
+  return c;
+}
+
+/// Our SYN is acknowledged: the handshake becomes a connection. `rtt` is 0 where the SYN-ACK was not timed.
+Connection& LayerState::open_from(Instant now, const IncomingSegment& s, const Handshake& h, Duration rtt,
+                                  bool syn_was_lost) {
+  Connection& c = connection_of(h);
   c.snd.snd_una = c.snd.snd_nxt = h.iss + 1;
   c.snd.snd_wnd = std::uint32_t{s.header.window} << h.negotiated.snd_wscale.shift();
   c.snd.max_snd_wnd = std::max(c.snd.snd_wnd, h.snd_wnd);
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = s.header.ack;
-  c.rcv.irs = h.irs;
-  c.rcv.rcv_nxt = c.rcv.last_ack_sent = h.irs + 1;
-  c.rcv.rcv_adv = c.rcv.rcv_nxt + h.rcv_wnd;
-  if (h.retransmissions == 0 && !h.repeated) c.snd.rtt.sample(now - h.sent_at);
-  c.listener = h.listener;
-  c.state_ = TcpState::SynReceived;  // continues the record's state; the next line goes through the table
+  if (rtt > Duration{0}) c.snd.rtt.sample(rtt);
   c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
-  establish(now, c, h.retransmissions > 0);
-  const ListenerHandle listener = h.listener;
-  drop_half_open(h);
+  establish(now, c, syn_was_lost);
+  return c;
+}
+
+/// The connection waits to be accepted.
+void LayerState::hand_over(Connection& c) {
   adopt(c);
+  Listener& l = *listeners.find(c.listener);
   l.accept_queue.push_back(c.handle);
-  if (!l.event_queued) {
-    l.event_queued = true;
-    listener_events_.push_back(listener);
-  }
-  return &c;
+  if (l.event_queued) return;
+  l.event_queued = true;
+  listener_events_.push_back(c.listener);
 }
 
 }  // namespace wireside::tcp

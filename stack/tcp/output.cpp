@@ -29,6 +29,7 @@ bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
 
 bool LayerState::build_segment(Instant now, Connection& c, OutgoingSegment& out) {
   if (c.work.syn) return build_syn(now, c, out);
+  if (c.fast_open_from.is_valid() && build_data(now, c, out)) return true;  // behind our SYN-ACK
   if (!is_synchronized(c.state())) return c.work.ack_now && c.state() != TcpState::SynSent && build_ack(now, c, out);
   if (path_mtu != nullptr && path_mtu->generation() != c.snd.path.generation) adopt_path(c);
   if (c.work.retransmit && build_retransmission(now, c, out)) return true;
@@ -101,7 +102,7 @@ void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
 
 bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   const bool answers = c.state() == TcpState::SynReceived;
-  const bool again = c.snd.retransmissions > 0;
+  const bool again = c.snd.retransmissions > 0 || (c.fast_open_from.is_valid() && c.snd.snd_nxt != c.snd.iss);
   const auto reason = answers ? (again ? TxReason::SynAckRetransmit : TxReason::SynAck)
                               : (again ? TxReason::SynRetransmit : TxReason::Syn);
   begin_segment(now, c, c.snd.iss, reason, out);
@@ -112,7 +113,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   } else {
     ask_for_ecn(c, h.flags);
   }
-  h.window = static_cast<std::uint16_t>(std::min<std::size_t>(c.rcv.limit, 65535));
+  h.window = static_cast<std::uint16_t>(std::min<std::size_t>(answers ? c.rcv.rcv_wnd() : c.rcv.limit, 65535));
   h.options.mss = advertised_mss(c.options);
   if (answers ? c.negotiated.window_scaling : config.window_scaling) {
     h.options.window_scale = our_window_scale(c.options).shift();
@@ -120,9 +121,10 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
   h.options.sack_permitted = answers ? c.negotiated.sack : config.sack;
   if (!answers) add_user_timeout(c, h.options);
   if (!answers && config.timestamps) h.options.timestamps = wire::TcpTimestamps{c.timestamps.now(now), 0};
+  if (!answers) offer_fast_open(now, c, out);
   c.work.syn = false;
   if (c.snd.snd_nxt == c.snd.iss) {
-    c.snd.snd_nxt = c.snd.iss + 1;
+    c.snd.snd_nxt = c.snd.iss + 1 + c.syn_octets;
     c.snd.timing = true;
     c.snd.timed_end = c.snd.snd_nxt;
     c.snd.timed_at = now;

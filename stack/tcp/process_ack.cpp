@@ -66,7 +66,8 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
                                   AckNews& news) {
   Sender& snd = c.snd;
   const auto& echo = s.header.options.timestamps;
-  // What is reported beyond a gap says nothing by its echo: that is of the last segment in order (RFC 7323 section 4.3).
+  // What is reported beyond a gap says nothing by its echo: that is of the last segment in order (RFC 7323
+  // section 4.3).
   bool in_order = true;
   const auto take = [&](const SentRange& range) {
     news.delivered += range.octets();

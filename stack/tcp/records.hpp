@@ -20,23 +20,34 @@ struct Listener {
   ConnectionOptions options;
   std::deque<ConnectionHandle> accept_queue;
   bool event_queued = false;
+  std::size_t fast_open_pending = 0;      ///< opened by data in the SYN, handshake not over
+  std::deque<Instant> fast_open_resets;   ///< until when those that ended by a RST count as pending
+  std::optional<Instant> cookie_sent_at;  ///< the last SYN cookie; an ACK can bring one back only soon after
 };
 
-/// SYN-RECEIVED after a passive open: remembers the SYN, answers with the SYN-ACK, holds no buffers (MUST-11).
-struct HalfOpen : ListNode<HalfOpenTag>, DeadlineNode {
+/// What two SYNs have said to each other, until the connection stands.
+struct Handshake {
   std::uint32_t id = 0;
   FourTuple tuple;
   ListenerHandle listener;
-  HalfOpenHandle handle;
   Negotiated negotiated;
   TimestampState timestamps;
   SeqNum iss, irs;
   std::uint32_t snd_wnd = 0;
   std::uint16_t rcv_wnd = 0;
+  bool give_fast_open_cookie = false;  ///< the SYN asked for one, or brought one that is not good
+};
+
+/// SYN-RECEIVED after a passive open: remembers the SYN, answers with the SYN-ACK, holds no buffers (MUST-11).
+struct HalfOpen : Handshake, ListNode<HalfOpenTag>, DeadlineNode {
+  HalfOpenHandle handle;
   Instant created_at, sent_at;
   Duration rto{};
   unsigned retransmissions = 0;
   bool repeated = false;  ///< the client asked for the SYN-ACK again: no round-trip sample (Karn)
+  bool deferred = false;  ///< our SYN was acknowledged, the connection waits for data (defer_accept)
+  bool defer_over = false;
+  std::optional<Duration> rtt;  ///< as measured when it was
 };
 
 /// TIME-WAIT: enough to acknowledge a repeated FIN and to judge a new SYN.

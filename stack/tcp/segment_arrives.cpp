@@ -16,7 +16,7 @@ void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
   const auto it = demux.find(s.tuple);
   if (it == demux.end()) {
     ListenerHandle handle;
-    Listener* l = find_listener(s.tuple.local, handle);
+    Listener* l = find_listener(s.tuple, handle);
     return l == nullptr ? closed_arrives(now, s) : listen_arrives(now, s, handle, *l);
   }
   switch (it->second.kind) {
@@ -29,6 +29,11 @@ void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
   }
   Connection& c = *connections.find(it->second.connection);
   if (c.state() == TcpState::SynSent) return syn_sent_arrives(now, s, c);
+  const auto& flags = s.header.flags;
+  if (c.fast_open_from.is_valid() && flags.syn && !flags.ack && !flags.rst && s.header.seq == c.rcv.irs) {
+    c.work.syn = true;  // the client did not get our SYN-ACK
+    return wants_output(c);
+  }
   connection_arrives(now, s, c);
 }
 
@@ -155,7 +160,7 @@ Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& 
     if (s.header.seq.in_window(c.rcv.rcv_nxt, c.rcv.rcv_wnd())) challenge(now, c, TxReason::ChallengeAck);
     return Step::Drop;
   }
-  const bool was_opening = c.state() == TcpState::SynReceived;
+  const bool was_opening = c.state() == TcpState::SynReceived && !c.fast_open_from.is_valid();
   finish(now, c, StateCause::ResetReceived, was_opening ? Error::ConnectionRefused : Error::ConnectionReset);
   return Step::Drop;
 }
@@ -177,6 +182,7 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
   if (c.state() == TcpState::SynReceived) {
     if (check_syn_received_ack(now, s, c, f) == Step::Drop) return Step::Drop;
     f = facts_of(s, c);
+    f.is_duplicate_ack = false;
   }
   // Acknowledges what was never sent, or is older than anything that can still be under way (RFC 5961 section 5).
   if (s.header.ack.after(c.snd.snd_nxt) || s.header.ack.before(c.snd.snd_una - c.snd.max_snd_wnd)) {
@@ -195,7 +201,12 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
     return Step::Drop;
   }
   const bool syn_was_lost = c.snd.retransmissions > 0;
-  c.snd.snd_una = s.header.ack;
+  const bool fast_open = c.fast_open_from.is_valid();
+  if (fast_open) {
+    c.snd.snd_una = c.snd.iss + 1;  // what follows the SYN is acknowledged as any data
+  } else {
+    acknowledge_first_data(c, s.header.ack);
+  }
   c.work.syn = false;
   cancel_timer(now, c, TimerKind::Retransmission);
   c.snd.snd_wnd = f.window;
@@ -203,9 +214,13 @@ Step LayerState::check_syn_received_ack(Instant now, const IncomingSegment& s, C
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = s.header.ack;
   c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
-  establish(now, c, syn_was_lost);
-  raise(c, TcpEvent::Kind::Connected);
-  raise(c, TcpEvent::Kind::Writable);
+  if (fast_open) {
+    fast_open_established(now, c, syn_was_lost);
+  } else {
+    establish(now, c, syn_was_lost);
+    raise(c, TcpEvent::Kind::Connected);
+    raise(c, TcpEvent::Kind::Writable);
+  }
   if (c.close_pending) begin_close(now, c);
   return Step::Continue;
 }

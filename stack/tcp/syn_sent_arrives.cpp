@@ -56,7 +56,8 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
     c.work.syn = true;
     return wants_output(c);
   }
-  c.snd.snd_una = c.snd.snd_nxt = s.header.ack;
+  acknowledge_first_data(c, s.header.ack);
+  learn_fast_open(s, c);
   cancel_timer(now, c, TimerKind::Retransmission);
   if (c.snd.timing) {
     c.snd.timing = false;

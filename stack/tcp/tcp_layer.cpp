@@ -14,8 +14,9 @@ void TcpLayer::set_limits(std::uint16_t mss, std::size_t max_super_segment) {
   state_->max_super_segment = std::min<std::size_t>(std::max<std::size_t>(max_super_segment, mss), 65535 - 80);
 }
 
-Result<ConnectionHandle> TcpLayer::connect(Instant now, FourTuple tuple, const ConnectionOptions& options) {
-  return state_->connect(now, tuple, options);
+Result<ConnectionHandle> TcpLayer::connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
+                                           ByteView first) {
+  return state_->connect(now, tuple, options, first);
 }
 Result<ListenerHandle> TcpLayer::listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options) {
   return state_->listen(local, backlog, options);
@@ -64,7 +65,7 @@ Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
 bool TcpLayer::is_writable(ConnectionHandle h) const {
   const Connection* c = state_->connections.find(h);
   if (c == nullptr) return false;
-  return c->error.has_value() || c->state() == TcpState::Closed || (can_send(c->state()) && c->send_room() > 0);
+  return c->error.has_value() || c->state() == TcpState::Closed || (c->may_send() && c->send_room() > 0);
 }
 
 bool TcpLayer::is_readable(ConnectionHandle h) const {

@@ -31,9 +31,14 @@ class TcpLayer {
   // --- user calls (RFC 9293 section 3.10.1 to 3.10.6; user_calls.cpp) ---
 
   /// Active OPEN. `tuple.local.address` is already chosen; local port 0 picks a random ephemeral one (RFC 6056).
-  /// Errors: AddressInUse (four-tuple taken), AddressNotAvailable (no port left), NoBuffers.
-  [[nodiscard]] Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options);
-  /// Passive OPEN on an address (or the unspecified one) and port. backlog is at least 1.
+  /// `first` are the first octets of the stream. With ConnectionOptions::fast_open and a cookie of the peer's they go
+  /// with the SYN, as far as they fit, else behind the handshake (RFC 7413); either way they are sent.
+  /// Errors: AddressInUse (four-tuple taken), AddressNotAvailable (no port left), NoBuffers, MessageTooLong (`first` is
+  /// larger than the send buffer).
+  [[nodiscard]] Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
+                                                 ByteView first = {});
+  /// Passive OPEN on an address (or the unspecified one) and port. backlog is at least 1. With
+  /// ConnectionOptions::reuse_port several listeners that all have it share the endpoint.
   /// Errors: AddressInUse, InvalidArgument (port 0).
   [[nodiscard]] Result<ListenerHandle> listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options);
   /// Next established connection of the listener. Errors: WouldBlock, BadHandle.

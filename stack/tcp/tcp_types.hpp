@@ -50,6 +50,13 @@ enum class LossDetection : std::uint8_t {
   Rfc6675,  ///< by how much was reported above
 };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 section 3.6).
+enum class SynCookieUse : std::uint8_t {
+  Never,     ///< a full SYN queue makes room by dropping its oldest entry
+  WhenFull,  ///< only what finds the SYN queue full
+  Always,
+};
+
 /// What an application may set per connection (a listener's options are inherited by what it accepts).
 struct ConnectionOptions {
   bool no_delay = false;                             ///< Nagle off (MUST-17)
@@ -79,6 +86,24 @@ struct ConnectionOptions {
   Pacing pacing = Pacing::Auto;
   std::uint64_t max_pacing_rate = 0;  ///< octets per second (SO_MAX_PACING_RATE); 0 = no bound
   bool report_errors = false;         ///< keep what the network said, for take_error_report
+  /// Listener: a connection is handed out only when its first data or its FIN has come, or when this much time has
+  /// passed since its SYN (TCP_DEFER_ACCEPT); 0 = as soon as it is established.
+  Duration defer_accept{};
+  /// Socket: may share its port with others that ask for it, too, on a different address, the unspecified one included
+  /// (SO_REUSEADDR). Old connections, those in TIME-WAIT included, never keep a port from being bound.
+  bool reuse_address = false;
+  /// Socket: listeners that all ask for it share an endpoint; a hash of the four-tuple says whose a connection is
+  /// (SO_REUSEPORT).
+  bool reuse_port = false;
+  /// Active open: asks the peer for a TCP Fast Open cookie, and sends first data in the SYN once there is one
+  /// (RFC 7413 section 4.2). The peer may then see that data twice, should the network duplicate the SYN (section 2.1):
+  /// set it only where a request may be repeated.
+  bool fast_open = false;
+  /// Listener: how many connections whose SYN brought data may wait for the end of their handshake (RFC 7413 section
+  /// 5.1); beyond, a SYN is answered as usual and its data is not taken. 0 turns TCP Fast Open off. A SYN that the
+  /// network duplicates may open a connection with the same data again (section 2.1): for requests that may be
+  /// repeated.
+  std::size_t fast_open_queue = 0;
   friend bool operator==(const ConnectionOptions&, const ConnectionOptions&) = default;
 };
 
@@ -123,11 +148,15 @@ struct TcpConfig {
   std::size_t memory_pressure = std::size_t{512} << 20;
   Duration fin_wait_2_timeout = std::chrono::seconds{60};  ///< after close() (not shutdown) only
   std::size_t max_syn_queue = 1024;                        ///< half-open connections over all listeners
+  SynCookieUse syn_cookies = SynCookieUse::WhenFull;
   std::size_t max_time_wait = 65536;
   /// Opened or accepted; beyond, connect() fails with NoBuffers and a listener drops SYNs.
   std::size_t max_connections = std::size_t{1} << 20;
   std::size_t max_reassembly_slices = 1024;  ///< out-of-order pieces held per connection
-  std::uint16_t ephemeral_first = 49152;     ///< RFC 6056 section 3.2
+  /// A cookie of ours is good for one to two of these (RFC 7413 section 4.1.2).
+  Duration fast_open_key_lifetime = std::chrono::hours{12};
+  std::size_t fast_open_cache = 1024;     ///< peers whose cookie is remembered (RFC 7413 section 4.1.3)
+  std::uint16_t ephemeral_first = 49152;  ///< RFC 6056 section 3.2
   std::uint16_t ephemeral_last = 65535;
 };
 

@@ -72,7 +72,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
   if (flags.syn && !flags.ack) {
     // MAY-2 and RFC 6191: a SYN that cannot be an old duplicate opens a new connection.
     ListenerHandle handle;
-    Listener* l = find_listener(s.tuple.local, handle);
+    Listener* l = find_listener(s.tuple, handle);
     if (l != nullptr && opens_anew(s, t)) {
       // A SYN that will not be taken up must not end TIME-WAIT.
       if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, t.id);

@@ -85,6 +85,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   sink.emit(now, [&] { return observe::RtoChanged{c.id, rto_before, snd.rtt.rto()}; });
   wants_output(c);
   if (opening) {
+    if (first && c.fast_open_asked) fast_open_cache_.failed(now, c.tuple);
     c.work.syn = true;  // build_syn sets the timer
     return;
   }
@@ -147,6 +148,11 @@ void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
     });
     ++sink.count.tcp_attempt_fails;
     return drop_half_open(h);
+  }
+  if (h.deferred) {  // no data came in time: the answer to our SYN-ACK brings the connection without it
+    h.deferred = false;
+    h.defer_over = true;
+    return send_syn_ack(now, h, TxReason::SynAckRetransmit);
   }
   ++h.retransmissions;
   h.rto = std::min(h.rto * 2, config.rto_max);

@@ -9,7 +9,9 @@ constexpr std::size_t min_borrowed = 512;           // octets below which refere
 
 // --- 3.10.1 OPEN ---
 
-Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const ConnectionOptions& options) {
+Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
+                                             ByteView first) {
+  if (first.size() > options.send_buffer) return fail(Error::MessageTooLong);
   if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
   if (tuple.local.port.is_unspecified()) {
     const auto port = ephemeral_port(tuple);
@@ -24,6 +26,7 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
   c.timestamps.offset = timestamp_offset(tuple);
   c.snd.progress_at = now;
   c.rcv.limit = initial_limit(options, config.window_scaling);
+  if (!first.empty()) c.snd.queue.append_copy(first, pool);
   c.transition(now, StateCause::ActiveOpen, TcpState::SynSent, sink);
   c.work.syn = true;
   wants_output(c);
@@ -33,13 +36,17 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
 Result<ListenerHandle> LayerState::listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options) {
   if (local.port.is_unspecified()) return fail(Error::InvalidArgument);
   if (local.address.is_unspecified()) local.address = Ipv4Address{};
-  if (listening.contains(local)) return fail(Error::AddressInUse);
+  if (const auto it = listening.find(local); it != listening.end()) {
+    const bool all_share = std::all_of(it->second.begin(), it->second.end(),
+                                       [&](ListenerHandle h) { return listeners.find(h)->options.reuse_port; });
+    if (!options.reuse_port || !all_share) return fail(Error::AddressInUse);
+  }
   const auto handle = listeners.emplace();
   Listener& l = *listeners.find(handle);
   l.local = local;
   l.backlog = std::max<std::size_t>(backlog, 1);
   l.options = options;
-  listening[local] = handle;
+  listening[local].push_back(handle);
   return handle;
 }
 
@@ -70,7 +77,9 @@ void LayerState::close_listener(Instant now, ListenerHandle h) {
     drop_half_open(record);
   }
   const auto waiting = std::move(l->accept_queue);
-  listening.erase(l->local);
+  const auto sharing = listening.find(l->local);
+  std::erase(sharing->second, h);
+  if (sharing->second.empty()) listening.erase(sharing);
   listeners.erase(h);
   for (const auto handle : waiting) {
     Connection& c = *connections.find(handle);
@@ -90,8 +99,10 @@ Result<Connection*> LayerState::sendable(ConnectionHandle h) {
     case TcpState::CloseWait:
       break;
     case TcpState::SynSent:
-    case TcpState::SynReceived:
       return fail(Error::WouldBlock);
+    case TcpState::SynReceived:
+      if (!c->may_send()) return fail(c->close_pending ? Error::BrokenPipe : Error::WouldBlock);
+      break;
     case TcpState::Closed:
       return fail(c->rcv.fin_consumed ? Error::BrokenPipe : Error::NotConnected);
     default:

@@ -14,7 +14,8 @@ enum OptionKind : std::uint8_t {
   sack_permitted = 4,
   sack = 5,
   timestamps = 8,
-  user_timeout = 28
+  user_timeout = 28,
+  fast_open = 34
 };
 
 constexpr std::size_t option_space = tcp_max_header - tcp_min_header;
@@ -83,6 +84,9 @@ void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
     case user_timeout:
       if (data.size() == 2) options.user_timeout = unpack_user_timeout(load_be16(data.data()));
       break;
+    case fast_open:
+      if (const auto cookie = FastOpenCookie::from(data)) options.fast_open = cookie;
+      break;
     default:
       break;
   }
@@ -111,6 +115,7 @@ std::size_t octets_before_sack(const TcpOptions& o) {
   if (o.sack_permitted && !o.timestamps) n += 4;  // nop,nop,sackOK
   if (o.window_scale) n += 4;
   if (o.user_timeout) n += 4;
+  if (o.fast_open) n += (2U + o.fast_open->length + 3U) / 4 * 4;
   return n;
 }
 
@@ -159,6 +164,11 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
     store_be16(p, pack_user_timeout(*o.user_timeout));
     p += 2;
   }
+  if (o.fast_open) {
+    const std::size_t length = 2U + o.fast_open->length;
+    p = put_head(put_nops(p, static_cast<int>((4 - length % 4) % 4)), fast_open, length);
+    p = std::copy_n(o.fast_open->octets.begin(), o.fast_open->length, p);
+  }
   if (const std::size_t blocks = sack_blocks_that_fit(o); blocks > 0) {
     p = put_head(put_nops(p, 2), sack, 2 + 8 * blocks);
     for (std::size_t i = 0; i < blocks; ++i) p = put_u32(put_u32(p, o.sack[i].left.value()), o.sack[i].right.value());
@@ -167,6 +177,16 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
 }
 
 }  // namespace
+
+std::optional<FastOpenCookie> FastOpenCookie::from(ByteView data) {
+  if (!data.empty() && (data.size() < min_length || data.size() > max_length || data.size() % 2 != 0)) {
+    return std::nullopt;
+  }
+  FastOpenCookie cookie;
+  cookie.length = static_cast<std::uint8_t>(data.size());
+  std::copy(data.begin(), data.end(), cookie.octets.begin());
+  return cookie;
+}
 
 Result<ParsedTcp> parse_tcp(ByteView segment) {
   if (segment.size() < tcp_min_header) return fail(Error::Truncated);

@@ -1,4 +1,4 @@
-// TCP header and options (RFC 9293 section 3.1, RFC 7323, RFC 2018).
+// TCP header and options (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 7413).
 #pragma once
 
 #include <array>
@@ -31,11 +31,25 @@ struct SackBlock {
   friend constexpr bool operator==(const SackBlock&, const SackBlock&) = default;
 };
 
+/// RFC 7413 section 4.1.1: 4 to 16 octets, an even number of them; none asks for a cookie.
+struct FastOpenCookie {
+  static constexpr std::size_t min_length = 4, max_length = 16;
+  std::array<std::uint8_t, max_length> octets{};  ///< zeros behind `length`
+  std::uint8_t length = 0;
+
+  /// nullopt for a length that no cookie has.
+  [[nodiscard]] static std::optional<FastOpenCookie> from(ByteView data);
+  [[nodiscard]] bool is_request() const { return length == 0; }
+  [[nodiscard]] ByteView view() const { return ByteView{octets}.first(length); }
+  friend constexpr bool operator==(const FastOpenCookie&, const FastOpenCookie&) = default;
+};
+
 struct TcpOptions {
   std::optional<std::uint16_t> mss;
   std::optional<std::uint8_t> window_scale;  ///< as received; WindowScale caps it at 14
   bool sack_permitted = false;
   std::optional<TcpTimestamps> timestamps;
+  std::optional<FastOpenCookie> fast_open;
   std::array<SackBlock, 4> sack{};
   std::uint8_t sack_count = 0;
   /// RFC 5482; on the wire in seconds up to 32,767, else in minutes.
@@ -71,7 +85,7 @@ struct ParsedTcp {
 /// Octets emit_tcp will write: 20 plus options padded to a multiple of four (zeros after EOL, MUST-69).
 [[nodiscard]] std::size_t tcp_header_length(const TcpHeader& header);
 /// Writes the header with checksum field 0 to `out` (at least tcp_header_length octets); returns the length.
-/// Option layout as common stacks do: mss, sackOK, TS, nop+wscale on SYN; nop,nop,TS and nop,nop,SACK elsewhere.
+/// Option layout as common stacks do: mss, sackOK, TS, nop+wscale, tfo on SYN; nop,nop,TS and nop,nop,SACK elsewhere.
 /// SACK blocks that do not fit in 40 octets of options are left out.
 std::size_t emit_tcp(const TcpHeader& header, MutableByteView out);
 

@@ -33,6 +33,8 @@ Config make_config(bool offload, std::uint16_t mtu) {
   config.ip.addresses = {*Ipv4Prefix::parse("10.0.0.2/24")};
   config.ip.gateway = Ipv4Address{10, 0, 0, 254};
   config.tcp.defaults.send_buffer = 65536;
+  config.tcp.defaults.fast_open = true;
+  config.tcp.defaults.fast_open_queue = 2;
   config.tcp.receive_buffer_initial = 16384;
   config.tcp.receive_buffer_max = 65536;
   config.tcp.max_syn_queue = 4;

@@ -76,6 +76,19 @@ wire::TcpFlags parse_flags(std::string_view text, std::string_view word) {
   return flags;
 }
 
+void parse_cookie(std::string_view text, std::string_view word, OptionsSpec& out) {
+  out.any_cookie = word == "*";
+  std::vector<std::uint8_t> octets;
+  for (std::size_t i = 0; i + 1 < word.size(); i += 2) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(word.data() + i, word.data() + i + 2, value, 16);
+    if (error != std::errc{} || end != word.data() + i + 2) bad(text, word);
+    octets.push_back(static_cast<std::uint8_t>(value));
+  }
+  out.fast_open = wire::FastOpenCookie::from(octets);
+  if (!out.fast_open) bad(text, word);
+}
+
 void parse_option(std::string_view text, std::string_view option, OptionsSpec& out) {
   std::string_view rest = option;
   const auto name = next_word(rest);
@@ -95,6 +108,8 @@ void parse_option(std::string_view text, std::string_view option, OptionsSpec& o
     out.timestamps = std::pair{value, to_open_number(text, next_word(rest))};
   } else if (name == "uto") {
     out.user_timeout = to_number<std::int64_t>(text, next_word(rest));
+  } else if (name == "tfo") {
+    parse_cookie(text, next_word(rest), out);
   } else if (name == "sack") {
     for (auto block = next_word(rest); !block.empty(); block = next_word(rest)) {
       const auto colon = block.find(':');
@@ -133,6 +148,12 @@ std::string format_options(const wire::TcpOptions& o, SeqNum ack_base) {
   }
   if (o.window_scale) add("wscale " + std::to_string(*o.window_scale));
   if (o.user_timeout) add("uto " + std::to_string(o.user_timeout->count()));
+  if (o.fast_open) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string cookie = o.fast_open->is_request() ? "tfo" : "tfo ";
+    for (const std::uint8_t octet : o.fast_open->view()) (cookie += digits[octet >> 4]) += digits[octet & 15];
+    add(cookie);
+  }
   if (o.sack_count != 0) {
     std::string blocks = "sack";
     for (unsigned i = 0; i < o.sack_count; ++i) {
@@ -165,6 +186,9 @@ std::string options_difference(const OptionsSpec& want, const wire::TcpOptions& 
     value = got.timestamps->ts_val;
     echo = got.timestamps->ts_ecr;
   }
+  const bool cookie_expected = want.any_cookie ? got.fast_open && !got.fast_open->is_request()
+                                               : (want.open && !want.fast_open) || want.fast_open == got.fast_open;
+  if (!cookie_expected) return "tfo";
   const auto& ts = want.timestamps;
   if (!matches(ts ? std::optional{ts->first} : std::nullopt, value, want.open)) return "TS val";
   if (!matches(ts ? std::optional{ts->second} : std::nullopt, echo, want.open)) return "TS ecr";
@@ -239,6 +263,7 @@ wire::TcpHeader build_header(const SegmentSpec& spec, SeqNum seq_base, SeqNum ac
         wire::TcpTimestamps{ts->first.value, ts->second.kind == Number::Kind::Last ? last_timestamp : ts->second.value};
   }
   if (spec.options.user_timeout) h.options.user_timeout = std::chrono::seconds{*spec.options.user_timeout};
+  h.options.fast_open = spec.options.fast_open;
   for (const auto& [left, right] : spec.options.sack) {
     if (h.options.sack_count == h.options.sack.size()) break;
     h.options.sack[h.options.sack_count++] = {at(ack_base, left), at(ack_base, right)};

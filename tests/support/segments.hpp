@@ -7,7 +7,8 @@
 //   P. 1+1000 ack 1 win 500                                         1,000 octets of payload
 //
 // FLAGS are those of tcpdump: S F R P U E W and '.' for ACK. Numbers are relative: 0 is the sender's SYN, 1 its first
-// octet; they may be negative. Options: mss N, sackOK, TS val N ecr N, wscale N, sack A:B C:D, uto SECONDS, nop.
+// octet; they may be negative. Options: mss N, sackOK, TS val N ecr N, wscale N, sack A:B C:D, uto SECONDS, nop,
+// tfo (asks for a cookie), tfo HEX (brings one), tfo * (expects any cookie).
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,8 @@ struct OptionsSpec {
   std::optional<std::pair<Number, Number>> timestamps;
   std::vector<std::pair<std::int64_t, std::int64_t>> sack;
   std::optional<std::int64_t> user_timeout;  ///< seconds; what is not mentioned is not compared
+  std::optional<wire::FastOpenCookie> fast_open;
+  bool any_cookie = false;
 };
 
 struct SegmentSpec {

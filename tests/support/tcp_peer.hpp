@@ -102,8 +102,8 @@ class TcpPeer : private observe::Observer {
   /// Listener, three-way handshake with these SYN options, accept. Leaves nothing emitted.
   void establish(std::string_view syn_options = "<mss 1460>", ConnectionOptions options = {},
                  std::uint16_t window = 65535);
-  /// Active open up to the emitted SYN (not yet looked at).
-  void connect(ConnectionOptions options = {});
+  /// Active open up to the emitted SYN (not yet looked at), with so many octets of the pattern as first data.
+  void connect(ConnectionOptions options = {}, std::size_t first = 0);
   void accept(Where where = Where::current());
   /// Offers octets of the pattern; returns how many were taken. With `all`, fewer than offered is a failure.
   std::size_t send(std::size_t count, bool all = true, Where where = Where::current());

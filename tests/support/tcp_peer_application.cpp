@@ -25,11 +25,13 @@ void TcpPeer::accept(Where where) {
   collect();
 }
 
-void TcpPeer::connect(ConnectionOptions options) {
-  note("! connect");
+void TcpPeer::connect(ConnectionOptions options, std::size_t first) {
+  note("! connect" + (first == 0 ? std::string{} : " with " + std::to_string(first)));
   options.congestion = setup_.congestion;
   options.pacing = setup_.pacing;
-  const auto result = layer_->connect(now_, tuple(), options);
+  const auto octets = pattern_octets(ours_to_peer, flow().send_offset, first);
+  flow().send_offset += first;
+  const auto result = layer_->connect(now_, tuple(), options, octets);
   if (!result) return complain(Where::current(), "connect: " + std::string{errno_name(result.error())});
   handle_ = *result;
   collect();

@@ -160,6 +160,103 @@ TEST_F(StreamSocketTest, BindConflicts) {
   EXPECT_TRUE(b.sockets.listen(second, 1).has_value());
 }
 
+// SO_REUSEADDR: different addresses, and both ask.
+TEST_F(StreamSocketTest, ReuseAddressSharesAPortBetweenTheWildcardAndAnAddress) {
+  tcp::ConnectionOptions reuse;
+  reuse.reuse_address = true;
+  const auto bound = [&](Endpoint local, const tcp::ConnectionOptions& options) {
+    const auto h = stream(b);
+    EXPECT_TRUE(b.sockets.set_stream_options(now, h, options).has_value());
+    return b.sockets.bind(h, local).has_value() ? h : SocketHandle{};
+  };
+  const auto wildcard = bound({{}, Port{80}}, reuse);
+  EXPECT_FALSE(bound(b.at(80), {}).is_valid());
+  EXPECT_FALSE(bound({{}, Port{80}}, reuse).is_valid());
+  const auto specific = bound(b.at(80), reuse);
+  ASSERT_TRUE(wildcard.is_valid() && specific.is_valid());
+  ASSERT_TRUE(b.sockets.listen(wildcard, 5).has_value());
+  ASSERT_TRUE(b.sockets.listen(specific, 5).has_value());
+  EXPECT_EQ(a.sockets.connect(now, stream(a), b.at(80)).error(), Error::InProgress);
+  pump();
+  EXPECT_EQ(b.sockets.accept(wildcard).error(), Error::WouldBlock);
+  EXPECT_TRUE(b.sockets.accept(specific).has_value());
+}
+
+// SO_REUSEPORT: the same endpoint, if all ask.
+TEST_F(StreamSocketTest, ReusePortSharesAnEndpointBetweenListeners) {
+  tcp::ConnectionOptions reuse;
+  reuse.reuse_port = true;
+  std::vector<SocketHandle> listeners;
+  for (int i = 0; i < 2; ++i) {
+    const auto h = stream(b);
+    ASSERT_TRUE(b.sockets.set_stream_options(now, h, reuse).has_value());
+    ASSERT_TRUE(b.sockets.bind(h, {{}, Port{80}}).has_value());
+    ASSERT_TRUE(b.sockets.listen(h, 100).has_value());
+    listeners.push_back(h);
+  }
+  EXPECT_EQ(b.sockets.bind(stream(b), {{}, Port{80}}).error(), Error::AddressInUse);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(a.sockets.connect(now, stream(a), b.at(80)).error(), Error::InProgress);
+  }
+  pump();
+  std::size_t total = 0;
+  for (const auto h : listeners) {
+    std::size_t accepted = 0;
+    while (b.sockets.accept(h)) ++accepted;
+    EXPECT_GT(accepted, 5U);
+    total += accepted;
+  }
+  EXPECT_EQ(total, 40U);
+}
+
+// RFC 9293 MUST-42: what remains of old connections does not keep a port from being bound and listened on.
+TEST_F(StreamSocketTest, TimeWaitDoesNotHinderBinding) {
+  const auto [client, server] = connected();
+  ASSERT_TRUE(b.sockets.close(now, server).has_value());
+  pump();
+  ASSERT_TRUE(a.sockets.close(now, client).has_value());
+  pump();
+  ASSERT_EQ(b.tcp.list().size(), 1U);
+  EXPECT_EQ(b.tcp.list()[0].state, TcpState::TimeWait);
+  const auto again = stream(b);
+  EXPECT_TRUE(b.sockets.bind(again, b.at(80)).has_value());
+  EXPECT_TRUE(b.sockets.listen(again, 1).has_value());
+}
+
+// RFC 7413: both sides, the second connection without waiting for the handshake.
+TEST_F(StreamSocketTest, FirstDataGoesWithTheSecondSyn) {
+  tcp::ConnectionOptions server, client;
+  server.fast_open_queue = 4;
+  client.fast_open = true;
+  const auto listener = stream(b);
+  ASSERT_TRUE(b.sockets.set_stream_options(now, listener, server).has_value());
+  ASSERT_TRUE(b.sockets.bind(listener, {{}, Port{80}}).has_value());
+  ASSERT_TRUE(b.sockets.listen(listener, 5).has_value());
+  const auto exchange = [&] {
+    const auto c = stream(a);
+    EXPECT_TRUE(a.sockets.set_stream_options(now, c, client).has_value());
+    EXPECT_EQ(a.sockets.connect(now, c, b.at(80), octets("question")).error(), Error::InProgress);
+    pump();
+    EXPECT_TRUE(a.events_of(c).connected);
+    const auto s = b.sockets.accept(listener);
+    ASSERT_TRUE(s.has_value());
+    EXPECT_EQ(receive_text(b.sockets, now, s->socket), "question");
+    EXPECT_EQ(*b.sockets.send(now, s->socket, octets("answer")), 6U);
+    pump();
+    EXPECT_EQ(receive_text(a.sockets, now, c), "answer");
+  };
+  exchange();
+  EXPECT_EQ(a.sink.count.fast_open_active, 0U);
+  exchange();
+  EXPECT_EQ(a.sink.count.fast_open_active, 1U);
+  EXPECT_EQ(b.sink.count.fast_open_passive, 1U);
+}
+
+TEST_F(StreamSocketTest, FirstDataIsForStreams) {
+  const auto datagram = *a.sockets.open(SocketKind::Datagram);
+  EXPECT_EQ(a.sockets.connect(now, datagram, b.at(53), octets("x")).error(), Error::NotSupported);
+}
+
 TEST_F(StreamSocketTest, PortZeroPicksSpreadPorts) {  // PORT-01, RFC 6056
   std::set<std::uint16_t> ports;
   for (int i = 0; i < 100; ++i) {

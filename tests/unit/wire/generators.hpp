@@ -55,6 +55,12 @@ inline TcpOptions tcp_options() {
     const auto value = *rc::gen::inRange<std::int64_t>(0, 0x8000);
     o.user_timeout = std::chrono::seconds{any<bool>() || value * 60 <= 0x7fff ? value : value * 60};
   }
+  if (any<bool>()) {
+    FastOpenCookie cookie;
+    cookie.length = *rc::gen::element<std::uint8_t>(0, 4, 6, 8, 10, 12, 14, 16);
+    for (std::size_t i = 0; i < cookie.length; ++i) cookie.octets[i] = any<std::uint8_t>();
+    o.fast_open = cookie;
+  }
   o.sack_count = *rc::gen::inRange<std::uint8_t>(0, 5);
   for (std::size_t i = 0; i < o.sack_count; ++i) {
     o.sack[i] = {SeqNum{any<std::uint32_t>()}, SeqNum{any<std::uint32_t>()}};

@@ -90,6 +90,38 @@ TEST(Tcp, EachFlagHasItsBit) {
   EXPECT_EQ(bit(&TcpFlags::cwr), 0x80);
 }
 
+// RFC 7413 TFO-02: kind 34, padded in front to a multiple of four.
+TEST(Tcp, FastOpenOptionOctetByOctet) {
+  TcpHeader h = syn();
+  h.options.fast_open = FastOpenCookie{};
+  EXPECT_EQ(emitted(h), octets("a8ca 0050 000003e8 00001388 b0 02 faf0 0000 0000"
+                               "02 04 05b4  04 02 08 0a 00000005 00000000  01 03 03 07  01 01 22 02"));
+  h.options = TcpOptions{};
+  h.options.fast_open = FastOpenCookie::from(octets("a1a2a3a4a5a6a7a8"));
+  EXPECT_EQ(emitted(h), octets("a8ca 0050 000003e8 00001388 80 02 faf0 0000 0000 01 01 22 0a a1a2a3a4a5a6a7a8"));
+  EXPECT_EQ(describe_tcp(h, 0),
+            "Flags [S], seq 1000, win 64240, options [nop,nop,tfo  cookie a1a2a3a4a5a6a7a8], length 0");
+}
+
+// RFC 7413 TFO-02: 4 to 16 octets, an even number; anything else is ignored.
+TEST(Tcp, FastOpenCookieHasFourToSixteenOctets) {
+  for (std::size_t length = 0; length <= 36; ++length) {
+    std::vector<std::uint8_t> option(length + 2, 0xab);
+    option[0] = 34;
+    option[1] = static_cast<std::uint8_t>(length + 2);
+    option.resize((option.size() + 3) / 4 * 4, 1);
+    const auto data = joined(segment(""), option);
+    auto with_offset = data;
+    with_offset[12] = static_cast<std::uint8_t>((20 + option.size()) / 4 << 4);
+    const auto cookie = options_of(with_offset).fast_open;
+    const bool valid = length == 0 || (length >= 4 && length <= 16 && length % 2 == 0);
+    EXPECT_EQ(cookie.has_value(), valid) << length;
+    if (cookie) {
+      EXPECT_EQ(cookie->view().size(), length);
+    }
+  }
+}
+
 // RFC 9293 section 3.1: reserved bits are zero when sent and ignored when received.
 TEST(Tcp, ReservedBitsAreIgnored) {
   auto data = segment("");
