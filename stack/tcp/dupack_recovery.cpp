@@ -38,6 +38,9 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   const std::uint32_t ssthresh = cc.ssthresh();
   if (r.dup_acks++ == 0) r.flight_at_first_dup_ack = c.snd.flight();
   if (r.fast()) {
+    // One for each segment that can have left the network: a peer that sends more wants to be sent more (RFC 5681
+    // section 3.2 step 4).
+    if (std::uint64_t{r.dup_acks} * c.snd.mss > std::uint64_t{r.flight_at_first_dup_ack} + c.snd.mss) return;
     cc.inflate();
     wants_output(c);
     return report_window(now, c, cwnd, ssthresh, WindowCause::RecoveryInflation);

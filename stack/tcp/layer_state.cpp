@@ -40,6 +40,7 @@ Connection* LayerState::new_connection(const FourTuple& tuple, const ConnectionO
   const auto handle = connections.emplace(id, tuple, options, bounds);
   Connection* c = connections.find(handle);
   c->handle = handle;
+  c->snd.buffer_limit = config.send_buffer_initial;
   return c;
 }
 
@@ -234,7 +235,6 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
   c.rcv.quick_acks = config.quick_acks;
   c.rcv.ack_delay = config.delayed_ack;
-  c.snd.buffer_limit = config.send_buffer_initial;
   if (c.options.user_timeout_option) tell_user_timeout(c);
   arm_keep_alive(now, c);
   report_window(now, c, 0, 0, observe::WindowCause::Initial);

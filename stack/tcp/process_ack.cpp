@@ -100,7 +100,8 @@ void LayerState::take_sack_blocks(const IncomingSegment& s, Connection& c, AckNe
     const bool inside_next = i == 0 && options.sack_count > 1 && block.left.at_or_after(options.sack[1].left) &&
                              block.right.at_or_before(options.sack[1].right);
     if (i == 0 && (block.right.at_or_before(s.header.ack) || inside_next)) {
-      news.dsack = block;
+      // No older than what the peer's window can have held.
+      if (block.left.at_or_after(s.header.ack - c.snd.max_snd_wnd)) news.dsack = block;
       continue;
     }
     if (block.left.before(una) || block.right.after(c.snd.snd_nxt)) continue;

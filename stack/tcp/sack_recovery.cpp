@@ -15,7 +15,8 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   r.prefer_new_data = false;
   snd.rack.adapt_to_duplicates(snd.snd_una, snd.snd_nxt, news.dsack.has_value());
   judge_tail_probe(now, c, f, news);
-  if (news.dsack && r.undoable) r.unproven -= span_octets(news.dsack->left, news.dsack->right);
+  const bool of_this_phase = news.dsack && r.undoable && news.dsack->left.at_or_after(r.undo_marker);
+  if (of_this_phase) r.unproven -= span_octets(news.dsack->left, news.dsack->right);
   const bool may_grow = r.phase != Phase::Fast;  // the ACK that ends fast recovery has set the window
   if (is_mistaken(s, c, f, news)) {
     undo(now, c);

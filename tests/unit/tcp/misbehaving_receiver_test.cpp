@@ -1,0 +1,91 @@
+// Receivers that want more than their share (Savage et al., "TCP congestion control with a misbehaving receiver"), and
+// offers made to hurt (CVE-2019-11477 to 11479).
+#include <gtest/gtest.h>
+
+#include "support/tcp_peer.hpp"
+
+namespace wireside::testing {
+namespace {
+
+constexpr std::uint32_t mss = 1000;
+
+void established(TcpPeer& t, std::string_view options, std::size_t octets) {
+  t.listen();
+  t.in("S 0 win 65535 " + std::string{options});
+  t.out("S. 0 ack 1");
+  t.wait(100ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  t.discard();
+  t.send(octets);
+  t.discard();
+}
+
+TEST(TcpMisbehavingReceiver, DividedAcksGrowTheWindowNoMoreThanOneDoes) {  // RFC 5681 CC-01; RFC 3465 section 2.1
+  TcpPeer one, many;
+  for (TcpPeer* t : {&one, &many}) established(*t, "<mss 1000>", 40 * mss);
+  one.in(". 1 ack 1001");
+  for (std::uint32_t i = 1; i <= 20; ++i) many.in(". 1 ack " + std::to_string(1 + 50 * i));
+  EXPECT_EQ(many.status().cwnd, one.status().cwnd);
+  for (TcpPeer* t : {&one, &many}) t->ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, AcksOfWhatWasNeverSentDoNothing) {  // RFC 9293 section 3.10.7.4, optimistic ACKs
+  TcpPeer t;
+  established(t, "<mss 1000>", 40 * mss);
+  const auto before = t.status();
+  t.in(". 1 ack 20001");  // 10 segments are out
+  EXPECT_EQ(t.status().cwnd, before.cwnd);
+  EXPECT_EQ(t.status().snd_una, before.snd_una);
+  t.out(". 10001 ack 1");
+  t.nothing();
+}
+
+TEST(TcpMisbehavingReceiver, EndlessDuplicateAcksReleaseNoMoreThanWasInFlight) {  // RFC 5681 CC-05
+  TcpPeer t;
+  established(t, "<mss 1000>", 100 * mss);
+  for (int i = 0; i < 200; ++i) t.in(". 1 ack 1");
+  std::size_t octets = 0;
+  while (t.pending() > 0) octets += t.any().payload.octets();
+  // Limited transmit sent two, recovery repeats one and lets at most one out for each segment that can have arrived.
+  EXPECT_LE(octets, (2 + 1 + 10) * mss);
+  EXPECT_LE(t.status().cwnd, (5 + 3 + 10) * mss);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, ReportsOfWhatWasNeverSentDoNothing) {  // RFC 2018 SACK-07
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 40 * mss);
+  t.in(". 1 ack 1 <sack 20001:30001>");
+  t.in(". 1 ack 1 <sack 9001:30001>");
+  t.in(". 1 ack 1 <sack 5001:4001>");
+  EXPECT_EQ(t.status().sacked, 0U);
+  EXPECT_EQ(t.status().cwnd, 10 * mss);
+  EXPECT_EQ(t.pending(), 0U);
+}
+
+TEST(TcpMisbehavingReceiver, ATinyMssIsNotFollowedBelowTheBound) {  // CVE-2019-11477, CVE-2019-11479
+  for (const std::string offered : {"0", "1", "8", "47"}) {
+    TcpPeer t;
+    established(t, "<mss " + offered + ",sackOK>", 0);
+    EXPECT_EQ(t.status().mss, 48U) << offered;
+    t.send(200);
+    EXPECT_EQ(t.any().payload.octets(), 48U) << offered;
+    t.ignore_rest();
+  }
+}
+
+TEST(TcpMisbehavingReceiver, FalseDsacksCannotUndoATimeout) {  // RFC 3708 section 3; RFC 2883
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 40 * mss);
+  t.wait(5s);
+  t.discard();
+  const auto lowered = t.status().cwnd;
+  EXPECT_LT(lowered, 10 * mss);
+  t.in(". 1 ack 1 <sack -5000:-4000>");  // octets before the connection began
+  EXPECT_EQ(t.status().cwnd, lowered);
+  t.ignore_rest();
+}
+
+}  // namespace
+}  // namespace wireside::testing
