@@ -74,7 +74,7 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   sink.emit(now, [&] {
     return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
-  Connection& c = open_from(now, s, h, Duration{0}, false);
+  Connection& c = open_from(now, s, h, std::nullopt, false);
   hand_over(c);
   connection_arrives(now, s, c);
   return true;

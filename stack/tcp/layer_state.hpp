@@ -185,7 +185,8 @@ class LayerState {
   [[nodiscard]] ControlSegment syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const;
   bool waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l);
   Connection& connection_of(const Handshake& h);
-  Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, Duration rtt, bool syn_was_lost);
+  Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, std::optional<Duration> rtt,
+                        bool syn_was_lost);
   void hand_over(Connection& c);
   void send_syn_ack(Instant now, HalfOpen& h, TxReason reason);
   void drop_half_open(HalfOpen& h);

@@ -131,9 +131,9 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
   }
   // The peer will repeat its data; room may have come by then.
   if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, h.id);
-  if (!h.rtt) h.rtt = h.retransmissions == 0 && !h.repeated ? now - h.sent_at : Duration{0};
+  if (!h.rtt && h.retransmissions == 0 && !h.repeated) h.rtt = now - h.sent_at;
   if (waits_for_data(now, s, h, *l)) return;
-  Connection& c = open_from(now, s, h, *h.rtt, h.retransmissions > 0);
+  Connection& c = open_from(now, s, h, h.rtt, h.retransmissions > 0);
   drop_half_open(h);
   hand_over(c);
   connection_arrives(now, s, c);
@@ -241,16 +241,16 @@ Connection& LayerState::connection_of(const Handshake& h) {
   return c;
 }
 
-/// Our SYN is acknowledged: the handshake becomes a connection. `rtt` is 0 where the SYN-ACK was not timed.
-Connection& LayerState::open_from(Instant now, const IncomingSegment& s, const Handshake& h, Duration rtt,
-                                  bool syn_was_lost) {
+/// Our SYN is acknowledged: the handshake becomes a connection. `rtt` is nullopt where the SYN-ACK was not timed.
+Connection& LayerState::open_from(Instant now, const IncomingSegment& s, const Handshake& h,
+                                  std::optional<Duration> rtt, bool syn_was_lost) {
   Connection& c = connection_of(h);
   c.snd.snd_una = c.snd.snd_nxt = h.iss + 1;
   c.snd.snd_wnd = std::uint32_t{s.header.window} << h.negotiated.snd_wscale.shift();
   c.snd.max_snd_wnd = std::max(c.snd.snd_wnd, h.snd_wnd);
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = s.header.ack;
-  if (rtt > Duration{0}) c.snd.rtt.sample(rtt);
+  if (rtt) c.snd.rtt.sample(*rtt);
   c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
   establish(now, c, syn_was_lost);
   return c;
