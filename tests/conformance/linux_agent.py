@@ -20,7 +20,7 @@ from linux_sockets import (ERRORS_BY_ORIGIN, IP_MTU_DISCOVER, IP_RECVERR, MTU_DI
                            sequence_numbers, tcp_status)
 
 SIOCOUTQ, FIONREAD = 0x5411, 0x541B
-MSG_ERRQUEUE, MSG_TRUNC = 0x2000, 0x20
+MSG_ERRQUEUE = 0x2000
 IP_PKTINFO, IP_RECVTOS, IP_RECVTTL = 8, 13, 12
 TCP_USER_TIMEOUT, TCP_CONGESTION = 18, 13
 SO_SNDBUFFORCE, SEND_BUFFER = 32, 4 << 20  # as large as the agent's
