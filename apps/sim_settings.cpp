@@ -16,7 +16,7 @@ template <class T>
 struct Setting {
   std::string_view name;
   std::variant<bool T::*, Duration T::*, std::size_t T::*, std::uint16_t T::*, tcp::CongestionAlgorithm T::*,
-               tcp::LossDetection T::*>
+               tcp::LossDetection T::*, tcp::EcnMode T::*, tcp::Pacing T::*>
       member;
 };
 
@@ -38,10 +38,23 @@ constexpr Setting<Config> host_settings[] = {
 
 using Options = tcp::ConnectionOptions;
 constexpr Setting<Options> flow_settings[] = {
-    {"no-delay", &Options::no_delay},       {"quick-ack", &Options::quick_ack},
-    {"send-buffer", &Options::send_buffer}, {"receive-buffer", &Options::receive_buffer},
-    {"mss", &Options::max_segment},         {"congestion", &Options::congestion},
+    {"no-delay", &Options::no_delay},
+    {"quick-ack", &Options::quick_ack},
+    {"send-buffer", &Options::send_buffer},
+    {"receive-buffer", &Options::receive_buffer},
+    {"mss", &Options::max_segment},
+    {"congestion", &Options::congestion},
+    {"ecn", &Options::ecn},
+    {"abe", &Options::abe},
+    {"pacing", &Options::pacing},
 };
+
+std::string_view name_of(tcp::EcnMode mode) {
+  return mode == tcp::EcnMode::Off ? "off" : mode == tcp::EcnMode::Accept ? "accept" : "ask";
+}
+std::string_view name_of(tcp::Pacing mode) {
+  return mode == tcp::Pacing::Off ? "off" : mode == tcp::Pacing::Auto ? "auto" : "on";
+}
 
 /// What a value may be; empty when it was taken.
 std::string_view assign(std::string_view value, bool& field) {
@@ -81,6 +94,22 @@ std::string_view assign(std::string_view value, tcp::LossDetection& field) {
   field = value == "rack" ? tcp::LossDetection::Rack : tcp::LossDetection::Rfc6675;
   return {};
 }
+std::string_view assign(std::string_view value, tcp::EcnMode& field) {
+  for (const auto mode : {tcp::EcnMode::Off, tcp::EcnMode::Accept, tcp::EcnMode::Ask}) {
+    if (value != name_of(mode)) continue;
+    field = mode;
+    return {};
+  }
+  return "off, accept or ask";
+}
+std::string_view assign(std::string_view value, tcp::Pacing& field) {
+  for (const auto mode : {tcp::Pacing::Off, tcp::Pacing::Auto, tcp::Pacing::On}) {
+    if (value != name_of(mode)) continue;
+    field = mode;
+    return {};
+  }
+  return "off, auto or on";
+}
 
 std::string text_of(bool value) { return value ? "on" : "off"; }
 std::string text_of(Duration value) { return impair::duration_text(value); }
@@ -88,6 +117,8 @@ std::string text_of(std::size_t value) { return impair::octets_text(value); }
 std::string text_of(std::uint16_t value) { return std::to_string(value); }
 std::string text_of(tcp::CongestionAlgorithm value) { return std::string{to_string(value)}; }
 std::string text_of(tcp::LossDetection value) { return value == tcp::LossDetection::Rack ? "rack" : "rfc6675"; }
+std::string text_of(tcp::EcnMode value) { return std::string{name_of(value)}; }
+std::string text_of(tcp::Pacing value) { return std::string{name_of(value)}; }
 
 template <class T>
 std::string names(std::span<const Setting<T>> settings) {
