@@ -11,7 +11,8 @@ constexpr std::size_t min_borrowed = 512;           // octets below which refere
 
 Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
                                              ByteView first) {
-  if (first.size() > options.send_buffer) return fail(Error::MessageTooLong);
+  const std::size_t room = options.send_buffer != 0 ? options.send_buffer : config.send_buffer_initial;
+  if (first.size() > room) return fail(Error::MessageTooLong);
   if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
   if (tuple.local.port.is_unspecified()) {
     const auto port = ephemeral_port(tuple);

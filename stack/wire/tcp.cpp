@@ -109,14 +109,22 @@ bool read_options(ByteView octets, TcpOptions& options) {
   return true;
 }
 
-std::size_t octets_before_sack(const TcpOptions& o) {
+std::size_t octets_without_user_timeout(const TcpOptions& o) {
   std::size_t n = o.mss ? 4 : 0;
   if (o.timestamps) n += 12;                      // sackOK,TS or nop,nop,TS
   if (o.sack_permitted && !o.timestamps) n += 4;  // nop,nop,sackOK
   if (o.window_scale) n += 4;
-  if (o.user_timeout) n += 4;
   if (o.fast_open) n += (2U + o.fast_open->length + 3U) / 4 * 4;
   return n;
+}
+
+/// The user timeout is told again later, so it gives way to what must go with the SYN.
+bool user_timeout_fits(const TcpOptions& o) {
+  return o.user_timeout && octets_without_user_timeout(o) + 4 <= option_space;
+}
+
+std::size_t octets_before_sack(const TcpOptions& o) {
+  return octets_without_user_timeout(o) + (user_timeout_fits(o) ? 4 : 0);
 }
 
 std::size_t sack_blocks_that_fit(const TcpOptions& o) {
@@ -159,7 +167,7 @@ std::uint8_t* put_options(const TcpOptions& o, std::uint8_t* p) {
     p = put_head(put_nops(p, 1), window_scale, 3);
     *p++ = *o.window_scale;
   }
-  if (o.user_timeout) {
+  if (user_timeout_fits(o)) {
     p = put_head(p, user_timeout, 4);
     store_be16(p, pack_user_timeout(*o.user_timeout));
     p += 2;

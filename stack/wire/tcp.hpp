@@ -86,7 +86,7 @@ struct ParsedTcp {
 [[nodiscard]] std::size_t tcp_header_length(const TcpHeader& header);
 /// Writes the header with checksum field 0 to `out` (at least tcp_header_length octets); returns the length.
 /// Option layout as common stacks do: mss, sackOK, TS, nop+wscale, tfo on SYN; nop,nop,TS and nop,nop,SACK elsewhere.
-/// SACK blocks that do not fit in 40 octets of options are left out.
+/// A user timeout and SACK blocks that do not fit in 40 octets of options are left out.
 std::size_t emit_tcp(const TcpHeader& header, MutableByteView out);
 
 /// One line in tcpdump's manner without addresses:

@@ -110,6 +110,24 @@ Octets broken(Octets frame, std::size_t at) {
   return frame;
 }
 
+/// Of a TCP segment, with more to come.
+Octets first_fragment(const Host& host, const Octets& octets) {
+  Octets frame = host.ipv4(wire::IpProtocol::Tcp, octets);
+  frame[20] = 0x20;
+  store_be16(frame.data() + 24, 0);
+  store_be16(frame.data() + 24, internet_checksum(ByteView{frame}.subspan(14, 20)));
+  return frame;
+}
+
+/// A TCP header of 16 octets, by its own words; its checksum is right.
+Octets broken_offset(Octets frame) {
+  const std::uint16_t before = load_be16(frame.data() + 46);
+  frame.at(46) = 0x40;
+  const unsigned sum = (load_be16(frame.data() + 50) ^ 0xffffU) + (before ^ 0xffffU) + load_be16(frame.data() + 46);
+  store_be16(frame.data() + 50, static_cast<std::uint16_t>(~((sum & 0xffff) + (sum >> 16))));
+  return frame;
+}
+
 struct Discard {
   observe::DropReason reason;
   const char* counter;  ///< of RFC 4293 and its like, nullptr where none counts it
@@ -135,7 +153,7 @@ std::vector<Discard> discards(const Host& host) {
           {IpNotOurs, "IpInAddrErrors", changed(host, 19, 77)},
           {LoopbackOnWire, "IpInAddrErrors", changed(host, 16, 127)},
           {IpUnknownProtocol, "IpInUnknownProtos", changed(host, 9, 99, 99)},
-          {FragmentTiny, "IpReasmFails", changed(host, 6, 0x20)},
+          {FragmentTiny, "IpReasmFails", first_fragment(host, Octets(16))},
           {IcmpBadChecksum, "IcmpInErrors", broken(host.icmp({8, 0, 1}, Octets(8)), 45)},
           {IcmpMalformed, "IcmpInErrors", host.ipv4(wire::IpProtocol::Icmp, Octets(4))},
           {IcmpUnknownType, nullptr, host.icmp({42, 0, 0}, Octets(8))},
@@ -143,7 +161,7 @@ std::vector<Discard> discards(const Host& host) {
           {UdpBadChecksum, "UdpInErrors", broken(host.udp(1, 2, "hello"), 43)},
           {UdpNoSocket, "UdpNoPorts", host.udp(1, 2, "hello")},
           {TcpBadChecksum, "TcpInErrs", broken(host.tcp(syn), 38)},
-          {TcpMalformed, "TcpInErrs", host.ipv4(wire::IpProtocol::Tcp, Octets(20))}};
+          {TcpMalformed, "TcpInErrs", broken_offset(host.tcp(syn))}};
 }
 
 // RFC 1122 IP-20: each kind of discard is counted once, by its own reason and in the counter that the MIB has for it.

@@ -187,7 +187,9 @@ TEST(TcpStatus, SoftErrorsAreReportedOnlyToWhoAsks) {  // RFC 9293 SHLD-20
 }
 
 TEST(TcpStatus, CountsSegmentsAndDeliveries) {
-  TcpPeer t;
+  PeerSetup setup;
+  setup.config.tail_loss_probe = false;
+  TcpPeer t{setup};
   t.establish("<mss 1000,sackOK>");
   t.send(2500);
   t.discard();
