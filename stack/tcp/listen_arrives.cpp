@@ -250,7 +250,10 @@ Connection& LayerState::open_from(Instant now, const IncomingSegment& s, const H
   c.snd.max_snd_wnd = std::max(c.snd.snd_wnd, h.snd_wnd);
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = s.header.ack;
-  if (rtt) c.snd.rtt.sample(*rtt);
+  if (rtt) {
+    c.snd.rtt.sample(*rtt);
+    c.snd.rack.min_rtt().sample(now, *rtt);
+  }
   c.transition(now, StateCause::AckOfSyn, TcpState::Established, sink);
   establish(now, c, syn_was_lost);
   return c;

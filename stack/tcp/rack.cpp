@@ -20,7 +20,8 @@ void Rack::delivered(Instant now, const SentRange& range, bool echoes_earlier) {
     reordering_seen_ = true;
   }
   const Duration rtt = now - range.sent_at;
-  if (range.retransmitted && (echoes_earlier || rtt < min_rtt_.value())) return;
+  const bool too_soon = min_rtt_.value() != Duration::max() && rtt < min_rtt_.value();
+  if (range.retransmitted && (echoes_earlier || too_soon)) return;
   rtt_ = rtt;
   const bool later_sent = range.sent_at > xmit_ts_ || (range.sent_at == xmit_ts_ && range.end.after(end_seq_));
   if (anything_delivered_ && !later_sent) return;
@@ -44,7 +45,10 @@ void Rack::recovery_ended() {
 Duration Rack::reordering_window(Duration srtt, bool impatient) const {
   if (!reordering_seen_ && impatient) return Duration{0};
   if (min_rtt_.value() == Duration::max()) return Duration{0};
-  return std::min(reo_wnd_mult_ * (min_rtt_.value() / 4), srtt);
+  // Segments that overtook others on their way may have left a min_rtt far below what the path's reordering needs:
+  // once duplicates prove the window too small, it widens in steps of the usual round trip.
+  const Duration step = std::max(min_rtt_.value(), srtt) / 4;
+  return std::min(min_rtt_.value() / 4 + (reo_wnd_mult_ - 1) * step, srtt);
 }
 
 /// RACK_sent_after(RACK.xmit_ts, RACK.end_seq, segment).

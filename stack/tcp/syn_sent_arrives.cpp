@@ -61,6 +61,7 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
   cancel_timer(now, c, TimerKind::Retransmission);
   if (c.snd.timing) {
     c.snd.timing = false;
+    c.snd.rack.min_rtt().sample(now, now - c.snd.timed_at);
     take_sample(now, c, now - c.snd.timed_at);
   }
   c.transition(now, StateCause::SynAckReceived, TcpState::Established, sink);

@@ -190,7 +190,13 @@ TEST(TcpStatus, CountsSegmentsAndDeliveries) {
   PeerSetup setup;
   setup.config.tail_loss_probe = false;
   TcpPeer t{setup};
-  t.establish("<mss 1000,sackOK>");
+  t.listen();
+  t.in("S 0 win 65535 <mss 1000,sackOK>");
+  t.out("S. 0 ack 1");
+  t.wait(20ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  t.discard();
   t.send(2500);
   t.discard();
   t.wait(10ms);

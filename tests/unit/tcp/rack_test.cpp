@@ -107,7 +107,9 @@ TEST_F(RackTest, DuplicatesWidenTheWindowOncePerRoundForSixteenRecoveries) {  //
   EXPECT_EQ(rack.window_multiplier(), 2U) << "once in a round";
   rack.adapt_to_duplicates(SeqNum{3000}, SeqNum{9000}, true);
   EXPECT_EQ(rack.window_multiplier(), 3U);
-  EXPECT_EQ(rack.reordering_window(1s, false), 75ms);
+  EXPECT_EQ(rack.reordering_window(100ms, false), 75ms);
+  // Where few overtakers made the smallest round trip much smaller than the usual one, steps are of the usual one.
+  EXPECT_EQ(rack.reordering_window(1s, false), 525ms);
   for (int i = 0; i < 15; ++i) rack.recovery_ended();
   EXPECT_EQ(rack.window_multiplier(), 3U);
   rack.recovery_ended();

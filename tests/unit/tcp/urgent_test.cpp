@@ -56,13 +56,13 @@ TEST(TcpUrgent, ThePointerNamesTheOctetBehindIt) {  // RFC 9293 MUST-62, MUST-30
   setup.max_super_segment = 65000;
   TcpPeer t{setup};
   t.establish("<mss 1000>", {}, 8000);
-  std::vector<std::uint8_t> octets(2500);
-  t.batch([&] { EXPECT_EQ(t.layer().send_urgent(t.now(), t.handle(), octets), 2500U); });
+  const auto octets = pattern_octets(ours_to_peer, 0, 2600);
+  t.batch([&] { EXPECT_EQ(t.layer().send_urgent(t.now(), t.handle(), ByteView{octets}.first(2500)), 2500U); });
   EXPECT_EQ(t.out("U. 1+1000 ack 1 urg 2500").gso_size, 0U);
   t.out("U. 1001+1000 ack 1 urg 1500");
   t.out("PU. 2001+500 ack 1 urg 500");
   t.in(". 1 ack 2501");
-  t.batch([&] { EXPECT_EQ(t.layer().send(t.now(), t.handle(), ByteView{octets}.first(100)), 100U); });
+  t.batch([&] { EXPECT_EQ(t.layer().send(t.now(), t.handle(), ByteView{octets}.subspan(2500)), 100U); });
   t.out("P. 2501+100 ack 1");
 }
 
@@ -71,7 +71,7 @@ TEST(TcpUrgent, WhatLiesFartherThanThePointerReachesIsToldLater) {  // RFC 9293 
   ConnectionOptions o;
   o.send_buffer = 200'000;
   t.establish("<mss 1000>", o, 3000);
-  std::vector<std::uint8_t> octets(80'000);
+  const auto octets = pattern_octets(ours_to_peer, 0, 80'000);
   t.batch([&] { EXPECT_EQ(t.layer().send_urgent(t.now(), t.handle(), octets), 80'000U); });
   t.out("U. 1+1000 ack 1 urg 65535");
   t.out("U. 1001+1000 ack 1 urg 65535");

@@ -34,7 +34,12 @@ TEST(TcpUserTimeout, OffByDefault) {
 
 TEST(TcpUserTimeout, ThePeersIsFollowedWhereTheApplicationChoseNone) {
   TcpPeer t;
-  t.establish("<mss 1000>", with_option());
+  t.listen(16, with_option());
+  t.in("S 0 win 65535 <mss 1000>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.accept();
+  EXPECT_EQ(t.any().header.options.user_timeout, 15min);
   EXPECT_EQ(t.status().user_timeout, 15min);
   t.in(". 1 ack 1 <uto 7200>");
   EXPECT_EQ(t.status().user_timeout, 2h);
