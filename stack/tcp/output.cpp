@@ -95,7 +95,7 @@ void LayerState::acknowledgement_left(Instant now, Connection& c) {
 /// hole in what we received, a segment of its own is still owed (RFC 5681 section 4.2, RFC 2018 section 4).
 void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
   const bool still_owed = c.work.ack_now && !c.rcv.reassembly.empty();
-  if (c.rcv.unacked_octets > 0) c.rcv.quick_acks = 0;  // a conversation: answers carry our ACKs
+  if (c.rcv.octets_received > 0) c.rcv.quick_acks = 0;  // a conversation: answers carry our ACKs
   acknowledgement_left(now, c);
   c.work.ack_now = still_owed;
 }

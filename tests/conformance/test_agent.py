@@ -131,6 +131,7 @@ def test_digest_and_generated_octets(tcp):
     answer = connection.call("recv", exactly=700, **{"as": "digest"}, timeout_ms=2000)
     assert answer["sha256"] == hashlib.sha256(pattern(700)).hexdigest() and answer["length"] == 700
     assert "hex" not in answer and "data" not in answer
+    peer.expect("A", ack=701)
     connection.call("send", zeros=10)
     connection.call("send", pattern=5, offset=249)
     peer.expect("A", data=b"\0" * 10)

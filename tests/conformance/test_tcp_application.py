@@ -1,5 +1,7 @@
 """What an application asks of a connection, as the wire shows it: urgent data, corked segments, quick ACKs, the user
 timeout option (RFC 9293 sections 3.8.5 and 3.9.1, RFC 6093, RFC 5482)."""
+import time
+
 import pytest
 
 from wireside_wire import pattern
@@ -51,3 +53,17 @@ def test_the_user_timeout_is_told_and_followed(tcp):
     assert told == [b"\x03\x84"]  # 900 s
     peer.send("A", extra_options="kind 28 1c20")  # 7,200 s
     socket.wait_status(lambda s: s["user_timeout_ms"] == 7_200_000)
+
+
+@pytest.mark.requirement("MUST-40")
+def test_the_first_segments_are_acknowledged_one_by_one_until_we_answer(tcp):
+    peer, socket = tcp.passive()
+    for number in range(3):
+        sent = peer.send("PA", b"x" * 10)
+        assert peer.expect("A", ack=11 + 10 * number).time - sent < 0.02
+    socket.send(b"an answer")
+    peer.expect("A", data=b"an answer")
+    peer.send("A", ack=10)
+    time.sleep(0.1)
+    sent = peer.send("PA", b"x" * 10)
+    assert 0.02 < peer.expect("A", ack=41).time - sent < 0.5

@@ -9,6 +9,9 @@ from wireside_wire import MODERN, frame_octets, pattern
 
 SACK = "mss 1460, sackOK"
 
+# The first segments are acknowledged at once otherwise.
+DUT_ARGUMENTS = ["--tcp-option", "quick_acks=0"]
+
 
 def tcp_checksum_of(frame):
     again = IP(bytes(frame[IP])[:frame[IP].len])
