@@ -15,7 +15,9 @@ void RttEstimator::sample(Duration r) {
     rttvar_ = (rttvar_ * 3 + deviation) / 4;
     srtt_ = (srtt_ * 7 + r) / 8;
   }
-  rto_ = std::clamp(srtt_ + std::max(clock_granularity, rttvar_ * 4), bounds_.min, bounds_.max);
+  // The minimum stands for what the samples cannot show, such as a delayed ACK, so it is time beyond the round trip;
+  // else a steady path of just under 200 ms would time out at the first of them, and before any tail loss probe.
+  rto_ = std::min(srtt_ + std::max({clock_granularity, rttvar_ * 4, bounds_.min}), bounds_.max);
 }
 
 void RttEstimator::back_off() { rto_ = std::min(rto_ * 2, bounds_.max); }

@@ -9,7 +9,7 @@ class RttEstimator {
  public:
   struct Bounds {
     Duration initial;
-    Duration min;
+    Duration min;  ///< of what is added to SRTT, so of the whole as well
     Duration max;
   };
   explicit RttEstimator(const Bounds& bounds) : bounds_{bounds}, rto_{bounds.initial} {}

@@ -132,8 +132,9 @@ struct TcpConfig {
   std::size_t receive_buffer_max = std::size_t{8} << 20;  ///< and ends here
   Duration msl =
       std::chrono::seconds{30};  ///< TIME-WAIT lasts twice this (MUST-13; 9293 suggests 2 min, hosts use 30 s)
-  Duration rto_initial = std::chrono::seconds{1};     ///< RFC 6298 (2.1)
-  Duration rto_min = std::chrono::milliseconds{200};  ///< RFC 6298 (2.4) says 1 s SHOULD; 200 ms as common hosts do
+  Duration rto_initial = std::chrono::seconds{1};  ///< RFC 6298 (2.1)
+  /// Least time beyond SRTT. RFC 6298 (2.4) says that the whole SHOULD be 1 s; 200 ms as common hosts do.
+  Duration rto_min = std::chrono::milliseconds{200};
   Duration rto_max = std::chrono::seconds{120};
   bool mtu_probing = true;                               ///< suspect a black hole after two timeouts (RFC 4821)
   unsigned r1_retransmissions = 3;                       ///< SHLD-10

@@ -300,6 +300,16 @@ RunResult World::run() {
                            std::to_string(c.receive_queued) + " out of order " + std::to_string(c.out_of_order);
       }
     }
+    for (unsigned side = 0; side < 2; ++side) {
+      result_.problem += "\n  side " + std::to_string(side) + " dropped:";
+      for (const auto& d : list_drops(stack(side).statistics())) {
+        if (d.value > 0) result_.problem += " " + d.name + " " + std::to_string(d.value) + ";";
+      }
+      const LinkCounters& c = link_.counters(side);
+      result_.problem += "\n  its link: sent " + std::to_string(c.sent) + ", lost " + std::to_string(c.lost) +
+                         ", queue full " + std::to_string(c.queue_full) + ", corrupted " + std::to_string(c.corrupted) +
+                         ", delivered " + std::to_string(c.delivered);
+    }
     result_.problem += "\n  at virtual time " + std::to_string(static_cast<double>(now_.ns()) / 1e9) + " s";
   }
   return result_;

@@ -48,11 +48,18 @@ TEST(RttEstimator, VarianceOfZeroLeavesTheClockGranularity) {  // RFC 6298 RTO-0
 
 TEST(RttEstimator, BoundsHold) {  // RFC 6298 RTO-03
   tcp::RttEstimator e{{.initial = 1s, .min = 200ms, .max = 120s}};
-  e.sample(1us);
+  e.sample(0us);
   EXPECT_EQ(e.rto(), 200ms);
   for (int i = 0; i < 30; ++i) e.back_off();
   EXPECT_EQ(e.rto(), 120s);
   EXPECT_GE(tcp::TcpConfig{}.rto_max, 60s);
+}
+
+TEST(RttEstimator, ASteadyPathLeavesTimeForADelayedAck) {  // RFC 6298 RTO-03; RFC 8985 section 7.2
+  tcp::RttEstimator e{{.initial = 1s, .min = 200ms, .max = 120s}};
+  for (int i = 0; i < 500; ++i) e.sample(190ms);
+  EXPECT_GE(e.rto(), 390ms);
+  EXPECT_LE(e.rto(), 400ms);
 }
 
 TEST(TcpRetransmission, TimeoutComesAfterTheMeasuredRto) {  // RFC 9293 MUST-18; RFC 6298 RTO-02
