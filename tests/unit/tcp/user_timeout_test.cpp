@@ -1,4 +1,4 @@
-// The user timeout option (RFC 5482).
+// R1, R2 and the user timeout (RFC 9293 sections 3.8.3, 3.10.8).
 #include <gtest/gtest.h>
 
 #include "support/tcp_peer.hpp"
@@ -6,57 +6,141 @@
 namespace wireside::testing {
 namespace {
 
-ConnectionOptions with_option(Duration user_timeout = {}) {
+ConnectionOptions user_timeout(Duration d) {
   ConnectionOptions o;
-  o.user_timeout_option = true;
-  o.user_timeout = user_timeout;
+  o.user_timeout = d;
   return o;
 }
 
-TEST(TcpUserTimeout, OursIsToldWithTheSynAndAfterTheHandshake) {
-  TcpPeer t;
-  t.connect(with_option(600s));
-  EXPECT_EQ(t.any().header.options.user_timeout, 600s);
-  t.in("S. 0 ack 1 win 65535 <mss 1000>");
-  EXPECT_EQ(t.any().header.options.user_timeout, 600s);
-  t.options(with_option(40'000s));
-  EXPECT_EQ(t.any().header.options.user_timeout, 40'000s);
-  t.nothing();
+TEST(TcpUserTimeout, DefaultsFollowTheRfc) {
+  const tcp::TcpConfig c;
+  EXPECT_GE(c.r1_retransmissions, 3U);  // RFC 9293 SHLD-10
+  EXPECT_GE(c.r2_timeout, 100s);        // RFC 9293 SHLD-11
+  EXPECT_GE(c.syn_timeout, 3min);       // RFC 9293 MUST-23
 }
 
-TEST(TcpUserTimeout, OffByDefault) {
+// RFC 9293 MUST-21: the application sets R2.
+TEST(TcpUserTimeout, EndsTheConnectionWithUnacknowledgedData) {
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(6900ms);
+  t.discard();
+  t.state(TcpState::Established);
+  t.wait(200ms);
+  t.discard();
+  t.failed(Error::TimedOut);
+  t.gone();
+}
+
+TEST(TcpUserTimeout, CountsFromTheLastProgress) {
+  TcpPeer t;
+  t.establish("<mss 1000>", user_timeout(7s));
+  t.send(2000);
+  t.discard();
+  t.wait(6s);
+  t.discard();
+  t.in(". 1 ack 1001");
+  t.wait(6s);
+  t.discard();
+  t.state(TcpState::Established);
+  t.wait(2s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, IdleConnectionIsNotAffected) {
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.silence(1h);
+  t.state(TcpState::Established);
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(5s);
+  t.discard();
+  t.state(TcpState::Established);  // the idle hour does not count
+}
+
+TEST(TcpUserTimeout, CanBeChangedDuringTheConnection) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  t.establish();
+  t.options(user_timeout(3s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(4s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, AppliesToTheSynToo) {  // RFC 9293 MUST-21, MUST-22
+  TcpPeer t;
+  t.connect(user_timeout(5s));
+  t.out("S 0");
+  t.wait(6s);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpUserTimeout, MayBeLongerThanTheDefault) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(5h));
+  t.send(100);
+  t.out("P. 1+100");
+  t.wait(4h);
+  t.discard();
+  t.state(TcpState::Established);
+}
+
+TEST(TcpUserTimeout, SoftErrorIsTheReasonGiven) {  // RFC 9293 SHLD-9, SHLD-25
+  TcpPeer t;
+  t.establish("<mss 1460>", user_timeout(7s));
+  t.send(100);
+  t.out("P. 1+100");
+  t.icmp(Error::HostUnreachable, false, 1);
+  t.no_event(EventKind::Failed);
+  t.wait(8s);
+  t.discard();
+  t.failed(Error::HostUnreachable);
+}
+
+TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
+  TcpPeer t;
+  t.establish();
+  t.close();
+  t.out("F. 1 ack 1");
+  t.wait(1h);
+  t.discard();
+  t.gone();
+  EXPECT_EQ(t.layer().next_deadline(), Instant::max());
+}
+
+// RFC 9293 MUST-20: from R1 on, IP is advised to look for another way, and the application can see the trouble.
+TEST(TcpUserTimeout, FromR1OnThereIsNegativeAdvice) {
+  TcpPeer t;
+  t.establish();
+  t.send(100);
+  t.out("P. 1+100");
+  for (unsigned i = 1; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(5s, "P. 1+100");
+  EXPECT_FALSE(t.layer().take_negative_advice().has_value());
+  EXPECT_FALSE(t.status().error.has_value());
+  t.out_within(5s, "P. 1+100");
+  EXPECT_EQ(t.layer().take_negative_advice(), t.tuple().remote.address);
+  EXPECT_FALSE(t.layer().take_negative_advice().has_value());
+  EXPECT_EQ(t.status().error, Error::TimedOut);  // SHLD-9: a soft error
+  t.out_within(10s, "P. 1+100");
+  EXPECT_TRUE(t.layer().take_negative_advice().has_value()) << "and again, as long as it lasts";
+  t.no_event(EventKind::Failed);
+  t.in(". 1 ack 101");
+  EXPECT_FALSE(t.status().error.has_value());
+}
+
+TEST(TcpUserTimeout, ReachingR1WhileConnectingGivesNegativeAdviceToo) {  // RFC 9293 MUST-20, MUST-22
   TcpPeer t;
   t.connect();
-  EXPECT_EQ(t.any().header.options.user_timeout, std::nullopt);
-  t.in("S. 0 ack 1 win 65535 <mss 1000>");
-  EXPECT_EQ(t.any().header.options.user_timeout, std::nullopt);
-}
-
-TEST(TcpUserTimeout, ThePeersIsFollowedWhereTheApplicationChoseNone) {
-  TcpPeer t;
-  t.listen(16, with_option());
-  t.in("S 0 win 65535 <mss 1000>");
-  t.out("S. 0 ack 1");
-  t.in(". 1 ack 1");
-  t.accept();
-  EXPECT_EQ(t.any().header.options.user_timeout, 15min);
-  EXPECT_EQ(t.status().user_timeout, 15min);
-  t.in(". 1 ack 1 <uto 7200>");
-  EXPECT_EQ(t.status().user_timeout, 2h);
-  t.in(". 1 ack 1 <uto 1>");  // never below R2
-  EXPECT_EQ(t.status().user_timeout, 15min);
-  t.in(". 1 ack 1 <uto 1900000>");  // nor without bound
-  EXPECT_EQ(t.status().user_timeout, 24h);
-  t.options(with_option(10s));
-  EXPECT_EQ(t.status().user_timeout, 10s);
-  t.ignore_rest();
-}
-
-TEST(TcpUserTimeout, ThePeersIsIgnoredWhereTheOptionIsOff) {
-  TcpPeer t;
-  t.establish("<mss 1000>");
-  t.in(". 1 ack 1 <uto 7200>");
-  EXPECT_EQ(t.status().user_timeout, 15min);
+  t.out("S 0");
+  for (unsigned i = 0; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(10s, "S 0");
+  EXPECT_TRUE(t.layer().take_negative_advice().has_value());
 }
 
 }  // namespace
