@@ -19,7 +19,7 @@ SEGMENTS_LEAST, SEGMENTS_MOST = 15_000, 1_000_000
 # --- fairness
 PAIRS = (("newreno", "newreno"), ("cubic", "cubic"), ("newreno", "cubic"))
 FAIR_PATHS = ((10, 20), (10, 100), (50, 20), (50, 100))  # Mbit/s, ms
-FAIR_SECONDS, FAIR_SEEDS = 120, (1, 2, 3)
+FAIR_SECONDS, FAIR_SEEDS = 180, (1, 2, 3)
 
 # --- queues
 BLOAT_RATE, BLOAT_DELAY, BLOAT_SECONDS = 20, 20, 20  # Mbit/s, ms of round trip, s
