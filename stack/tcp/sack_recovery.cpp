@@ -21,7 +21,12 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   if (is_mistaken(s, c, f, news)) {
     undo(now, c);
   } else if (!r.open() && snd.snd_una.at_or_after(r.recover)) {
-    end_recovery(now, c);
+    // All of it arrived and nothing was sent again: what was taken for lost had only been overtaken.
+    if (r.undoable && !r.first_retransmit_time) {
+      undo(now, c);
+    } else {
+      end_recovery(now, c);
+    }
   } else if (r.phase == Phase::Loss && r.f_rto) {
     continue_f_rto(c, f, news);
   }
