@@ -261,7 +261,8 @@ void LayerState::fill(Connection& c, const SendPlan& plan, OutgoingSegment& out)
 void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   Sender& snd = c.snd;
   const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
-  if (plan.seq.before(snd.snd_nxt)) {
+  const bool repeated = plan.seq.before(snd.snd_nxt);
+  if (repeated) {
     note_repeated(now, c, span_octets(plan.seq, earlier(end, snd.snd_nxt)));
   } else if (!snd.timing) {
     snd.timing = true;
@@ -283,7 +284,9 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   if (c.options.notsent_lowat != 0) offer_send_room(c);
   c.work.sws_override = false;
   cancel_timer(now, c, TimerKind::SenderSws);
-  if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
+  // What is sent again has a whole RTO to be acknowledged (RFC 6298 section 5).
+  const bool oldest_again = repeated && plan.seq == snd.snd_una;
+  if (oldest_again || !c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
   if (!c.timers.armed(TimerKind::TailLossProbe)) schedule_tail_probe(now, c);
   acknowledgement_rode_along(now, c);
 }
