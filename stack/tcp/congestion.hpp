@@ -21,7 +21,12 @@ class Congestion {
   [[nodiscard]] bool in_slow_start() const { return window_.in_slow_start(); }
   /// NewReno's L (RFC 3465 section 2.2), segments per acknowledgement in slow start.
   void set_abc_limit(unsigned segments) { window_.abc_limit = std::max(segments, 1U); }
-  void set_smss(std::uint32_t smss) { window_.smss = smss; }
+  /// The window holds a segment at least, so one that was smaller grows with it.
+  void set_smss(std::uint32_t smss) {
+    window_.smss = smss;
+    window_.cwnd = std::max(window_.cwnd, smss);
+    initial_ = std::max(initial_, smss);
+  }
   /// After a lost SYN the window starts at one segment (RFC 5681 section 3.1).
   void start(std::uint32_t smss, bool syn_lost);
 

@@ -68,7 +68,7 @@ std::uint32_t Cubic::reduced(const CongestionWindow& w, std::uint32_t flight, Co
   now_.w_max = cwnd < now_.w_max ? cwnd * (1 + beta) / 2 : cwnd;
   now_.cwnd_prior = cwnd;
   now_.running = false;
-  if (signal == CongestionSignal::Timeout) now_.w_max = cwnd;  // section 4.8: the epoch begins after slow start
+  if (signal == CongestionSignal::Timeout) now_.w_max = 0;  // section 4.8: what slow start reaches begins the epoch
   hystart_.start();
   const double kept = signal == CongestionSignal::AlternativeEcn ? beta_ecn : beta;
   const auto lower = static_cast<std::uint32_t>(kept * static_cast<double>(flight));

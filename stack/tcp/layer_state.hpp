@@ -224,6 +224,7 @@ class LayerState {
   void connection_arrives(Instant now, IncomingSegment s, Connection& c);
   [[nodiscard]] SegmentFacts facts_of(const IncomingSegment& s, const Connection& c) const;
   [[nodiscard]] Step check_timestamps(Instant now, const IncomingSegment& s, Connection& c);
+  static void take_timestamp(Instant now, const IncomingSegment& s, Connection& c);
   [[nodiscard]] Step check_sequence(Instant now, IncomingSegment& s, Connection& c);
   [[nodiscard]] Step check_reset(Instant now, const IncomingSegment& s, Connection& c);
   [[nodiscard]] Step check_syn(Instant now, const IncomingSegment& s, Connection& c);
@@ -265,7 +266,7 @@ class LayerState {
   static void continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news);
   void begin_loss_recovery(Instant now, Connection& c, bool first_timeout);
   void reordering_timeout(Instant now, Connection& c);
-  static void note_repeated(Instant now, Connection& c, std::uint32_t octets);
+  static void note_repeated(Instant now, Connection& c, SeqNum start, SeqNum end);
   void recover_without_sack(Instant now, Connection& c, const AckNews& news);
   void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
 
@@ -317,6 +318,7 @@ class LayerState {
     bool cwnd_is_less = false;   ///< than the peer's window
   };
   [[nodiscard]] static SendRoom room_to_send(const Connection& c);
+  [[nodiscard]] static bool has_room_for_new_segment(const Connection& c);
   void restart_after_idle(Instant now, Connection& c);
   [[nodiscard]] std::uint32_t nagle_and_sws(Instant now, Connection& c, const SendRoom& room);
   void fill(Connection& c, const SendPlan& plan, OutgoingSegment& out);

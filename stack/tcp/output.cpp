@@ -151,7 +151,7 @@ bool LayerState::build_retransmission(Instant now, Connection& c, OutgoingSegmen
   fill(c, plan, out);
   const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
   c.snd.board.sent(plan.seq, end, now, c.snd.rate.sent(now, false));
-  note_repeated(now, c, span_octets(plan.seq, end));
+  note_repeated(now, c, plan.seq, end);
   c.snd.last_sent_at = now;
   acknowledgement_rode_along(now, c);
   if (!c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
@@ -263,7 +263,7 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   const SeqNum end = plan.seq + plan.octets + (plan.fin ? 1U : 0U);
   const bool repeated = plan.seq.before(snd.snd_nxt);
   if (repeated) {
-    note_repeated(now, c, span_octets(plan.seq, earlier(end, snd.snd_nxt)));
+    note_repeated(now, c, plan.seq, earlier(end, snd.snd_nxt));
   } else if (!snd.timing) {
     snd.timing = true;
     snd.timed_end = end;
@@ -287,7 +287,9 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   // What is sent again has a whole RTO to be acknowledged (RFC 6298 section 5).
   const bool oldest_again = repeated && plan.seq == snd.snd_una;
   if (oldest_again || !c.timers.armed(TimerKind::Retransmission)) restart_retransmission_timer(now, c);
-  if (!c.timers.armed(TimerKind::TailLossProbe)) schedule_tail_probe(now, c);
+  // A second segment in flight makes the wait shorter; what follows only makes it begin later.
+  const bool few = snd.flight() <= span_octets(plan.seq, end) + snd.mss;
+  if (few || !c.timers.armed(TimerKind::TailLossProbe)) schedule_tail_probe(now, c);
   acknowledgement_rode_along(now, c);
 }
 

@@ -43,13 +43,23 @@ void LayerState::restart_after_idle(Instant now, Connection& c) {
   if (!c.everything_acknowledged() || now - snd.last_sent_at <= snd.rtt.rto()) return;
   const std::uint32_t before = snd.congestion.cwnd();
   snd.congestion.on_idle_restart(now - snd.last_sent_at);
+  snd.last_sent_at = now;  // counted once, however long what is planned now takes to leave
   report_window(now, c, before, snd.congestion.ssthresh(), observe::WindowCause::IdleRestart);
+}
+
+/// Whether the peer's window takes a segment that was never sent: a full one, or all there is.
+bool LayerState::has_room_for_new_segment(const Connection& c) {
+  const Sender& snd = c.snd;
+  if (!snd.snd_nxt.before(c.data_end())) return false;
+  const SeqNum right_edge = snd.snd_una + snd.snd_wnd;
+  const std::uint32_t wanted = std::min(snd.mss, span_octets(snd.snd_nxt, c.data_end()));
+  return right_edge.at_or_after(snd.snd_nxt + wanted);
 }
 
 /// What is lost goes first, then what was never sent; how much, the two windows say.
 LayerState::SendRoom LayerState::room_to_send(const Connection& c) {
   const Sender& snd = c.snd;
-  const bool new_first = snd.recovery.prefer_new_data && snd.snd_nxt.before(c.data_end());
+  const bool new_first = snd.recovery.prefer_new_data && has_room_for_new_segment(c);  // else RFC 5682 2.1 step 2b
   const auto lost = new_first ? std::nullopt : snd.board.first_lost();
   SendRoom room;
   room.seq = lost ? lost->left : snd.snd_nxt;

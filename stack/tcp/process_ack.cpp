@@ -94,6 +94,8 @@ template <class F>
 void LayerState::take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take) {
   const auto& options = s.header.options;
   const SeqNum una = later(c.snd.snd_una, s.header.ack);
+  std::array<wire::SackBlock, 4> news_of{};
+  std::size_t count = 0;
   for (std::uint8_t i = 0; i < options.sack_count; ++i) {
     const wire::SackBlock& block = options.sack[i];
     if (!block.left.before(block.right)) continue;
@@ -105,10 +107,14 @@ void LayerState::take_sack_blocks(const IncomingSegment& s, Connection& c, AckNe
       continue;
     }
     if (block.left.before(una) || block.right.after(c.snd.snd_nxt)) continue;
-    const std::uint32_t before = news.delivered;
-    c.snd.board.sack(block, take);
-    news.sacked += news.delivered - before;
+    news_of[count++] = block;
   }
+  // The newest comes first in the option, which is not the order in which they were sent.
+  std::sort(news_of.begin(), news_of.begin() + static_cast<std::ptrdiff_t>(count),
+            [](const wire::SackBlock& a, const wire::SackBlock& b) { return a.left.before(b.left); });
+  const std::uint32_t before = news.delivered;
+  for (std::size_t i = 0; i < count; ++i) c.snd.board.sack(news_of[i], take);
+  news.sacked += news.delivered - before;
 }
 
 /// A timed segment gives a precise sample; after a retransmission only timestamps can (MUST-18, TS-08).
@@ -153,7 +159,9 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
     snd.snd_wl2 = s.header.ack;
   }
   if (snd.snd_wnd == 0) {
-    snd.progress_at = now;  // MUST-37: an answered probe keeps the connection up, with window 0 for ever
+    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not one that the application has
+    // given up, which a peer could let hold our memory (RFC 6429).
+    if (!c.detached) snd.progress_at = now;
     return;
   }
   if (snd.probes > 0) snd.progress_at = now;  // the closed time does not count against the data

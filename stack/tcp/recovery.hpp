@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/seq_num.hpp"
+#include "wire/tcp.hpp"
 
 namespace wireside::tcp {
 
@@ -53,6 +54,7 @@ struct Recovery {
   std::uint32_t prior_cwnd = 0;
   std::uint32_t prior_ssthresh = 0;
   SeqNum undo_marker;                                  ///< SND.UNA when the phase began
+  std::optional<wire::SackBlock> repeated;             ///< spans what was sent again in the phase
   std::int64_t unproven = 0;                           ///< repeated octets that no DSACK has reported yet
   std::optional<std::uint32_t> first_retransmit_time;  ///< our timestamp clock
   bool f_rto = false;                                  ///< RFC 5682 is in its step 2 or 3

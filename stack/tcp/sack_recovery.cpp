@@ -7,6 +7,22 @@ namespace wireside::tcp {
 using observe::WindowCause;
 using Phase = Recovery::Phase;
 
+namespace {
+
+/// A report of octets that came twice proves a repetition needless, if it is of octets that were repeated. The network
+/// makes duplicates, too: after a report of any others none of them can be told apart (RFC 3708 section 3).
+void count_duplicate(Recovery& r, const wire::SackBlock& twice) {
+  const bool repeated =
+      r.repeated && twice.left.at_or_after(r.repeated->left) && twice.right.at_or_before(r.repeated->right);
+  if (repeated) {
+    r.unproven -= span_octets(twice.left, twice.right);
+  } else {
+    r.undoable = false;
+  }
+}
+
+}  // namespace
+
 /// What an ACK that is not older than SND.UNA says of losses; the scoreboard has taken it in.
 void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
                                  const AckNews& news) {
@@ -15,8 +31,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   r.prefer_new_data = false;
   snd.rack.adapt_to_duplicates(snd.snd_una, snd.snd_nxt, news.dsack.has_value());
   judge_tail_probe(now, c, f, news);
-  const bool of_this_phase = news.dsack && r.undoable && news.dsack->left.at_or_after(r.undo_marker);
-  if (of_this_phase) r.unproven -= span_octets(news.dsack->left, news.dsack->right);
+  if (news.dsack && r.undoable) count_duplicate(r, *news.dsack);
   const bool may_grow = r.phase != Phase::Fast;  // the ACK that ends fast recovery has set the window
   if (is_mistaken(s, c, f, news)) {
     undo(now, c);
@@ -95,6 +110,7 @@ void LayerState::remember_window(Connection& c) {
   r.prior_ssthresh = c.snd.congestion.ssthresh();
   r.undo_marker = c.snd.snd_una;
   r.unproven = 0;
+  r.repeated.reset();
   r.first_retransmit_time.reset();
 }
 
@@ -210,14 +226,17 @@ void LayerState::reordering_timeout(Instant now, Connection& c) {
 }
 
 /// Octets leave again: what undoing, PRR and F-RTO have to know.
-void LayerState::note_repeated(Instant now, Connection& c, std::uint32_t octets) {
+void LayerState::note_repeated(Instant now, Connection& c, SeqNum start, SeqNum end) {
   Sender& snd = c.snd;
+  const std::uint32_t octets = span_octets(start, end);
   snd.retransmitted_segments += (octets + snd.mss - 1) / snd.mss;
   snd.octets_retransmitted += octets;
   snd.timing = false;
   Recovery& r = snd.recovery;
   if (r.open() || !r.undoable) return;
   r.unproven += octets;
+  r.repeated = r.repeated ? wire::SackBlock{earlier(r.repeated->left, start), later(r.repeated->right, end)}
+                          : wire::SackBlock{start, end};
   if (!r.first_retransmit_time) r.first_retransmit_time = c.timestamps.now(now);
 }
 

@@ -63,7 +63,8 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   note_arrival(now, s, c);
   SegmentFacts f = facts_of(s, c);
   if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
-  check_urgent(s, c);                                 // sixth
+  take_timestamp(now, s, c);
+  check_urgent(s, c);  // sixth
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
   take_ecn_marks(s, c);
@@ -110,6 +111,14 @@ Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connect
     challenge(now, c, TxReason::UnacceptableSegment);
     return Step::Drop;
   }
+  return Step::Continue;
+}
+
+/// Rule R3, only once everything else about the segment is known to be right: one that is blindly made would lock the
+/// peer out by PAWS otherwise.
+void LayerState::take_timestamp(Instant now, const IncomingSegment& s, Connection& c) {
+  if (!c.negotiated.timestamps || !s.header.options.timestamps) return;
+  const std::uint32_t ts_val = s.header.options.timestamps->ts_val;
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + s.header.flags.syn + s.header.flags.fin;
   const bool spans_last_ack =
       s.header.seq.at_or_before(c.rcv.last_ack_sent) && (s.header.seq + length).at_or_after(c.rcv.last_ack_sent);
@@ -117,7 +126,6 @@ Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connect
     c.timestamps.recent = ts_val;
     c.timestamps.recent_at = now;
   }
-  return Step::Continue;
 }
 
 /// The four cases of the acceptability test. With a zero window a segment at rcv_nxt still brings its ACK, RST and URG

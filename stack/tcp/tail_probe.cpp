@@ -29,17 +29,18 @@ Duration LayerState::probe_timeout_after(const Connection& c) {
 
 void LayerState::schedule_tail_probe(Instant now, Connection& c) {
   if (!may_probe_tail(c)) return cancel_timer(now, c, TimerKind::TailLossProbe);
-  const Instant due = std::max(now, c.snd.last_sent_at) + probe_timeout_after(c);
-  // Where the retransmission timer comes first, it does the same.
-  if (due >= c.timers.due(TimerKind::Retransmission)) return cancel_timer(now, c, TimerKind::TailLossProbe);
+  // Section 7.2: where the retransmission timer would come first, the probe takes its place.
+  const Instant due =
+      std::min(std::max(now, c.snd.last_sent_at) + probe_timeout_after(c), c.timers.due(TimerKind::Retransmission));
   set_timer(now, c, TimerKind::TailLossProbe, due);
 }
 
 void LayerState::tail_probe_timeout(Instant now, Connection& c) {
   if (!may_probe_tail(c)) return;
-  const Instant due = c.snd.last_sent_at + probe_timeout_after(c);
+  const Instant due = std::min(c.snd.last_sent_at + probe_timeout_after(c), c.timers.due(TimerKind::Retransmission));
   if (due > now) return set_timer(now, c, TimerKind::TailLossProbe, due);  // more was sent meanwhile
   c.work.tail_probe = true;
+  restart_retransmission_timer(now, c);  // or it would fire as well
   wants_output(c);
 }
 
@@ -54,7 +55,7 @@ bool LayerState::build_tail_probe(Instant now, Connection& c, OutgoingSegment& o
   const std::uint32_t room = right_edge.after(snd.snd_nxt) ? span_octets(snd.snd_nxt, right_edge) : 0;
   SendPlan plan;
   plan.seq = snd.snd_nxt;
-  plan.octets = std::min({unsent, room, snd.mss});
+  plan.octets = has_room_for_new_segment(c) ? std::min({unsent, room, snd.mss}) : 0;  // no silly segment
   if (plan.octets == 0) {
     const SeqNum sent_end = earlier(snd.snd_nxt, c.data_end());
     const std::uint32_t outstanding = snd.snd_una.before(sent_end) ? span_octets(snd.snd_una, sent_end) : 0;

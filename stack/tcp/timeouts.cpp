@@ -72,6 +72,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   }
   if (!opening && c.everything_acknowledged()) return;
   if (!opening && snd.snd_wnd == 0) {  // MUST-35: a window shrunk to zero is probed, not retransmitted into
+    snd.board.forget_sacks();  // or nothing would be left to probe with, should the peer have reported all of it
     snd.board.mark_all_lost();
     return probe_timeout(now, c);
   }

@@ -308,12 +308,17 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
                                   c->options.keep_alive_interval != options.keep_alive_interval;
   const bool uncorked = c->options.cork && !options.cork;
   const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
+  if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
   c->options = options;
   c->snd.congestion.select(options.congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);
     if (uncorked) c->work.sws_override = true;
+    const Instant give_up = c->snd.progress_at + give_up_after(*c);
+    if (c->timers.armed(TimerKind::Retransmission) && give_up < c->timers.due(TimerKind::Retransmission)) {
+      set_timer(now, *c, TimerKind::Retransmission, std::max(now, give_up));
+    }
     if (user_timeout_told) tell_user_timeout(*c);
     wants_output(*c);  // no_delay may release what Nagle held
   }

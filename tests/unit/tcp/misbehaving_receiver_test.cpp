@@ -87,5 +87,69 @@ TEST(TcpMisbehavingReceiver, FalseDsacksCannotUndoATimeout) {  // RFC 3708 secti
   t.ignore_rest();
 }
 
+TEST(TcpMisbehavingReceiver, DuplicatesOfWhatWasNotRepeatedUndoNothing) {  // RFC 3708 section 3; RFC 2883
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 40 * mss);
+  t.wait(100ms);
+  for (const char* block : {"1001:2001", "1001:3001", "1001:4001"}) t.in(std::string{". 1 ack 1 <sack "} + block + ">");
+  t.discard();
+  t.wait(100ms);
+  t.in(". 1 ack 20001");  // the one loss is repaired
+  t.discard();
+  const auto ssthresh = t.status().ssthresh;
+  EXPECT_LT(ssthresh, 10 * mss);
+  t.in(". 1 ack 20001 <sack 15001:16001>");  // the network made a copy of this one
+  EXPECT_EQ(t.status().ssthresh, ssthresh);
+  t.in(". 1 ack 20001 <sack 1:1001>");  // and now nothing is believed any more
+  EXPECT_EQ(t.status().ssthresh, ssthresh);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, ADuplicateOfWhatWasRepeatedUndoesTheReduction) {  // RFC 3708 section 3
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 40 * mss);
+  t.wait(100ms);
+  for (const char* block : {"1001:2001", "1001:3001", "1001:4001"}) t.in(std::string{". 1 ack 1 <sack "} + block + ">");
+  t.discard();
+  t.in(". 1 ack 12001");
+  t.discard();
+  EXPECT_LT(t.status().ssthresh, 10 * mss);
+  t.in(". 1 ack 12001 <sack 1:1001>");
+  EXPECT_GT(t.status().ssthresh, 10 * mss);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, TwoBlocksInOneReportAreNoReordering) {  // RFC 8985 section 6.2 step 3
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 40 * mss);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 3001:4001 1001:2001>");  // an ACK between was lost; the newest comes first
+  EXPECT_FALSE(t.status().reordering_seen);
+  t.in(". 1 ack 1 <sack 2001:3001 3001:4001 1001:2001>");
+  EXPECT_TRUE(t.status().reordering_seen);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, ABlindSegmentDoesNotLockThePeerOut) {  // RFC 7323 TS-05; RFC 5961 section 1
+  TcpPeer t;
+  t.establish("<mss 1460,sackOK,TS val 1 ecr 0>");
+  t.in(". 1+100 ack 90000 <TS val 1000000 ecr 0>");  // acknowledges what was never sent
+  t.discard();
+  t.in("P. 1+100 ack 1 <TS val 5 ecr last>");
+  t.read_exactly(100);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, AClosedWindowOverReportedDataLeavesATimer) {  // RFC 9293 MUST-36; RFC 2018 section 8
+  TcpPeer t;
+  established(t, "<mss 1000,sackOK>", 3 * mss);
+  t.wait(10ms);
+  t.in(". 1 ack 1 win 0 <sack 1:3001>");
+  t.wait(5s);
+  t.discard();
+  t.out_within(60s, ". 1+1 ack 1");
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

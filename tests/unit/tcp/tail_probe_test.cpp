@@ -79,12 +79,24 @@ TEST(TcpTailProbe, WithOneSegmentThePeersDelayedAckIsWaitedFor) {  // RFC 8985 R
   EXPECT_EQ(t.out_after(400ms, "P. 1+500").reason, TxReason::TailLossProbe) << "2 SRTT and 200 ms";
 }
 
-TEST(TcpTailProbe, TheTimerComesFirstWhereItIsShorter) {
+TEST(TcpTailProbe, WhereTheTimerIsShorterTheProbeTakesItsPlace) {  // RFC 8985 RACK-06, section 7.2
   TcpPeer t;
   establish_100ms(t);
   t.send(500);
   t.out("P. 1+500");
+  EXPECT_EQ(t.out_after(300ms, "P. 1+500").reason, TxReason::TailLossProbe);
+  EXPECT_EQ(t.status().cwnd, 10000U) << "no timeout yet";
   EXPECT_EQ(t.out_after(300ms, "P. 1+500").reason, TxReason::RtoRetransmit);
+}
+
+TEST(TcpTailProbe, NoSillySegmentOfNewData) {  // RFC 9293 MUST-38
+  TcpPeer t;
+  t.default_window(10400);
+  establish_100ms(t);
+  t.send(15000);
+  for (int i = 0; i < 10; ++i) t.any();
+  t.out_after(200ms, ". 9001+1000");
+  t.ignore_rest();
 }
 
 TEST(TcpTailProbe, AnUnansweredFlightOnlyAndNoRecovery) {
