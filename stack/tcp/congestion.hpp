@@ -45,7 +45,8 @@ class Congestion {
   void deflate(std::uint32_t acked);
   /// RFC 6582 section 3.2 step 3 option (1), which avoids a burst.
   void end_fast_recovery(std::uint32_t flight) {
-    window_.cwnd = std::min(window_.ssthresh, std::max(flight, window_.smss) + window_.smss);
+    set_cwnd(
+        std::min(window_.ssthresh, std::max(flight, window_.smss) + window_.smss));  // ssthresh is of its time's MSS
   }
 
  private:

@@ -108,9 +108,8 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
   if (whole > 0) return whole;
   // The window is smaller than a segment: worth it when it is half of all the peer ever offered, or after a while.
   const bool limited_by_peer = snd.snd_wnd <= snd.congestion.cwnd();
-  if (limited_by_peer && c.everything_acknowledged() && (octets >= snd.max_snd_wnd / 2 || c.work.sws_override)) {
-    return octets;
-  }
+  const bool worth_it = limited_by_peer && octets >= snd.max_snd_wnd / 2;
+  if (c.everything_acknowledged() && (worth_it || c.work.sws_override)) return octets;
   if (c.everything_acknowledged() && !c.timers.armed(TimerKind::SenderSws)) {
     set_timer(now, c, TimerKind::SenderSws, now + sws_override_after);
   }

@@ -297,7 +297,10 @@ RunResult World::run() {
                            std::string{to_string(c.state)} + " flight " + std::to_string(c.flight) + " cwnd " +
                            std::to_string(c.cwnd) + " snd_wnd " + std::to_string(c.snd_wnd) + " rcv_wnd " +
                            std::to_string(c.rcv_wnd) + " unsent+unacked " + std::to_string(c.send_queued) + " unread " +
-                           std::to_string(c.receive_queued) + " out of order " + std::to_string(c.out_of_order);
+                           std::to_string(c.receive_queued) + " out of order " + std::to_string(c.out_of_order) +
+                           " mss " + std::to_string(c.mss) + " pipe " + std::to_string(c.pipe) + " lost " +
+                           std::to_string(c.lost) + " sacked " + std::to_string(c.sacked) + " timer " +
+                           (c.timer ? std::string{to_string(*c.timer)} : std::string{"none"});
       }
     }
     for (unsigned side = 0; side < 2; ++side) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/tcp_peer.hpp"
+#include "tcp/congestion.hpp"
 
 namespace wireside::testing {
 namespace {
@@ -276,6 +277,22 @@ TEST(TcpNewReno, DuplicatesBelowRecoverAfterATimeoutDoNotStartFastRetransmit) {
   for (; t.pending() > 0 && !t.broken();) {
     EXPECT_NE(t.out(". 2001+1000").reason, observe::TxReason::FastRetransmit);
   }
+}
+
+// A probe of the path may make segments larger than a reduced window.
+TEST(TcpCongestion, TheWindowHoldsASegmentWhateverItsSizeBecomes) {  // RFC 5681 CC-03; RFC 4821 section 7.6
+  tcp::Congestion c;
+  c.select(tcp::CongestionAlgorithm::NewReno);
+  c.start(512, false);
+  c.reduce(1024, tcp::CongestionSignal::Loss, Instant{});
+  c.begin_fast_recovery();
+  c.set_smss(4000);
+  c.deflate(3000);
+  EXPECT_GE(c.cwnd(), 4000U);
+  c.end_fast_recovery(512);
+  EXPECT_GE(c.cwnd(), 4000U);
+  c.on_idle_restart(1s);
+  EXPECT_GE(c.cwnd(), 4000U);
 }
 
 }  // namespace
