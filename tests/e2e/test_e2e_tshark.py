@@ -100,8 +100,9 @@ def test_a_clean_capture_has_no_complaints(wireside, make_file, tmp_path, octets
     # A busy machine may let a probe timeout or the minimum RTO pass: what the stack says it sent again is no surprise.
     allowed_by = {True: allowed | {"window_update"}, False: allowed | {"window_update"} | LEGITIMATE_OF_THE_HOST}
     assert not [f for f in frames if f.flags - allowed_by[f.ours] and f.reason not in SENT_AGAIN]
-    severe = tshark(capture, "-Y", "_ws.expert.severity == error || _ws.malformed || tcp.checksum.status == 0",
-                    "-o", "tcp.check_checksum:TRUE")
+    # Of the host's frames, one in 65,536 has the checksum 0xffff where tshark would have 0 (RFC 1624); ours are judged.
+    severe = tshark(capture, "-Y", f"ip.src == {DUT} && (_ws.expert.severity == error || _ws.malformed || "
+                    "tcp.checksum.status == 0)", "-o", "tcp.check_checksum:TRUE")
     assert severe == ""
 
 
