@@ -36,6 +36,7 @@ enum class TxReason : std::uint8_t {
   ResetUnreadData,
   ResetTimeout,
   ResetListenerClosed,
+  ResetLinger,
   ArpRequest,
   ArpReply,
   ArpPoll,
@@ -172,6 +173,7 @@ enum class StateCause : std::uint8_t {
   KeepAliveTimeout,
   TimeWaitExpired,
   FinWait2Timeout,
+  LingerTimeout,
   IcmpHardError,
   TimeWaitReused,
   InterfaceGone,
@@ -191,8 +193,9 @@ enum class TimerKind : std::uint8_t {
   Reordering,
   TailLossProbe,
   Pacing,
+  Linger,
 };
-inline constexpr std::size_t timer_kind_count = 11;
+inline constexpr std::size_t timer_kind_count = 12;
 
 enum class WindowCause : std::uint8_t {
   SlowStart,

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "tcp/cubic.hpp"
+#include "tcp/custom_congestion.hpp"
 #include "tcp/new_reno.hpp"
 #include "tcp/tcp_types.hpp"
 
@@ -11,8 +12,8 @@ namespace wireside::tcp {
 
 class Congestion {
  public:
-  /// Takes effect at once; the window stays.
-  void select(CongestionAlgorithm algorithm);
+  /// Takes effect at once; the window stays. `make` is asked for a custom one; where it has none the present one stays.
+  void select(CongestionAlgorithm algorithm, const CongestionFactory& make = {});
   [[nodiscard]] CongestionAlgorithm algorithm() const { return static_cast<CongestionAlgorithm>(state_.index()); }
   [[nodiscard]] std::string_view name() const;
 
@@ -31,6 +32,10 @@ class Congestion {
   void start(std::uint32_t smss, bool syn_lost);
 
   void on_ack(const GrowthSample& sample);
+  /// After everything else that an acknowledgement does to the window.
+  void on_delivery(const DeliverySample& sample);
+  /// Of a rate-based algorithm, octets per second; 0 = none.
+  [[nodiscard]] std::uint64_t pacing_rate() const;
   /// Sets ssthresh for a congestion event; the window is led down by what follows.
   void reduce(std::uint32_t flight, CongestionSignal signal, Instant now);
   void set_cwnd(std::uint32_t cwnd) { window_.cwnd = std::clamp(cwnd, window_.smss, CongestionWindow::max_window); }
@@ -52,7 +57,7 @@ class Congestion {
  private:
   CongestionWindow window_;
   std::uint32_t initial_ = 0;
-  std::variant<NewReno, Cubic> state_;  // in the order of CongestionAlgorithm
+  std::variant<NewReno, Cubic, Custom> state_;  // in the order of CongestionAlgorithm
 };
 
 }  // namespace wireside::tcp

@@ -9,6 +9,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/intrusive_list.hpp"
 #include "observe/event.hpp"
+#include "tcp/ack_ration.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/ecn.hpp"
 #include "tcp/pacing.hpp"
@@ -132,7 +133,8 @@ struct Receiver {
   Reassembly reassembly;
   std::optional<SeqNum> fin_at;  ///< sequence number of the peer's FIN once it is known
   bool fin_consumed = false;
-  std::uint32_t rcv_mss = 536;  ///< estimate of the peer's segment size
+  std::uint32_t rcv_mss = 536;     ///< estimate of the peer's segment size
+  std::uint32_t last_segment = 0;  ///< octets of the latest one in order
   std::uint32_t unacked_octets = 0;
   std::uint64_t octets_received = 0;
   // receive-buffer auto-tuning: what the application took in one round trip
@@ -208,8 +210,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   bool demultiplexed = false;     ///< its four-tuple is in the table
   unsigned keep_alive_sent = 0;
   Instant last_heard_at;
-  unsigned challenge_acks = 0;  ///< sent since challenge_window
-  Instant challenge_window;
+  AckRation ack_ration;
   std::optional<Error> error;
   std::optional<Error> soft_error;
   std::vector<ErrorReport> reports;  ///< oldest first

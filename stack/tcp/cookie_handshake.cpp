@@ -42,6 +42,13 @@ Negotiated LayerState::negotiated_by_cookie(const IncomingSegment& s, const List
   return n;
 }
 
+/// The cookie proves that the client is there: the handshake is remembered as any other that waits for data.
+void LayerState::defer_from_cookie(Instant now, const Handshake& from, const Listener& l) {
+  HalfOpen& h = remember_half_open(now, from);
+  h.deferred = h.repeated = true;  // the SYN-ACK was not timed
+  half_open_deadlines_.arm(h, now + longest_deferral(l));
+}
+
 /// False when the segment brings no cookie of ours. Where none was sent of late there is none to be guessed.
 bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
   if (s.header.flags.syn || !l.cookie_sent_at || now - *l.cookie_sent_at > SynCookies::longest_life) return false;
@@ -58,6 +65,9 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
     sink.drop(now, *reason);
     return true;
   }
+  const bool deferred = defers(s, l);
+  // The data that the connection waits for will bring the cookie, too.
+  if (deferred && half_open.size() >= config.max_syn_queue) return true;
   ++sink.count.syn_cookies_received;
   ++sink.count.tcp_passive_opens;
   h.id = next_id_++;
@@ -74,6 +84,10 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   sink.emit(now, [&] {
     return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
+  if (deferred) {
+    defer_from_cookie(now, h, l);
+    return true;
+  }
   Connection& c = open_from(now, s, h, std::nullopt, false);
   hand_over(c);
   connection_arrives(now, s, c);

@@ -8,19 +8,7 @@ namespace {
 constexpr std::size_t max_control_segments = 1024;
 constexpr std::uint16_t min_mss = 48;  // room for data behind 40 octets of options; tiny offers only cost us work
 
-std::array<std::uint8_t, 12> octets_of(const FourTuple& t) {
-  std::array<std::uint8_t, 12> out{};
-  store_be32(out.data(), t.local.address.v4().value());
-  store_be32(out.data() + 4, t.remote.address.v4().value());
-  store_be16(out.data() + 8, t.local.port.value);
-  store_be16(out.data() + 10, t.remote.port.value);
-  return out;
-}
-
 }  // namespace
-
-std::size_t KeyedHash::operator()(const FourTuple& t) const { return siphash24(key, octets_of(t)); }
-std::size_t KeyedHash::operator()(const Endpoint& e) const { return siphash24(key, octets_of({e, {}})); }
 
 LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Sink& s)
     : config{c},
@@ -221,7 +209,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
   begin_path(c, option_octets);
   c.snd.congestion.set_abc_limit(config.abc_limit);
-  c.snd.congestion.select(c.options.congestion);
+  c.snd.congestion.select(c.options.congestion, config.custom_congestion);
   c.snd.congestion.start(c.snd.mss, syn_was_lost);
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
   c.snd.recovery.recover = c.snd.snd_una - 1;
@@ -252,7 +240,7 @@ Listener* LayerState::find_listener(const FourTuple& tuple, ListenerHandle& hand
   if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, tuple.local.port});
   if (it == listening.end()) return nullptr;
   const auto& sharing = it->second;
-  handle = sharing.size() == 1 ? sharing.front() : sharing[demux.hash_function()(tuple) % sharing.size()];
+  handle = sharing[demux.hash_function().choose(tuple, sharing.size())];
   return listeners.find(handle);
 }
 

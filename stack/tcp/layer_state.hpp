@@ -6,6 +6,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/keyed_hash.hpp"
 #include "base/random.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/records.hpp"
@@ -13,13 +14,6 @@
 #include "tcp/tcp_layer.hpp"
 
 namespace wireside::tcp {
-
-/// Hash no remote peer can aim at.
-struct KeyedHash {
-  SipKey key;
-  std::size_t operator()(const FourTuple& t) const;
-  std::size_t operator()(const Endpoint& e) const;
-};
 
 /// What a four-tuple leads to.
 struct DemuxEntry {
@@ -47,6 +41,7 @@ struct AckNews {
   bool congestion_echoed = false;   ///< with ECE
   bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
   Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
+  RateSample rate;
   std::optional<wire::SackBlock> dsack;
 };
 
@@ -155,6 +150,8 @@ class LayerState {
 
   // --- user calls ---
   void begin_close(Instant now, Connection& c);
+  void linger(Instant now, Connection& c);
+  void linger_timeout(Instant now, Connection& c);
   [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);
   [[nodiscard]] Result<Connection*> receivable(ConnectionHandle h);
   void after_receive(Instant now, Connection& c, std::size_t taken);
@@ -184,6 +181,9 @@ class LayerState {
   [[nodiscard]] std::uint16_t first_window(const ConnectionOptions& o, const Negotiated& n) const;
   [[nodiscard]] ControlSegment syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const;
   bool waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l);
+  [[nodiscard]] bool defers(const IncomingSegment& s, const Listener& l) const;
+  [[nodiscard]] Duration longest_deferral(const Listener& l) const;
+  HalfOpen& remember_half_open(Instant now, const Handshake& handshake);
   Connection& connection_of(const Handshake& h);
   Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, std::optional<Duration> rtt,
                         bool syn_was_lost);
@@ -196,6 +196,7 @@ class LayerState {
   // --- cookie_handshake.cpp ---
   void send_cookie(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
   bool cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  void defer_from_cookie(Instant now, const Handshake& from, const Listener& l);
   [[nodiscard]] Negotiated negotiated_by_cookie(const IncomingSegment& s, const Listener& l, std::uint16_t mss) const;
 
   // --- fast_open_handshake.cpp ---
@@ -212,6 +213,7 @@ class LayerState {
   void time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t);
   void enter_time_wait(Instant now, Connection& c);
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
+  void answer_from(Instant now, TimeWait& t, bool to_syn);
   void end_time_wait(Instant now, TimeWait& t, bool expired);
   [[nodiscard]] bool opens_anew(const IncomingSegment& s, const TimeWait& t) const;
 
@@ -242,6 +244,7 @@ class LayerState {
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
   template <class F>
   void take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take);
+  [[nodiscard]] static DeliverySample path_sample(Instant now, const Connection& c, const AckNews& news);
   void offer_send_room(Connection& c);
   void update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
   void restart_retransmission_timer(Instant now, Connection& c);
@@ -262,12 +265,16 @@ class LayerState {
   void end_recovery(Instant now, Connection& c);
   [[nodiscard]] bool is_mistaken(const IncomingSegment& s, const Connection& c, const SegmentFacts& f,
                                  const AckNews& news) const;
+  [[nodiscard]] static bool f_rto_finds_originals(const Connection& c, const SegmentFacts& f, const AckNews& news);
   void undo(Instant now, Connection& c);
   static void continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news);
+  static void continue_f_rto_without_sack(Connection& c);
+  void give_up_f_rto(Instant now, Connection& c);
   void begin_loss_recovery(Instant now, Connection& c, bool first_timeout);
   void reordering_timeout(Instant now, Connection& c);
   static void note_repeated(Instant now, Connection& c, SeqNum start, SeqNum end);
-  void recover_without_sack(Instant now, Connection& c, const AckNews& news);
+  void recover_without_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
+                            const AckNews& news);
   void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- ecn.cpp ---
@@ -291,7 +298,8 @@ class LayerState {
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
   void deliver(Connection& c, Slice data);
-  void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
+  void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
+  void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
@@ -341,6 +349,9 @@ class LayerState {
   [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
   void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
   void judge_probe(Instant now, Connection& c, bool lost);
+  [[nodiscard]] static bool lost_only_probe(const Connection& c);
+  bool resend_probe(Instant now, Connection& c);
+  void end_probe(Instant now, Connection& c, bool lost);
 
   // --- pacing.cpp ---
   [[nodiscard]] bool limit_burst(Instant now, Connection& c, SendPlan& plan);

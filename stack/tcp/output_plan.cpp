@@ -60,7 +60,9 @@ bool LayerState::has_room_for_new_segment(const Connection& c) {
 LayerState::SendRoom LayerState::room_to_send(const Connection& c) {
   const Sender& snd = c.snd;
   const bool new_first = snd.recovery.prefer_new_data && has_room_for_new_segment(c);  // else RFC 5682 2.1 step 2b
-  const auto lost = new_first ? std::nullopt : snd.board.first_lost();
+  // Without SACK only the next ACK tells, and nothing may be sent again before it.
+  const bool awaits_ack = snd.recovery.prefer_new_data && !c.negotiated.sack && snd.snd_nxt.after(snd.recovery.recover);
+  const auto lost = new_first || awaits_ack ? std::nullopt : snd.board.first_lost();
   SendRoom room;
   room.seq = lost ? lost->left : snd.snd_nxt;
   room.repeated = lost ? span_octets(lost->left, lost->right) : 0;
@@ -99,7 +101,8 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);
     const bool at_ease = !c.options.cork && (c.options.no_delay || !small_outstanding);
-    if (octets == whole || at_ease || owes_fin(c.state()) || c.work.sws_override) return octets;
+    const bool urged = c.work.sws_override || snd.recovery.prefer_new_data;  // RFC 5682 section 2.1 step 2b
+    if (octets == whole || at_ease || owes_fin(c.state()) || urged) return octets;
     // Corked with nothing in flight: no ACK will come to release it.
     const bool must_wait = c.options.cork && !c.timers.armed(TimerKind::SenderSws);
     if (must_wait) set_timer(now, c, TimerKind::SenderSws, now + sws_override_after);

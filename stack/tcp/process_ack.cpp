@@ -39,10 +39,11 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   if (c.negotiated.sack) {
     recover_by_sack(now, s, c, f, news);
   } else if (f.advances) {
-    recover_without_sack(now, c, news);
+    recover_without_sack(now, s, c, f, news);
   } else if (f.is_duplicate_ack) {
     count_duplicate_ack(now, s, c);
   }
+  if (news.delivered > 0) snd.congestion.on_delivery(path_sample(now, c, news));
   if (f.advances) {
     tune_send_buffer(c);
     offer_send_room(c);
@@ -85,7 +86,26 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
   if (f.advances) snd.board.acknowledge(s.header.ack, take);
   in_order = false;
   if (c.negotiated.sack) take_sack_blocks(s, c, news, take);
-  (void)snd.rate.take_sample();
+  news.rate = snd.rate.take_sample();
+}
+
+/// A rate over less than the shortest round trip is one of ACKs, not of deliveries.
+DeliverySample LayerState::path_sample(Instant now, const Connection& c, const AckNews& news) {
+  const Sender& snd = c.snd;
+  const Duration min_rtt = snd.rack.min_rtt().value();
+  DeliverySample sample;
+  sample.now = now;
+  sample.delivered = snd.rate.delivered_octets();
+  sample.prior_delivered = news.rate.prior_delivered;
+  sample.newly_delivered = news.delivered;
+  sample.rate = min_rtt == Duration::max() || news.rate.interval >= min_rtt ? news.rate.per_second() : 0;
+  sample.app_limited = news.rate.app_limited;
+  sample.in_flight = snd.board.in_flight();
+  sample.lost = snd.board.lost();
+  sample.rtt = news.rtt;
+  sample.min_rtt = min_rtt == Duration::max() ? Duration{0} : min_rtt;
+  sample.recovering = !snd.recovery.open();
+  return sample;
 }
 
 /// RFC 2018 section 5; the first block may report a duplicate instead (RFC 2883 section 4). Blocks outside of what is
@@ -184,6 +204,7 @@ void LayerState::restart_retransmission_timer(Instant now, Connection& c) {
 /// What the acknowledgement of our FIN ends.
 Step LayerState::close_steps_on_ack(Instant now, Connection& c, const SegmentFacts& f) {
   if (!f.acks_our_fin) return Step::Continue;
+  cancel_timer(now, c, TimerKind::Linger);
   switch (c.state()) {
     case TcpState::FinWait1:
       c.transition(now, StateCause::AckOfFin, TcpState::FinWait2, sink);

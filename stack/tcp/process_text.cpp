@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t max_owed_acks = 64;
 constexpr std::size_t max_owed_acks_with_sack = 3;
 
+// No path in use makes segments smaller than these (RFC 791's 576 octets, less headers and a few options).
+constexpr std::uint32_t least_full_segment = 500;
+
 }  // namespace
 
 void LayerState::ack_now(Connection& c, TxReason reason) {
@@ -59,7 +62,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   while (auto next = r.reassembly.pop_contiguous(r.rcv_nxt)) deliver(c, std::move(*next));
   raise(c, TcpEvent::Kind::Readable);
   const bool cut = end.after(r.rcv_adv) || seq.before(left);
-  acknowledge_text(now, c, static_cast<std::uint32_t>(text.size()), s.gso_size, had_gap || cut);
+  acknowledge_text(now, s, c, static_cast<std::uint32_t>(text.size()), had_gap || cut);
   // The receiver's own round-trip time, for buffer tuning: the peer echoes what we sent last.
   if (c.negotiated.timestamps && s.header.options.timestamps) {
     const std::uint32_t ticks = c.timestamps.now(now) - s.header.options.timestamps->ts_ecr;
@@ -75,13 +78,24 @@ void LayerState::deliver(Connection& c, Slice data) {
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
 }
 
+/// The peer's segment size is at least that of the largest segment. It may fall as the path does: then full segments,
+/// which are not the last of what the peer had to send, come in a smaller size one after the other.
+void LayerState::measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const {
+  Receiver& r = c.rcv;
+  const bool several = s.gso_size != 0 && s.payload.size() >= 2U * s.gso_size;
+  const std::uint32_t segment =
+      s.gso_size != 0 ? s.gso_size : std::min<std::uint32_t>(octets, advertised_mss(c.options));
+  const std::uint32_t before = std::exchange(r.last_segment, segment);
+  const bool full = several || (!s.header.flags.psh && segment == before);
+  if (segment >= r.rcv_mss || (full && segment >= least_full_segment)) r.rcv_mss = segment;
+}
+
 /// RFC 5681 section 4.2: at least every second full-sized segment at once, gaps and repairs at once, the rest within
 /// the delayed-ACK time. A super-segment counts as the segments it stands for.
-void LayerState::acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso,
+void LayerState::acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets,
                                   bool filled_gap) {
   Receiver& r = c.rcv;
-  const std::uint32_t segment = gso != 0 ? gso : std::min<std::uint32_t>(octets, advertised_mss(c.options));
-  r.rcv_mss = std::max(r.rcv_mss, segment);
+  measure_segment(s, c, octets);
   r.unacked_octets += octets;
   if (filled_gap) return ack_now(c, TxReason::OutOfOrder);
   adapt_ack_delay(now, c);

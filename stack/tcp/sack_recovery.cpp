@@ -65,7 +65,7 @@ void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
   // section 2.3).
   const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
-  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt});
+  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt, path_sample(now, c, news)});
   snd.cwnd_limited = false;
   report_window(now, c, cwnd, ssthresh, cause);
 }
@@ -78,6 +78,11 @@ std::uint32_t LayerState::detect_losses(Instant now, Connection& c) {
     return 0;
   }
   const std::uint32_t lost = config.loss_detection == LossDetection::Rack ? detect_by_time(now, c) : detect_by_count(c);
+  if (lost > 0 && lost_only_probe(c)) {
+    end_probe(now, c, true);
+    wants_output(c);
+    return 0;
+  }
   if (lost > 0 && snd.path.probing) judge_probe(now, c, true);
   return lost;
 }
@@ -153,9 +158,18 @@ bool LayerState::is_mistaken(const IncomingSegment& s, const Connection& c, cons
   if (!r.undoable) return false;
   if (news.dsack && r.first_retransmit_time && r.unproven <= 0) return true;
   if (r.open()) return false;
-  if (r.phase == Phase::Loss && r.f_rto && news.original_delivered) return true;
+  if (r.phase == Phase::Loss && r.f_rto && f_rto_finds_originals(c, f, news)) return true;
   return f.advances && r.first_retransmit_time && c.negotiated.timestamps && s.header.options.timestamps &&
          is_older(s.header.options.timestamps->ts_ecr, *r.first_retransmit_time);
+}
+
+/// RFC 5682 section 2.1 step 3b, and section 3.1 with SACK: whether octets arrived that were never sent again. Without
+/// SACK an ACK may cover what had come long before behind a gap, so the proof is one that advances although all that
+/// was sent again had been acknowledged before it.
+bool LayerState::f_rto_finds_originals(const Connection& c, const SegmentFacts& f, const AckNews& news) {
+  if (c.negotiated.sack) return news.original_delivered;
+  const auto& repeated = c.snd.recovery.repeated;
+  return f.advances && (!repeated || repeated->right.at_or_before(c.snd.snd_una - news.acked));
 }
 
 void LayerState::undo(Instant now, Connection& c) {
@@ -163,10 +177,17 @@ void LayerState::undo(Instant now, Connection& c) {
   Recovery& r = snd.recovery;
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
+  // What duplicate ACKs added without SACK was never the path's.
+  if (r.fast() && !c.negotiated.sack) snd.congestion.set_cwnd(std::min(cwnd, r.prior_cwnd));
   snd.congestion.undo(r.prior_cwnd, r.prior_ssthresh);
   snd.board.unmark_lost();
+  if (!r.open()) snd.rack.recovery_ended();
   r.phase = Phase::Open;
-  r.undoable = r.f_rto = false;
+  r.undoable = r.f_rto = r.prefer_new_data = false;
+  if (!c.negotiated.sack) {
+    r.recover = snd.snd_una - 1;  // RFC 5682 section 2.1 step 3b: a loss from now on is a new one
+    c.work.retransmit = false;
+  }
   c.ecn.owes_cwr = false;  // an ECE that waits for its answer has had none
   report_window(now, c, cwnd, ssthresh, WindowCause::Undo);
 }
@@ -192,7 +213,7 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
   const bool fresh = r.phase != Phase::Loss;
-  if (fresh && c.negotiated.sack) remember_window(c);
+  if (fresh) remember_window(c);
   if (first_timeout) cc.reduce(std::min(snd.flight(), std::max(cwnd, snd.mss)), CongestionSignal::Timeout, now);
   c.ecn.reducing = false;
   window_was_reduced(c);
@@ -206,7 +227,7 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   }
   cc.set_cwnd(snd.board.in_flight() + snd.mss);
   r.phase = Phase::Loss;
-  r.f_rto = c.negotiated.sack && fresh && !reneged && !snd.path.probing;
+  r.f_rto = fresh && !reneged && !snd.path.probing;
   r.prefer_new_data = false;
   r.recover = snd.snd_nxt;
   r.dup_acks = 0;

@@ -7,8 +7,6 @@ namespace {
 using observe::DropReason;
 
 constexpr Duration timestamp_validity = std::chrono::hours{24 * 24};  // RFC 7323 section 5.5
-constexpr unsigned challenge_acks_per_second = 10;                    // RFC 5961 section 7, per connection
-constexpr unsigned repeat_acks_per_second = 200;                      // enough for any honest retransmission burst
 
 }  // namespace
 
@@ -245,13 +243,8 @@ Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connecti
 
 /// An ACK that tells the peer where we are; rationed so that two confused ends cannot keep each other busy.
 void LayerState::challenge(Instant now, Connection& c, TxReason reason) {
-  if (now - c.challenge_window >= std::chrono::seconds{1}) {
-    c.challenge_window = now;
-    c.challenge_acks = 0;
-  }
-  const unsigned most = reason == TxReason::ChallengeAck ? challenge_acks_per_second : repeat_acks_per_second;
-  if (c.challenge_acks >= most) return sink.drop(now, DropReason::TcpRateLimited, c.id);
-  ++c.challenge_acks;
+  const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+  if (!c.ack_ration.take(now, kind)) return sink.drop(now, DropReason::TcpRateLimited, c.id);
   ack_now(c, reason);
 }
 

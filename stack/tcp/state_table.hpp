@@ -64,6 +64,10 @@ inline constexpr auto state_edges = [] {
       WIRESIDE_ENDS(Closing),
       WIRESIDE_ENDS(LastAck),
 #undef WIRESIDE_ENDS
+      StateEdge{SynReceived, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{FinWait1, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{Closing, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{LastAck, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
 #define WIRESIDE_GONE(state)                                          \
   StateEdge{state, C::InterfaceGone, Closed, "the device went away"}, \
       StateEdge{state, C::AddressLost, Closed, "RFC 2131 section 4.4.5"}

@@ -64,7 +64,8 @@ class TcpLayer {
   /// The application no longer receives: unread and later data is acknowledged and dropped, as other stacks do it, so
   /// that what we still send gets through.
   [[nodiscard]] Result<void> shutdown_receive(Instant now, ConnectionHandle h);
-  /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too.
+  /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too. With a linger time above 0 the
+  /// connection is aborted later, if what was sent is not acknowledged by then.
   void close(Instant now, ConnectionHandle h);
   /// ABORT: RST to the peer, handle given up.
   void abort(Instant now, ConnectionHandle h);

@@ -88,7 +88,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
   if (t.use_timestamps && !ts) return sink.drop(now, DropReason::TcpMissingTimestamp, t.id);  // RFC 7323 section 3.2
   if (t.use_timestamps && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
     sink.drop(now, DropReason::TcpPaws, t.id);
-    return acknowledge_from(now, t, TxReason::TimeWaitAck);
+    return answer_from(now, t, flags.syn);
   }
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const SeqNum last = s.header.seq + (length == 0 ? 0 : length - 1);
@@ -107,6 +107,13 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
   } else {
     sink.drop(now, DropReason::TcpUnacceptable, t.id);
   }
+  answer_from(now, t, flags.syn);
+}
+
+/// An ACK that tells the peer where we were; rationed as on a connection (RFC 5961 section 10).
+void LayerState::answer_from(Instant now, TimeWait& t, bool to_syn) {
+  const auto kind = to_syn ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+  if (!t.ack_ration.take(now, kind)) return sink.drop(now, DropReason::TcpRateLimited, t.id);
   acknowledge_from(now, t, TxReason::TimeWaitAck);
 }
 

@@ -21,7 +21,7 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
   const ConnectionHandle handle = connection.handle;
   for (const auto kind : {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe,
                           TimerKind::Retransmission, TimerKind::ZeroWindowProbe, TimerKind::SenderSws,
-                          TimerKind::Pacing, TimerKind::KeepAlive, TimerKind::FinWait2}) {
+                          TimerKind::Pacing, TimerKind::KeepAlive, TimerKind::Linger, TimerKind::FinWait2}) {
     Connection* c = connections.find(handle);  // an earlier timer may have ended it
     if (c == nullptr || c->timers.due(kind) > now) continue;
     c->timers.set(kind, Instant::max());
@@ -51,6 +51,9 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
         break;
       case TimerKind::KeepAlive:
         keep_alive_timeout(now, *c);
+        break;
+      case TimerKind::Linger:
+        linger_timeout(now, *c);
         break;
       default:
         finish(now, *c, StateCause::FinWait2Timeout, std::nullopt);

@@ -4,7 +4,8 @@
 namespace wireside::tcp {
 namespace {
 constexpr std::size_t max_unscaled_window = 65535;  // what a SYN can offer (RFC 7323 section 2.2)
-constexpr std::size_t min_borrowed = 512;           // octets below which referencing costs more than copying
+constexpr Duration longest_linger = std::chrono::hours{24 * 365};
+constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
 }  // namespace
 
 // --- 3.10.1 OPEN ---
@@ -244,7 +245,8 @@ void LayerState::close(Instant now, ConnectionHandle h) {
   if (c == nullptr || c->detached) return;
   const bool unread = c->rcv.queue.octets() > 0;
   const bool abortive = c->options.linger && *c->options.linger == Duration{0};
-  if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait && (unread || abortive)) {
+  const bool tells_peer = is_synchronized(c->state()) || c->state() == TcpState::SynReceived;
+  if (tells_peer && c->state() != TcpState::TimeWait && (unread || abortive)) {
     if (!abortive) {  // SHLD-3: the peer must learn that its data was lost
       send_reset(now, *c, TxReason::ResetUnreadData);
       c->detached = true;
@@ -279,6 +281,20 @@ void LayerState::close(Instant now, ConnectionHandle h) {
     default:
       break;
   }
+  if (Connection* left = connections.find(h); left != nullptr) linger(now, *left);
+}
+
+/// The application has gone; what it gave has a bounded time to get through (SO_LINGER).
+void LayerState::linger(Instant now, Connection& c) {
+  const bool waits = c.state() == TcpState::SynReceived || owes_fin(c.state());
+  if (!c.options.linger || !waits) return;
+  set_timer(now, c, TimerKind::Linger, now + std::min(*c.options.linger, longest_linger));
+}
+
+/// The peer must learn that the stream has no proper end, whatever it has said itself.
+void LayerState::linger_timeout(Instant now, Connection& c) {
+  send_reset(now, c, TxReason::ResetLinger);
+  finish(now, c, StateCause::LingerTimeout, Error::TimedOut);
 }
 
 // --- 3.10.5 ABORT ---
@@ -310,7 +326,7 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
   if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
   c->options = options;
-  c->snd.congestion.select(options.congestion);
+  c->snd.congestion.select(options.congestion, config.custom_congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);

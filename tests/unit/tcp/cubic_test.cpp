@@ -89,10 +89,11 @@ TEST(Cubic, AWindowThatShrinksLeavesRoom) {  // RFC 9438 CUBIC-03, section 4.7
 }
 
 TEST(Cubic, IdleTimeDoesNotCount) {  // RFC 9438 CUBIC-04, section 5.8
-  Path p{100ms};
-  lose_at(p, 1000);
-  for (int i = 0; i < 20; ++i) p.round();
-  Path q = p;
+  Path p{100ms}, q{100ms};
+  for (Path* path : {&p, &q}) {
+    lose_at(*path, 1000);
+    for (int i = 0; i < 20; ++i) path->round();
+  }
   p.round();
   q.now += 60s;
   q.congestion.on_idle_restart(60s);

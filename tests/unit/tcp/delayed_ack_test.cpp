@@ -59,6 +59,38 @@ TEST(TcpDelayedAck, ManySmallSegmentsCountByOctets) {  // RFC 9293 SHLD-19: 2*RM
   t.ignore_rest();
 }
 
+TEST(TcpDelayedAck, ThePeersSegmentsMayBecomeSmaller) {  // RFC 9293 SHLD-19, MUST-58: as the path's MTU does
+  TcpPeer t;
+  t.establish();
+  std::uint32_t at = 1;
+  const auto segment = [&](std::uint32_t octets, const char* flags) {
+    t.in(flags + std::string{" "} + std::to_string(at) + "+" + std::to_string(octets) + " ack 1");
+    at += octets;
+    return t.discard();
+  };
+  for (int i = 0; i < 4; ++i) segment(1460, ".");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  segment(600, "P.");  // the ends of messages say nothing
+  segment(600, "P.");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  t.wait(500ms);
+  t.discard();
+  segment(536, ".");
+  segment(536, ".");
+  EXPECT_EQ(t.status().rcv_mss, 536U);
+  t.wait(500ms);
+  t.discard();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(segment(536, ".") + segment(536, "."), 1U) << "every second one";
+  t.wait(500ms);
+  t.discard();
+  segment(100, ".");
+  segment(100, ".");
+  EXPECT_EQ(t.status().rcv_mss, 536U) << "no path is that narrow";
+  segment(1460, ".");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  t.ignore_rest();
+}
+
 // A super-segment counts as the segments it stands for.
 TEST(TcpDelayedAck, SuperSegmentIsAcknowledgedAtOnce) {
   TcpPeer t;

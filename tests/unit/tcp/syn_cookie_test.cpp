@@ -142,6 +142,61 @@ TEST(TcpSynCookie, TheFirstDataMayBringItBack) {
   t.ignore_rest();
 }
 
+// defer_accept holds for connections that come by a cookie, too.
+TEST(TcpSynCookie, WithDeferAcceptTheConnectionWaitsForData) {  // RFC 4987 SYNF-01; TCP_DEFER_ACCEPT
+  TcpPeer t{tiny_queue(4, SynCookieUse::Always)};
+  ConnectionOptions deferring;
+  deferring.defer_accept = 10s;
+  t.listen(16, deferring);
+  t.in("S 0 win 1000 <mss 1300,sackOK,TS val 77 ecr 0,nop,wscale 9>");
+  EXPECT_EQ(t.out("S. 0 ack 1").reason, observe::TxReason::SynCookie);
+  t.in(". 1 ack 1 win 100");
+  t.silence(5s);
+  t.no_event(EventKind::AcceptReady);
+  EXPECT_EQ(t.layer().list().size(), 1U);
+  t.in("P. 1+100 ack 1 win 100");
+  t.event(EventKind::AcceptReady);
+  t.accept();
+  t.read_exactly(100);
+  EXPECT_TRUE(t.status().sack);
+  EXPECT_EQ(t.status().snd_wnd, 100U << 9);
+  t.ignore_rest();
+}
+
+TEST(TcpSynCookie, DeferAcceptEndsAfterItsTimeHereToo) {  // TCP_DEFER_ACCEPT
+  TcpPeer t{tiny_queue(4, SynCookieUse::Always)};
+  ConnectionOptions deferring;
+  deferring.defer_accept = 10s;
+  t.listen(16, deferring);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.out_after(10s, "S. 0 ack 1");  // asks again
+  t.in(". 1 ack 1");
+  t.accept();
+  t.state(TcpState::Established);
+}
+
+TEST(TcpSynCookie, DeferredInAFullQueueTheDataBringsTheCookieBack) {  // RFC 4987 SYNF-01; TCP_DEFER_ACCEPT
+  TcpPeer t{tiny_queue(4)};
+  ConnectionOptions deferring;
+  deferring.defer_accept = 10s;
+  t.listen(16, deferring);
+  flood(t, 10);
+  t.use_port(60000);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.nothing();
+  EXPECT_EQ(t.layer().list().size(), 4U) << "nothing is kept";
+  t.no_event(EventKind::AcceptReady);
+  t.in("P. 1+100 ack 1");
+  t.event(EventKind::AcceptReady);
+  t.accept();
+  t.read_exactly(100);
+  t.ignore_rest();
+}
+
 TEST(TcpSynCookie, ARepeatedSynGetsTheSameCookie) {
   TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
   t.listen();
