@@ -48,6 +48,7 @@ bool is_retransmission(TxReason reason) {
     case TxReason::FastRetransmit:
     case TxReason::PartialAckRetransmit:
     case TxReason::RtoRetransmit:
+    case TxReason::PathMtuRetransmit:
       return true;
     default:
       return false;

@@ -43,6 +43,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::FastRetransmit, "fast retransmit"},
     {TxReason::PartialAckRetransmit, "partial-ACK retransmit"},
     {TxReason::RtoRetransmit, "RTO retransmit"},
+    {TxReason::PathMtuRetransmit, "path-MTU retransmit"},
     {TxReason::TailLossProbe, "tail loss probe"},
     {TxReason::ZeroWindowProbe, "zero-window probe"},
     {TxReason::KeepAlive, "keep-alive"},

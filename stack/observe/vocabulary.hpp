@@ -23,6 +23,7 @@ enum class TxReason : std::uint8_t {
   FastRetransmit,
   PartialAckRetransmit,
   RtoRetransmit,
+  PathMtuRetransmit,
   TailLossProbe,
   ZeroWindowProbe,
   KeepAlive,

@@ -80,6 +80,7 @@ struct PathSearch {
   SeqNum probe_start;
   std::uint32_t probe_octets = 0;
   Instant probe_at;
+  std::optional<SeqNum> resend_end;  ///< octets before this were too large on their way, and are sent again
 };
 
 /// Sender half.

@@ -20,6 +20,7 @@ void LayerState::recover_without_sack(Instant now, const IncomingSegment& s, Con
     } else if (r.phase == Recovery::Phase::Loss && r.f_rto) {
       continue_f_rto_without_sack(c);
     }
+    resend_rest_of_probe(c);
     return grow_window(now, c, news);
   }
   Congestion& cc = c.snd.congestion;
@@ -37,6 +38,17 @@ void LayerState::recover_without_sack(Instant now, const IncomingSegment& s, Con
   c.work.retransmit_reason = TxReason::PartialAckRetransmit;
   wants_output(c);
   report_window(now, c, cwnd, ssthresh, WindowCause::PartialAck);
+}
+
+/// What came in behind a lost probe still counts as in flight, and may fill the window: one segment for each ACK that
+/// advances, as in fast recovery.
+void LayerState::resend_rest_of_probe(Connection& c) {
+  const Sender& snd = c.snd;
+  const bool stuck = snd.board.in_flight() + snd.mss > snd.congestion.cwnd();
+  if (!snd.path.resend_end || !snd.recovery.open() || snd.board.lost() == 0 || !stuck) return;
+  c.work.retransmit = true;
+  c.work.retransmit_reason = TxReason::PathMtuRetransmit;
+  wants_output(c);
 }
 
 /// RFC 5682 section 2.1 step 2, on the first ACK after a timeout: up to two new segments are sent instead of repeated

@@ -312,6 +312,7 @@ class LayerState {
   bool build_syn(Instant now, Connection& c, OutgoingSegment& out);
   bool build_retransmission(Instant now, Connection& c, OutgoingSegment& out);
   bool build_probe(Instant now, Connection& c, OutgoingSegment& out);
+  [[nodiscard]] static TxReason repetition_reason(const Connection& c, SeqNum seq);
   bool build_data(Instant now, Connection& c, OutgoingSegment& out);
   bool build_keep_alive(Instant now, Connection& c, OutgoingSegment& out);
   bool build_ack(Instant now, Connection& c, OutgoingSegment& out);
@@ -351,6 +352,7 @@ class LayerState {
   void judge_probe(Instant now, Connection& c, bool lost);
   [[nodiscard]] static bool lost_only_probe(const Connection& c);
   bool resend_probe(Instant now, Connection& c);
+  void resend_rest_of_probe(Connection& c);
   void end_probe(Instant now, Connection& c, bool lost);
 
   // --- pacing.cpp ---

@@ -178,11 +178,18 @@ bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   return true;
 }
 
+TxReason LayerState::repetition_reason(const Connection& c, SeqNum seq) {
+  const Sender& snd = c.snd;
+  if (snd.recovery.fast()) return TxReason::FastRetransmit;
+  const bool too_large = snd.recovery.open() && snd.path.resend_end && seq.before(*snd.path.resend_end);
+  return too_large ? TxReason::PathMtuRetransmit : TxReason::RtoRetransmit;
+}
+
 bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
   const auto plan = plan_data(now, c);
   if (!plan) return false;
   const bool repeats = plan->seq.before(c.snd.snd_nxt);
-  const auto again = c.snd.recovery.fast() ? TxReason::FastRetransmit : TxReason::RtoRetransmit;
+  const auto again = repetition_reason(c, plan->seq);
   const auto reason = repeats ? again : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
   begin_segment(now, c, plan->seq, reason, out);
   fill(c, *plan, out);

@@ -72,6 +72,7 @@ void LayerState::resend_from_start(Connection& c) {
   r.phase = Recovery::Phase::Open;
   r.prefer_new_data = false;
   r.dup_acks = 0;
+  c.snd.path.resend_end = c.snd.snd_nxt;
   c.snd.timing = false;
   c.work.retransmit = false;
   wants_output(c);
@@ -150,6 +151,8 @@ bool LayerState::resend_probe(Instant now, Connection& c) {
   if (!snd.path.probing || !snd.recovery.open() || snd.snd_una != snd.path.probe_start) return false;
   snd.board.mark_front_lost(snd.path.probe_octets);
   end_probe(now, c, true);
+  c.work.retransmit = true;  // the first segment of it at once, as after any three duplicates
+  c.work.retransmit_reason = TxReason::PathMtuRetransmit;
   wants_output(c);
   return true;
 }
@@ -158,6 +161,7 @@ void LayerState::end_probe(Instant now, Connection& c, bool lost) {
   PathSearch& path = c.snd.path;
   if (lost) {
     path.fails_at = path.probe_octets;
+    path.resend_end = path.probe_start + path.probe_octets;
   } else {
     path.carries = path.probe_octets;
     if (path.carries >= path.agreed) path.searching = false;

@@ -32,6 +32,7 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
     if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
+    if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
   }
   if (news.dsack) ++snd.duplicates_reported;
   take_ecn_echo(now, s, c, news);

@@ -77,6 +77,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   if (!opening && snd.snd_wnd == 0) {  // MUST-35: a window shrunk to zero is probed, not retransmitted into
     snd.board.forget_sacks();  // or nothing would be left to probe with, should the peer have reported all of it
     snd.board.mark_all_lost();
+    snd.recovery.f_rto = snd.recovery.prefer_new_data = false;
     return probe_timeout(now, c);
   }
   const Duration rto_before = snd.rtt.rto();
