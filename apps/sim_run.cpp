@@ -42,13 +42,17 @@ class Watcher : public observe::Observer {
 class Simulation {
  public:
   Simulation(const Scenario& scenario, const Outputs& outputs)
-      : scenario_{scenario}, outputs_{outputs}, network_{scenario} {}
+      : scenario_{scenario},
+        outputs_{outputs},
+        network_{scenario, outputs.events != nullptr || !outputs.capture_folder.empty()} {}
 
   std::expected<Summary, std::string> run() {
     if (auto problem = attach(); !problem.empty()) return std::unexpected{std::move(problem)};
     for (std::size_t i = 0; i < scenario_.flows.size(); ++i) {
       flows_.push_back(std::make_unique<FlowRun>(scenario_.flows[i], network_, i));
-      watchers_[flows_.back()->sender()]->flows.push_back(flows_.back().get());
+      const std::size_t sender = flows_.back()->sender();
+      watchers_[sender]->flows.push_back(flows_.back().get());
+      network_.stack(sender).attach(watchers_[sender].get());
     }
     const Instant stop = Instant{} + scenario_.stop;
     std::uint64_t steps_here = 0;
@@ -87,7 +91,7 @@ class Simulation {
         // Virtual time counts from 1970.
         watchers_.back()->capture = std::make_unique<PcapWriter>(file, true, name, Duration{});
       }
-      interface.stack->attach(watchers_.back().get());
+      if (outputs_.events != nullptr || watchers_.back()->capture) interface.stack->attach(watchers_.back().get());
     }
     return {};
   }
@@ -108,7 +112,9 @@ class Simulation {
 
   void dispatch() {
     for (std::size_t i = 0; i < network_.interfaces().size(); ++i) {
-      if (!network_.interfaces()[i].is_host) continue;
+      Network::Interface& interface = network_.interfaces()[i];
+      if (!std::exchange(interface.stirred, false) || !interface.is_host) continue;
+      interface.deadline_known = false;
       while (const auto event = network_.stack(i).poll_event()) {
         for (const auto& flow : flows_) {
           if (flow->on_event(now_, i, *event)) break;
