@@ -24,7 +24,7 @@ def head(*cells):
 def loss_chart(results, algorithm):
     x = Axis("loss of data segments", 0.00008, 0.13, log=True,
              ticks=tuple((p, f"{100 * p:g} %") for p in LOSSES))
-    y = Axis("goodput, Mbit/s", 0.1, 300, log=True)
+    y = Axis("goodput, Mbit/s", 0.03, 300, log=True)
     fine = [10 ** (-4 + i / 20) for i in range(61)]
     series = []
     for i, r in enumerate(ROUND_TRIPS):
@@ -91,7 +91,7 @@ def fairness_chart(results):
     groups = [(f"{rate_} Mbit/s, {rtt} ms", [results[(*pair, rate_, rtt)]["jain"] for pair in PAIRS])
               for rate_, rtt in FAIR_PATHS]
     names = [f"{NAMES[a]} / {NAMES[b]}" for a, b in PAIRS]
-    return bar_chart("Jain's index of two flows", Axis("Jain's index", 0, 1.4, ticks=tuple(
+    return bar_chart("Jain's index of two flows", "rate of the bottleneck, round-trip time", Axis("Jain's index", 0, 1.1, ticks=tuple(
         (v / 10, f"{v / 10:g}") for v in range(0, 11, 2))), groups, names, digits=2)
 
 
@@ -121,7 +121,7 @@ def queue_charts(results):
                     colour=i) for i, a in enumerate(ALGORITHMS)]
     out["slow_start"] = line_chart("Slow start into a deep queue: with HyStart++ (CUBIC) and without (NewReno)",
                                    Axis("seconds", 0, 2), Axis("congestion window, segments", 8, 2000, log=True,
-                                   ticks=tuple((v, f"{v:,}") for v in (10, 35, 100, 300, 1000))), start, False)
+                                   ticks=tuple((v, f"{v:,}") for v in (10, 35, 100, 300, 1000))), start)
     return out
 
 
@@ -158,7 +158,8 @@ def recovery_chart(results, kernel):
                        [results[("rack", name)]["extra"], results[("rfc6675", name)]["extra"],
                         kernel["accidents"][name]["extra"]]))
     most = max(v for _, values in groups for v in values)
-    return bar_chart("Round trips that a loss costs", Axis("round trips", 0, max(4, int(most * 1.35) + 1)), groups,
+    return bar_chart("Round trips that a loss costs", "what was lost",
+                     Axis("round trips more than without loss", 0, max(4, int(most) + 1)), groups,
                      ["wireside", "wireside, RFC 6675 without RACK-TLP", f"Linux {kernel['release']}"])
 
 

@@ -161,10 +161,13 @@ void LayerState::take_sample(Instant now, Connection& c, Duration sample) {
   });
 }
 
+/// That a loss was found, or was none, is told even where the window was too small already to be reduced.
 void LayerState::report_window(Instant now, const Connection& c, std::uint32_t cwnd, std::uint32_t ssthresh,
                                WindowCause cause) const {
   const auto& cc = c.snd.congestion;
-  if (cc.cwnd() == cwnd && cc.ssthresh() == ssthresh) return;
+  const bool decision =
+      cause == WindowCause::FastRetransmit || cause == WindowCause::Timeout || cause == WindowCause::Undo;
+  if (!decision && cc.cwnd() == cwnd && cc.ssthresh() == ssthresh) return;
   sink.emit(now, [&] { return observe::WindowChanged{c.id, cwnd, cc.cwnd(), ssthresh, cc.ssthresh(), cause}; });
 }
 
