@@ -89,7 +89,8 @@ def _series(out, series, x, y):
 def _legend(out, all_series):
     """Below the chart, where it hides nothing. Returns its height."""
     width = 46 + max(len(s.name) for s in all_series) * 7
-    columns = max(1, min(len(all_series), (WIDTH - LEFT - RIGHT) // width))
+    fitting = max(1, min(len(all_series), (WIDTH - LEFT - RIGHT) // width))
+    columns = max(n for n in range(1, fitting + 1) if len(all_series) % n == 0)
     rows = math.ceil(len(all_series) / columns)
     for i, s in enumerate(all_series):
         left, base, colour = LEFT + i % columns * width, HEIGHT + 10 + 18 * (i // columns), COLOURS[s.colour % len(COLOURS)]

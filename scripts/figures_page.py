@@ -177,7 +177,7 @@ def recovery_chart(results, kernel):
                         kernel["accidents"][name]["extra"]]))
     most = max(v for _, values in groups for v in values)
     return bar_chart("Round trips that a loss costs", "what was lost",
-                     Axis("round trips more than without loss", 0, max(4, int(most) + 1)), groups,
+                     Axis("round trips more than without loss", 0, max(4, int(most) + 2)), groups,
                      ["wireside", "wireside, RFC 6675 without RACK-TLP", f"Linux {kernel['release']}"])
 
 
