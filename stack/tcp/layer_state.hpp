@@ -377,6 +377,7 @@ class LayerState {
   std::deque<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
+  AnsweredSyns answered_syns_;
   FastOpenKeys fast_open_keys_;
   FastOpenCache fast_open_cache_;
   std::uint32_t next_id_ = 1;
