@@ -278,6 +278,7 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   }
   if (c.everything_acknowledged()) snd.progress_at = now;
   snd.pacer.sent(now, pacing_rate(c), plan.octets);
+  snd.unanswered -= std::min(snd.unanswered, plan.octets);
   if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
   if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
   snd.board.sent(plan.seq, end, now, snd.rate.sent(now, snd.board.empty()));

@@ -29,7 +29,8 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     c.soft_error.reset();
     // Growth is earned by using the window: an application-limited sender learns nothing about the path.
     const std::uint32_t cwnd = snd.congestion.cwnd();
-    if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
+    const std::uint32_t used = pipe + note_unanswered(now, c, news.acked);
+    if (used + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * used >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
     if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
     if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
@@ -51,6 +52,16 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   }
   update_send_window(now, s, c, f);
   if (c.has_unsent()) wants_output(c);
+}
+
+/// Sending answers when all ACKs of a batch are in, or when the pacer lets it; what takes longer is no batch. Returns
+/// what earlier ACKs of the batch covered.
+std::uint32_t LayerState::note_unanswered(Instant now, Connection& c, std::uint32_t acked) {
+  Sender& snd = c.snd;
+  if (now - snd.unanswered_since > snd.rtt.srtt()) snd.unanswered = 0;
+  if (snd.unanswered == 0) snd.unanswered_since = now;
+  snd.unanswered += acked;
+  return snd.unanswered - acked;
 }
 
 void LayerState::offer_send_room(Connection& c) {

@@ -164,6 +164,20 @@ TEST(TcpCongestion, ThirdDuplicateAckStartsFastRetransmit) {
   t.nothing();
 }
 
+TEST(TcpCongestion, HalfOfWhatWasInFlightBeforeABatchOfAcks) {  // RFC 5681 CC-05, equation (4)
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(40000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.batch([&] {
+    t.in(". 1 ack 6001");
+    for (int i = 0; i < 3; ++i) t.in(". 1 ack 6001");
+  });
+  EXPECT_EQ(t.out(". 6001+1000").reason, observe::TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  t.ignore_rest();
+}
+
 TEST(TcpCongestion, FurtherDuplicateAcksInflateTheWindow) {  // RFC 5681 section 3.2 step 4
   TcpPeer t;
   t.establish("<mss 1000>");

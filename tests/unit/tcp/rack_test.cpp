@@ -18,10 +18,10 @@ class RackTest : public ::testing::Test {
     });
   }
   std::uint32_t detect(int ms, Duration reo_wnd, std::optional<Duration>* wait = nullptr) {
-    std::uint32_t lost = 0;
+    NewlyLost lost;
     const auto more = rack.detect_loss(at(ms), board, reo_wnd, lost);
     if (wait != nullptr) *wait = more;
-    return lost;
+    return lost.octets;
   }
   Scoreboard board;
   Rack rack;
@@ -75,9 +75,9 @@ TEST_F(RackTest, AnAckOfTheOriginalDoesNotTimeTheRetransmission) {  // RFC 8985 
   EXPECT_EQ(detect(160, 0ms), 0U) << "what was sent at 149 was not overtaken";
   Rack timed;
   timed.delivered(at(300), {SeqNum{0}, SeqNum{1000}, at(150), {}, SentRange::State::InFlight, true}, true);
-  std::uint32_t lost = 0;
+  NewlyLost lost;
   EXPECT_EQ(timed.detect_loss(at(400), board, 0ms, lost), std::nullopt);
-  EXPECT_EQ(lost, 0U) << "its timestamp says that an earlier transmission caused the ACK";
+  EXPECT_EQ(lost.octets, 0U) << "its timestamp says that an earlier transmission caused the ACK";
 }
 
 TEST_F(RackTest, ReorderingIsWhatArrivesBelowTheHighestWithoutBeingRepeated) {  // RFC 8985 section 6.2 step 3
