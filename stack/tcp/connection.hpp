@@ -169,6 +169,8 @@ struct Receiver {
 /// An ACK that is owed for a segment before the latest one: what it would have said at once.
 struct OwedAck {
   TxReason reason = TxReason::OutOfOrder;
+  SeqNum ack;
+  bool lasting = false;  ///< what comes later does not replace it
   std::uint8_t sack_count = 0;
   std::array<wire::SackBlock, 4> sack{};
 };

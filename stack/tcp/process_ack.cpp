@@ -6,6 +6,10 @@ namespace wireside::tcp {
 
 using observe::WindowCause;
 
+namespace {
+constexpr std::size_t least_refill = 65536;  // octets that are worth waking a writer for
+}
+
 void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   Sender& snd = c.snd;
   AckNews news;
@@ -69,7 +73,11 @@ void LayerState::offer_send_room(Connection& c) {
   const std::size_t room = c.send_room();
   const std::size_t low = c.options.notsent_lowat;
   const std::size_t most = low == 0 ? c.send_limit() : std::min(c.send_limit(), low);
-  if (room == 0 || room < most / 3) return;
+  // A third at a time saves wake-ups; but where nearly all of the buffer is in flight, what is left may be gone before
+  // the writer comes, so it is asked for smaller parts.
+  const bool runs_dry = c.unsent() < most / 8;
+  const std::size_t worthwhile = runs_dry ? std::min(most / 3, std::max(most / 16, least_refill)) : most / 3;
+  if (room == 0 || room < worthwhile) return;
   c.snd.blocked_writer = false;
   raise(c, TcpEvent::Kind::Writable);
 }

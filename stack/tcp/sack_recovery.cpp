@@ -70,14 +70,20 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
 
 void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   Sender& snd = c.snd;
-  if (!snd.cwnd_limited || c.ecn.reducing || news.congestion_echoed) return;
+  if (c.ecn.reducing || news.congestion_echoed) return;
+  if (!snd.cwnd_limited) {
+    // What the pacer holds back uses the window, too.
+    const bool paced = c.timers.armed(TimerKind::Pacing);
+    return paced ? void() : snd.congestion.on_limited(now);
+  }
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
   const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
   // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
   // section 2.3).
   const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
-  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt, path_sample(now, c, news)});
+  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt, path_sample(now, c, news),
+                         pacing_rate(c) > 0, snd.recovery.phase == Phase::Loss});
   snd.cwnd_limited = false;
   report_window(now, c, cwnd, ssthresh, cause);
 }

@@ -37,7 +37,7 @@ bool was_seen(const TcpPeer& t, WindowCause cause) {
   return std::any_of(all.begin(), all.end(), [&](const auto& w) { return w.cause == cause; });
 }
 
-TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SACKR-01; RFC 8985 RACK-01, RACK-02
+TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SACKR-01; RFC 8985 RACK-02
   TcpPeer t;
   establish_100ms(t);
   send_segments(t, 30, 10);
