@@ -305,7 +305,7 @@ class LayerState {
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
   static void report_received(Connection& c, wire::TcpOptions& options);
-  static void keep_owed_ack(Connection& c, bool of_stretch);
+  static void keep_owed_ack(Connection& c, bool of_stretch = false);
   static void keep_ack_before(const IncomingSegment& s, Connection& c);
   void adapt_ack_delay(Instant now, Connection& c) const;
 

@@ -58,11 +58,11 @@ void LayerState::note_duplicate(Connection& c, SeqNum seq, SeqNum end) const {
 
 void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
   if (s.payload.empty() || !can_receive(c.state())) return;  // EV-28: after the peer's FIN there is no more text
+  keep_ack_before(s, c);
   Receiver& r = c.rcv;
   const SeqNum seq = s.header.seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
   const SeqNum left = later(seq, r.rcv_nxt);
-  keep_ack_before(s, c);
   const SeqNum right = earlier(end, r.fin_at ? earlier(*r.fin_at, r.rcv_adv) : r.rcv_adv);  // nothing follows a FIN
   if (!left.before(right)) {  // nothing new, or nothing inside the window
     note_duplicate(c, seq, earlier(end, r.rcv_nxt));
@@ -71,7 +71,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   }
   const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
   if (left.after(r.rcv_nxt)) {
-    keep_owed_ack(c, false);
+    keep_owed_ack(c);
     if (const auto held = r.reassembly.held(left, right)) note_duplicate(c, held->left, held->right);
     if (!r.reassembly.insert(left, text, config.max_reassembly_slices, pool)) {
       sink.drop(now, observe::DropReason::TcpReassemblyFull, c.id);
@@ -150,7 +150,7 @@ void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& 
     const SeqNum at = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
     if (at.at_or_after(r.rcv_nxt) && at.at_or_before(r.rcv_adv)) r.fin_at = at;
     if (at.after(r.rcv_nxt)) {
-      if (s.payload.empty()) keep_owed_ack(c, false);
+      if (s.payload.empty()) keep_owed_ack(c);
       ack_now(c, TxReason::OutOfOrder);
     }
   }
