@@ -238,7 +238,8 @@ def retransmission_number(binary, lost, options=""):
             event = json.loads(line)
             if event["event"] != "sent" or event["node"] != "a":
                 continue
-            again = event["reason"] in ("fast retransmit", "RTO retransmit", "path-MTU retransmit", "tail loss probe")
+            again = event["reason"] in ("fast retransmit", "RTO retransmit", "path-MTU retransmit",
+                                        "closed-window retransmit", "tail loss probe")
             number += 1 if again or event["reason"] == "data" else 0
             if again:
                 return number

@@ -49,6 +49,7 @@ bool is_retransmission(TxReason reason) {
     case TxReason::PartialAckRetransmit:
     case TxReason::RtoRetransmit:
     case TxReason::PathMtuRetransmit:
+    case TxReason::WindowRetransmit:
       return true;
     default:
       return false;

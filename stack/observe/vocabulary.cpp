@@ -44,6 +44,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::PartialAckRetransmit, "partial-ACK retransmit"},
     {TxReason::RtoRetransmit, "RTO retransmit"},
     {TxReason::PathMtuRetransmit, "path-MTU retransmit"},
+    {TxReason::WindowRetransmit, "closed-window retransmit"},
     {TxReason::TailLossProbe, "tail loss probe"},
     {TxReason::ZeroWindowProbe, "zero-window probe"},
     {TxReason::KeepAlive, "keep-alive"},

@@ -24,6 +24,7 @@ enum class TxReason : std::uint8_t {
   PartialAckRetransmit,
   RtoRetransmit,
   PathMtuRetransmit,
+  WindowRetransmit,
   TailLossProbe,
   ZeroWindowProbe,
   KeepAlive,

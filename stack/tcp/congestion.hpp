@@ -20,7 +20,8 @@ class Congestion {
   [[nodiscard]] std::uint32_t cwnd() const { return window_.cwnd; }
   [[nodiscard]] std::uint32_t ssthresh() const { return window_.ssthresh; }
   [[nodiscard]] bool in_slow_start() const { return window_.in_slow_start(); }
-  /// NewReno's L (RFC 3465 section 2.2), segments per acknowledgement in slow start.
+  /// L (RFC 3465 section 2.2), segments per acknowledgement in slow start without pacing; not of HyStart++, which has
+  /// its own.
   void set_abc_limit(unsigned segments) { window_.abc_limit = std::max(segments, 1U); }
   /// The window holds a segment at least, so one that was smaller grows with it.
   void set_smss(std::uint32_t smss) {
@@ -32,6 +33,10 @@ class Congestion {
   void start(std::uint32_t smss, bool syn_lost);
 
   void on_ack(const GrowthSample& sample);
+  /// An acknowledgement of what did not use the window.
+  void on_limited(Instant now) {
+    std::visit([&](auto& c) { c.limited(now); }, state_);
+  }
   /// After everything else that an acknowledgement does to the window.
   void on_delivery(const DeliverySample& sample);
   /// Of a rate-based algorithm, octets per second; 0 = none.

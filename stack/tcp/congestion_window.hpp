@@ -51,7 +51,19 @@ struct GrowthSample {
   SeqNum snd_una;
   SeqNum snd_nxt;
   DeliverySample path{};
+  bool paced = false;          ///< what growth allows leaves spread over a round trip
+  bool after_timeout = false;  ///< of what was in flight at a timeout not all is acknowledged yet
 };
+
+/// What slow start may add for an acknowledgement: `segments` at most (RFC 5681 equation (2), RFC 3465 section 2.2), so
+/// that one that covers many causes no burst. Pacing spreads what it causes, so there all of it counts (RFC 9406
+/// section 4.3), or receivers that acknowledge seldom would make growth linear. After a timeout it is one segment
+/// whatever else (RFC 3465 section 2.3).
+[[nodiscard]] constexpr std::uint32_t slow_start_step(const CongestionWindow& w, const GrowthSample& sample,
+                                                      std::uint32_t segments) {
+  if (sample.paced && !sample.after_timeout) return sample.acked;
+  return std::min(sample.acked, (sample.after_timeout ? 1 : segments) * w.smss);
+}
 
 enum class CongestionSignal : std::uint8_t {
   Loss,
@@ -69,6 +81,7 @@ concept CongestionControl = requires(C c, const C k, CongestionWindow& w, const 
   c.start();
   c.grow(w, sample);
   { c.reduced(w, n, signal, now) } -> std::same_as<std::uint32_t>;  // n: octets in flight; the new ssthresh
+  c.limited(now);                                                   // acknowledged, but the window was not in use
   c.idle(idle);                                                     // nothing was in flight for so long
   c.undo();                                                         // the last reduced() was a mistake
 };

@@ -101,6 +101,8 @@ struct Sender {
   RttEstimator rtt;
   Pacer pacer;
   bool cwnd_limited = false;     ///< the last send stopped at cwnd
+  std::uint32_t unanswered = 0;  ///< octets acknowledged in whose place nothing could be sent yet: ACKs come in batches
+  Instant unanswered_since;
   unsigned probes = 0;           ///< zero-window probes since the window closed
   bool blocked_writer = false;   ///< the application was told that the buffer is full
   unsigned retransmissions = 0;  ///< timeouts in a row without progress
@@ -121,6 +123,9 @@ struct Sender {
 
   explicit Sender(const RttEstimator::Bounds& b) : rtt{b} {}
   [[nodiscard]] std::uint32_t flight() const { return span_octets(snd_una, snd_nxt); }
+  /// FlightSize when the ACKs began to come to which sending has not answered yet: that is what the path carried, and
+  /// what a congestion event is judged by (RFC 5681 equation (4), RFC 9438 section 4.6).
+  [[nodiscard]] std::uint32_t flight_before_acks() const { return flight() + unanswered; }
 };
 
 /// Receiver half.
@@ -164,6 +169,8 @@ struct Receiver {
 /// An ACK that is owed for a segment before the latest one: what it would have said at once.
 struct OwedAck {
   TxReason reason = TxReason::OutOfOrder;
+  SeqNum ack;
+  bool lasting = false;  ///< what comes later does not replace it
   std::uint8_t sack_count = 0;
   std::array<wire::SackBlock, 4> sack{};
 };

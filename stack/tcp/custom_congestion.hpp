@@ -25,8 +25,9 @@ class CustomCongestion {
   /// A congestion event with so many octets in flight: the new ssthresh, to which the window is led down.
   [[nodiscard]] virtual std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal,
                                               Instant now) = 0;
-  virtual void idle(Duration /*time*/) {}  ///< nothing was in flight for so long
-  virtual void undo() {}                   ///< the last reduced() was a mistake
+  virtual void limited(Instant /*now*/) {}  ///< an acknowledgement of what did not use the window
+  virtual void idle(Duration /*time*/) {}   ///< nothing was in flight for so long
+  virtual void undo() {}                    ///< the last reduced() was a mistake
   /// Octets per second to pace at, whatever the option `pacing` says short of Off; 0 = by the stack's own rule.
   [[nodiscard]] virtual std::uint64_t pacing_rate(const CongestionWindow& /*w*/) const { return 0; }
 };
@@ -42,6 +43,7 @@ class Custom {
   std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant now) {
     return control_->reduced(w, flight, signal, now);
   }
+  void limited(Instant now) { control_->limited(now); }
   void idle(Duration time) { control_->idle(time); }
   void undo() { control_->undo(); }
   [[nodiscard]] std::uint64_t pacing_rate(const CongestionWindow& w) const { return control_->pacing_rate(w); }

@@ -78,7 +78,10 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
   if (r.phase == Recovery::Phase::Loss && r.f_rto) return give_up_f_rto(now, c);
-  if (r.dup_acks++ == 0) r.flight_at_first_dup_ack = c.snd.flight();
+  if (r.dup_acks++ == 0) {
+    r.flight_at_first_dup_ack = c.snd.flight();
+    r.flight_before_dup_acks = std::max(c.snd.flight(), std::min(c.snd.flight_before_acks(), cwnd));
+  }
   if (r.fast()) {
     // One for each segment that can have left the network: a peer that sends more wants to be sent more (RFC 5681
     // section 3.2 step 4).
@@ -92,7 +95,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   if (resend_probe(now, c)) return;
   judge_probe(now, c, true);
   remember_window(c);
-  reduce_for_loss(now, c, r.flight_at_first_dup_ack);
+  reduce_for_loss(now, c, r.flight_before_dup_acks);
   cc.begin_fast_recovery();
   r.recover = c.snd.snd_nxt;
   r.phase = Recovery::Phase::Fast;

@@ -245,6 +245,7 @@ class LayerState {
   template <class F>
   void take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take);
   [[nodiscard]] static DeliverySample path_sample(Instant now, const Connection& c, const AckNews& news);
+  static std::uint32_t note_unanswered(Instant now, Connection& c, std::uint32_t acked);
   void offer_send_room(Connection& c);
   void update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
   void restart_retransmission_timer(Instant now, Connection& c);
@@ -256,9 +257,9 @@ class LayerState {
   void recover_by_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
                        const AckNews& news);
   void grow_window(Instant now, Connection& c, const AckNews& news);
-  [[nodiscard]] std::uint32_t detect_losses(Instant now, Connection& c);
-  [[nodiscard]] std::uint32_t detect_by_time(Instant now, Connection& c);
-  [[nodiscard]] static std::uint32_t detect_by_count(Connection& c);
+  [[nodiscard]] NewlyLost detect_losses(Instant now, Connection& c);
+  [[nodiscard]] NewlyLost detect_by_time(Instant now, Connection& c);
+  [[nodiscard]] static NewlyLost detect_by_count(Connection& c);
   static void remember_window(Connection& c);
   void begin_fast_recovery(Instant now, Connection& c, std::uint32_t delivered);
   void reduce_in_proportion(Instant now, Connection& c, std::uint32_t delivered, bool safe);
@@ -304,7 +305,8 @@ class LayerState {
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
   static void report_received(Connection& c, wire::TcpOptions& options);
-  void keep_owed_ack(Connection& c) const;
+  static void keep_owed_ack(Connection& c, bool of_stretch = false);
+  static void keep_ack_before(const IncomingSegment& s, Connection& c);
   void adapt_ack_delay(Instant now, Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---

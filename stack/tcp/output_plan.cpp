@@ -11,6 +11,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (!c.has_unsent()) {
     cancel_timer(now, c, TimerKind::Pacing);
+    snd.unanswered = 0;
     snd.rate.app_limited(snd.board.in_flight());
     return std::nullopt;
   }
@@ -33,6 +34,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
     }
   }
   if (plan.octets > 0 || plan.fin) return limit_burst(now, c, plan) ? std::optional{plan} : std::nullopt;
+  snd.unanswered = 0;
   arm_for_zero_window(now, c);
   return std::nullopt;
 }

@@ -6,6 +6,10 @@ namespace wireside::tcp {
 
 using observe::WindowCause;
 
+namespace {
+constexpr std::size_t least_refill = 65536;  // octets that are worth waking a writer for
+}
+
 void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   Sender& snd = c.snd;
   AckNews news;
@@ -29,7 +33,8 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     c.soft_error.reset();
     // Growth is earned by using the window: an application-limited sender learns nothing about the path.
     const std::uint32_t cwnd = snd.congestion.cwnd();
-    if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
+    const std::uint32_t used = pipe + note_unanswered(now, c, news.acked);
+    if (used + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * used >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
     if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
     if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
@@ -53,12 +58,26 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   if (c.has_unsent()) wants_output(c);
 }
 
+/// Sending answers when all ACKs of a batch are in, or when the pacer lets it; what takes longer is no batch. Returns
+/// what earlier ACKs of the batch covered.
+std::uint32_t LayerState::note_unanswered(Instant now, Connection& c, std::uint32_t acked) {
+  Sender& snd = c.snd;
+  if (now - snd.unanswered_since > snd.rtt.srtt()) snd.unanswered = 0;
+  if (snd.unanswered == 0) snd.unanswered_since = now;
+  snd.unanswered += acked;
+  return snd.unanswered - acked;
+}
+
 void LayerState::offer_send_room(Connection& c) {
   if (!c.snd.blocked_writer) return;
   const std::size_t room = c.send_room();
   const std::size_t low = c.options.notsent_lowat;
   const std::size_t most = low == 0 ? c.send_limit() : std::min(c.send_limit(), low);
-  if (room == 0 || room < most / 3) return;
+  // A third at a time saves wake-ups; but where nearly all of the buffer is in flight, what is left may be gone before
+  // the writer comes, so it is asked for smaller parts.
+  const bool runs_dry = c.unsent() < most / 8;
+  const std::size_t worthwhile = runs_dry ? std::min(most / 3, std::max(most / 16, least_refill)) : most / 3;
+  if (room == 0 || room < worthwhile) return;
   c.snd.blocked_writer = false;
   raise(c, TcpEvent::Kind::Writable);
 }

@@ -9,6 +9,10 @@ namespace {
 constexpr std::size_t max_owed_acks = 64;
 constexpr std::size_t max_owed_acks_with_sack = 3;
 
+// Segments that one ACK may stand for, and the super-segment it ends with. Senders grow by what an ACK covers up to a
+// limit, and are clocked by ACKs; hosts that join segments as they receive them acknowledge every 64 KB, too.
+constexpr std::uint32_t max_segments_per_ack = 64;
+
 // No path in use makes segments smaller than these (RFC 791's 576 octets, less headers and a few options).
 constexpr std::uint32_t least_full_segment = 500;
 
@@ -20,13 +24,30 @@ void LayerState::ack_now(Connection& c, TxReason reason) {
   wants_output(c);
 }
 
-/// Another segment out of order, before the ACK for the one before it has left: that ACK is kept as it is now.
-void LayerState::keep_owed_ack(Connection& c) const {
+/// Another segment, before the ACK for the one before it has left: that ACK is kept as it is now.
+void LayerState::keep_owed_ack(Connection& c, bool of_stretch) {
   auto& owed = c.work.owed_acks;
-  if (!c.work.ack_now || owed.size() >= (c.negotiated.sack ? max_owed_acks_with_sack : max_owed_acks)) return;
+  const std::size_t most = c.negotiated.sack && !of_stretch ? max_owed_acks_with_sack : max_owed_acks;
+  if (!c.work.ack_now || owed.size() >= most) return;
   OwedAck& ack = owed.emplace_back();
   ack.reason = c.work.ack_reason;
-  if (c.negotiated.sack) ack.sack_count = c.rcv.reassembly.sack_blocks(ack.sack, max_sack_blocks(c));
+  ack.ack = c.rcv.rcv_nxt;
+  ack.lasting = of_stretch || c.rcv.duplicate;
+  wire::TcpOptions options;
+  report_received(c, options);
+  ack.sack_count = options.sack_count;
+  ack.sack = options.sack;
+  c.work.ack_now = false;
+}
+
+/// Of several segments in one batch: what the ACK of those before `s` has to say by itself. A duplicate is reported by
+/// the ACK of the segment that brought it and by no other (RFC 2883 section 4).
+void LayerState::keep_ack_before(const IncomingSegment& s, Connection& c) {
+  Receiver& r = c.rcv;
+  const bool stretched = r.unacked_octets >= max_segments_per_ack * r.rcv_mss && s.header.seq == r.rcv_nxt;
+  if (!c.work.ack_now || (!stretched && !r.duplicate)) return;
+  keep_owed_ack(c, stretched);
+  if (!c.work.ack_now) r.unacked_octets = 0;
 }
 
 /// RFC 2883: octets that came again are what the next ACK reports first.
@@ -37,6 +58,7 @@ void LayerState::note_duplicate(Connection& c, SeqNum seq, SeqNum end) const {
 
 void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
   if (s.payload.empty() || !can_receive(c.state())) return;  // EV-28: after the peer's FIN there is no more text
+  keep_ack_before(s, c);
   Receiver& r = c.rcv;
   const SeqNum seq = s.header.seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
@@ -73,7 +95,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
 
 void LayerState::deliver(Connection& c, Slice data) {
   c.rcv.rcv_nxt += static_cast<std::uint32_t>(data.size());
-  c.work.owed_acks.clear();  // the next one says more
+  std::erase_if(c.work.owed_acks, [](const OwedAck& a) { return !a.lasting; });  // the next one says more
   c.rcv.octets_received += data.size();
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
 }

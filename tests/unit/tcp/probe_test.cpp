@@ -23,6 +23,16 @@ TEST(TcpProbe, FirstProbeComesAfterAboutOneRto) {
   EXPECT_LE(took, rto * 2);
 }
 
+TEST(TcpProbe, WhatWasSentIntoAClosedWindowIsNoTimeoutsRepetition) {  // RFC 9293 MUST-36
+  TcpPeer t;
+  establish_blocked(t);
+  t.out_within(10s, ". 1+1 ack 1");
+  t.in(". 1 ack 1 win 65535");
+  EXPECT_EQ(t.out(". 1+1000").reason, observe::TxReason::WindowRetransmit);
+  EXPECT_EQ(t.out(". 1001+1000").reason, observe::TxReason::Data);
+  t.ignore_rest();
+}
+
 // RFC 9293 SHLD-30
 TEST(TcpProbe, IntervalGrowsExponentiallyUpToALimit) {
   TcpPeer t;
