@@ -140,7 +140,7 @@ class LayerState {
   void reply_reset(Instant now, const IncomingSegment& s, TxReason reason, std::uint32_t id);
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
-  [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
+  [[nodiscard]] Result<Port> ephemeral_port(Instant now, const FourTuple& tuple);
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
   [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
@@ -164,6 +164,7 @@ class LayerState {
 
   // --- urgent.cpp, user_timeout.cpp ---
   void check_urgent(const IncomingSegment& s, Connection& c);
+  static void forget_read_urgent(Receiver& r);
   static void point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out);
   static void take_user_timeout(const IncomingSegment& s, Connection& c);
   void tell_user_timeout(Connection& c);
@@ -215,6 +216,8 @@ class LayerState {
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
   void answer_from(Instant now, TimeWait& t, bool to_syn);
   void end_time_wait(Instant now, TimeWait& t, bool expired);
+  [[nodiscard]] TimeWait* find_reusable(Instant now, const FourTuple& tuple);
+  [[nodiscard]] SeqNum open_over(Instant now, TimeWait& t);
   [[nodiscard]] bool opens_anew(const IncomingSegment& s, const TimeWait& t) const;
 
   // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
@@ -300,6 +303,7 @@ class LayerState {
   void deliver(Connection& c, Slice data);
   void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
   void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
+  static void note_fin(Receiver& r, SeqNum at);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;

@@ -179,9 +179,11 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
     snd.snd_wl2 = s.header.ack;
   }
   if (snd.snd_wnd == 0) {
-    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not one that the application has
-    // given up, which a peer could let hold our memory (RFC 6429).
-    if (!c.detached) snd.progress_at = now;
+    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not longer than the application
+    // asks for, and not one that it has given up, which a peer could let hold our memory (RFC 6429).
+    const bool limited = c.detached || c.options.user_timeout > Duration{0};
+    const bool waiting = !c.everything_acknowledged() || c.has_unsent();
+    if (!limited || !waiting) snd.progress_at = now;
     return;
   }
   if (snd.probes > 0) snd.progress_at = now;  // the closed time does not count against the data

@@ -106,11 +106,13 @@ void LayerState::advise_against_path(Connection& c) {
   if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);
 }
 
-/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
+/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30), or until the
+/// application's own user timeout.
 void LayerState::probe_timeout(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (now - snd.progress_at >= give_up_after(c)) {
-    return finish(now, c, StateCause::RetransmissionTimeout, Error::TimedOut);
+    const bool user = c.options.user_timeout > Duration{0};
+    return finish(now, c, user ? StateCause::UserTimeout : StateCause::RetransmissionTimeout, Error::TimedOut);
   }
   if (!c.has_unsent()) return;
   ++snd.probes;
