@@ -150,6 +150,7 @@ class LayerState {
 
   // --- user calls ---
   void begin_close(Instant now, Connection& c);
+  void keep_report(Connection& c, const ErrorReport& report);
   void linger(Instant now, Connection& c);
   void linger_timeout(Instant now, Connection& c);
   [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);

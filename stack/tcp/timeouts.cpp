@@ -99,8 +99,16 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
 }
 
 /// From R1 on (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
-/// acknowledgement takes back.
+/// acknowledgement takes back, and is told of it where it asked for reports (MUST-47, "excessive retransmissions").
 void LayerState::advise_against_path(Connection& c) {
+  if (c.snd.retransmissions == config.r1_retransmissions) {
+    ErrorReport report;
+    report.error = Error::TimedOut;
+    report.local = true;
+    report.reporter = c.tuple.local.address;
+    report.tuple = c.tuple;
+    keep_report(c, report);
+  }
   if (!c.soft_error) c.soft_error = Error::TimedOut;
   constexpr std::size_t most = 64;  // more cannot be of use between two calls of the owner
   if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);

@@ -344,6 +344,13 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   return {};
 }
 
+void LayerState::keep_report(Connection& c, const ErrorReport& report) {
+  if (!c.options.report_errors || c.reports.size() >= max_error_reports) return;
+  c.reports.push_back(report);
+  copy_small_quote(c.reports.back(), pool);
+  raise(c, TcpEvent::Kind::Reported);
+}
+
 void LayerState::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
   const auto it = demux.find(report.tuple);
   if (it == demux.end() || it->second.kind == DemuxEntry::Kind::TimeWait) return;
@@ -354,11 +361,7 @@ void LayerState::network_error(Instant now, const ErrorReport& report, std::opti
     return sink.drop(now, observe::DropReason::IcmpNotCredible);
   }
   c.soft_error = report.error;
-  if (c.options.report_errors && c.reports.size() < max_error_reports) {
-    c.reports.push_back(report);
-    copy_small_quote(c.reports.back(), pool);
-    raise(c, TcpEvent::Kind::Reported);
-  }
+  keep_report(c, report);
   const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
   if (hard && opening) finish(now, c, StateCause::IcmpHardError, report.error);  // synchronized states go on (RFC 5461)
 }

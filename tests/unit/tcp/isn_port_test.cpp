@@ -1,6 +1,8 @@
 // Initial sequence numbers (RFC 6528, RFC 9293 section 3.4.1) and ephemeral ports (RFC 6056).
 #include <gtest/gtest.h>
 
+#include <array>
+#include <bit>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +54,50 @@ TEST(TcpIsn, DiffersByEveryPartOfTheFourTuple) {
   std::array<int, 8> octants{};
   for (const auto v : seen) ++octants[v >> 29U];
   for (const int count : octants) EXPECT_GT(count, 4);
+}
+
+// RFC 9293 MUST-9; RFC 6528 section 3, ISN = M + F(tuple, secret): whoever learns F of one four-tuple, from a
+// connection of its own, must not know F of another. So their distance is another one with every secret, and from tuple
+// to tuple.
+TEST(TcpIsn, OneFourTupleSaysNothingOfAnother) {
+  const auto now = Instant::from_ns(0) + 1h;
+  const auto own = tuple_with(1000, 80), other = tuple_with(1000, 80, 2);
+  std::set<std::int32_t> by_secret, by_port;
+  std::array<int, 8> octants{};
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const std::int32_t distance = isn_at(seed, now, other) - isn_at(seed, now, own);
+    by_secret.insert(distance);
+    ++octants[static_cast<std::uint32_t>(distance) >> 29U];
+  }
+  EXPECT_EQ(by_secret.size(), 200U);
+  for (const int count : octants) {  // 25 are expected, with a standard deviation of 4.7
+    EXPECT_GT(count, 5);
+    EXPECT_LT(count, 50);
+  }
+  for (std::uint16_t port = 1000; port < 1100; ++port) {
+    by_port.insert(isn_at(1, now, tuple_with(static_cast<std::uint16_t>(port + 1), 80)) -
+                   isn_at(1, now, tuple_with(port, 80)));
+  }
+  EXPECT_EQ(by_port.size(), 100U);  // no step from port to port
+}
+
+// RFC 6528 section 3; RFC 9293 MUST-8, MUST-9: F does not change with time, so that the numbers of each four-tuple go
+// on by the clock, and half of F's bits change with any other secret.
+TEST(TcpIsn, TheClockMovesEveryFourTupleAlikeAndTheSecretChangesHalfOfTheBits) {
+  const auto t0 = Instant::from_ns(0) + 1h;
+  for (std::uint16_t port = 1000; port < 1020; ++port) {
+    const auto tuple = tuple_with(port, 80);
+    EXPECT_EQ(isn_at(1, t0 + 30s, tuple) - isn_at(1, t0, tuple), 7'500'000) << port;
+    EXPECT_EQ(isn_at(1, t0 + 4h, tuple) - isn_at(1, t0, tuple),
+              static_cast<std::int32_t>(static_cast<std::uint32_t>(3'600'000'000)));
+  }
+  int bits = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const auto a = isn_at(seed, t0, tuple_with(1000, 80)), b = isn_at(seed + 1, t0, tuple_with(1000, 80));
+    bits += std::popcount(a.value() ^ b.value());
+  }
+  EXPECT_GT(bits, 200 * 15);  // 16 are expected each, with a standard deviation of 0.2 in their mean
+  EXPECT_LT(bits, 200 * 17);
 }
 
 TEST(TcpIsn, SecretDependsOnTheSeed) {  // RFC 6528 ISN-02
