@@ -39,6 +39,7 @@ struct AckNews {
   std::uint32_t delivered = 0;      ///< octets that were not known to have arrived
   std::uint32_t sacked = 0;         ///< those of them reported selectively
   bool congestion_echoed = false;   ///< with ECE
+  bool false_echo = false;          ///< it cannot come from the receipt of what it acknowledges
   bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
   Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
   RateSample rate;

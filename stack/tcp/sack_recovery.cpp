@@ -58,7 +58,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
 
 void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   Sender& snd = c.snd;
-  if (!snd.cwnd_limited || c.ecn.reducing || news.congestion_echoed) return;
+  if (!snd.cwnd_limited || c.ecn.reducing || news.congestion_echoed || news.false_echo) return;
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
   const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
