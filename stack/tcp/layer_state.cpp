@@ -6,7 +6,8 @@ namespace wireside::tcp {
 namespace {
 
 constexpr std::size_t max_control_segments = 1024;
-constexpr std::uint16_t min_mss = 48;  // room for data behind 40 octets of options; tiny offers only cost us work
+constexpr std::uint32_t enough_ports = 256;  // tried for a free one, when one in TIME-WAIT is known
+constexpr std::uint16_t min_mss = 48;        // room for data behind 40 octets of options; tiny offers only cost us work
 
 }  // namespace
 
@@ -170,17 +171,22 @@ std::uint32_t LayerState::timestamp_offset(const FourTuple& tuple) const {
   return static_cast<std::uint32_t>(siphash24(timestamp_key_, octets_of(tuple)));
 }
 
-/// RFC 6056 algorithm 1: a random start, then the next free port for this peer.
-Result<Port> LayerState::ephemeral_port(const FourTuple& tuple) {
+/// RFC 6056 algorithm 1: a random start, then the next free port for this peer. Where TIME-WAIT holds many, one of
+/// those that may be opened over is taken before all others have been asked.
+Result<Port> LayerState::ephemeral_port(Instant now, const FourTuple& tuple) {
   const std::uint32_t first = config.ephemeral_first;
   const std::uint32_t count = config.ephemeral_last - first + 1U;
   const auto start = static_cast<std::uint32_t>(random.below(count));
   FourTuple candidate = tuple;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  std::optional<Port> reusable;
+  for (std::uint32_t i = 0; i < count && (i < enough_ports || !reusable); ++i) {
     candidate.local.port.value = static_cast<std::uint16_t>(first + (start + i) % count);
     ListenerHandle unused;
-    if (!demux.contains(candidate) && find_listener(candidate, unused) == nullptr) return candidate.local.port;
+    if (find_listener(candidate, unused) != nullptr) continue;
+    if (!demux.contains(candidate)) return candidate.local.port;
+    if (!reusable && find_reusable(now, candidate) != nullptr) reusable = candidate.local.port;
   }
+  if (reusable) return *reusable;
   return fail(Error::AddressNotAvailable);
 }
 

@@ -39,6 +39,7 @@ struct AckNews {
   std::uint32_t delivered = 0;      ///< octets that were not known to have arrived
   std::uint32_t sacked = 0;         ///< those of them reported selectively
   bool congestion_echoed = false;   ///< with ECE
+  bool false_echo = false;          ///< it cannot come from the receipt of what it acknowledges
   bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
   Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
   RateSample rate;
@@ -140,7 +141,7 @@ class LayerState {
   void reply_reset(Instant now, const IncomingSegment& s, TxReason reason, std::uint32_t id);
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
-  [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
+  [[nodiscard]] Result<Port> ephemeral_port(Instant now, const FourTuple& tuple);
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
   [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
@@ -150,6 +151,7 @@ class LayerState {
 
   // --- user calls ---
   void begin_close(Instant now, Connection& c);
+  void keep_report(Connection& c, const ErrorReport& report);
   void linger(Instant now, Connection& c);
   void linger_timeout(Instant now, Connection& c);
   [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);
@@ -164,6 +166,7 @@ class LayerState {
 
   // --- urgent.cpp, user_timeout.cpp ---
   void check_urgent(const IncomingSegment& s, Connection& c);
+  static void forget_read_urgent(Receiver& r);
   static void point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out);
   static void take_user_timeout(const IncomingSegment& s, Connection& c);
   void tell_user_timeout(Connection& c);
@@ -215,6 +218,8 @@ class LayerState {
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
   void answer_from(Instant now, TimeWait& t, bool to_syn);
   void end_time_wait(Instant now, TimeWait& t, bool expired);
+  [[nodiscard]] TimeWait* find_reusable(Instant now, const FourTuple& tuple);
+  [[nodiscard]] SeqNum open_over(Instant now, TimeWait& t);
   [[nodiscard]] bool opens_anew(const IncomingSegment& s, const TimeWait& t) const;
 
   // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
@@ -301,6 +306,7 @@ class LayerState {
   void deliver(Connection& c, Slice data);
   void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
   void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
+  static void note_fin(Receiver& r, SeqNum at);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;

@@ -184,7 +184,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     }
     return Step::Drop;
   };
-  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst) {  // RFC 7323 section 3.2
+  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst && !flags.syn) {  // RFC 7323 section 3.2
     sink.drop(now, observe::DropReason::TcpMissingTimestamp, h.id);
     return Step::Drop;
   }

@@ -125,8 +125,8 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
 void LayerState::arm_for_zero_window(Instant now, Connection& c) {
   const auto armed = [&](TimerKind k) { return c.timers.armed(k); };
   if (armed(TimerKind::Retransmission) || armed(TimerKind::ZeroWindowProbe) || armed(TimerKind::SenderSws)) return;
-  c.snd.progress_at = now;                                               // a new wait begins, whatever came before
-  set_timer(now, c, TimerKind::ZeroWindowProbe, now + c.snd.rtt.rto());  // SHLD-29
+  c.snd.progress_at = now;  // a new wait begins, whatever came before
+  set_timer(now, c, TimerKind::ZeroWindowProbe, now + std::min(c.snd.rtt.rto(), give_up_after(c)));  // SHLD-29
 }
 
 }  // namespace wireside::tcp

@@ -82,6 +82,19 @@ void LayerState::offer_send_room(Connection& c) {
   raise(c, TcpEvent::Kind::Writable);
 }
 
+namespace {
+
+/// Timestamps unmask the receiver that acknowledges ahead of what it has, to make us send faster ("optimistic ACKs",
+/// Savage et al.): whoever has got the first octet of what is newly acknowledged echoes its time or a later one (RFC
+/// 7323 section 4.3), and no time is echoed that is still to come. `sent` is that first octet's range.
+bool echoes_falsely(Instant now, const IncomingSegment& s, const Connection& c, const SentRange& sent) {
+  const auto& echo = s.header.options.timestamps;
+  if (!c.negotiated.timestamps || !echo || sent.retransmitted) return false;
+  return is_older(echo->ts_ecr, c.timestamps.now(sent.sent_at)) || is_older(c.timestamps.now(now), echo->ts_ecr);
+}
+
+}  // namespace
+
 /// The scoreboard follows what the segment acknowledges, cumulatively and selectively.
 void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
                                   AckNews& news) {
@@ -90,7 +103,9 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
   // What is reported beyond a gap says nothing by its echo: that is of the last segment in order (RFC 7323
   // section 4.3).
   bool in_order = true;
+  const SeqNum una = snd.snd_una;
   const auto take = [&](const SentRange& range) {
+    if (in_order && range.start == una) news.false_echo = echoes_falsely(now, s, c, range);
     news.delivered += range.octets();
     if (!range.retransmitted) {
       const Duration rtt = now - range.sent_at;
@@ -202,9 +217,11 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
     snd.snd_wl2 = s.header.ack;
   }
   if (snd.snd_wnd == 0) {
-    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not one that the application has
-    // given up, which a peer could let hold our memory (RFC 6429).
-    if (!c.detached) snd.progress_at = now;
+    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not longer than the application
+    // asks for, and not one that it has given up, which a peer could let hold our memory (RFC 6429).
+    const bool limited = c.detached || c.options.user_timeout > Duration{0};
+    const bool waiting = !c.everything_acknowledged() || c.has_unsent();
+    if (!limited || !waiting) snd.progress_at = now;
     return;
   }
   if (snd.probes > 0) snd.progress_at = now;  // the closed time does not count against the data

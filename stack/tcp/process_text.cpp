@@ -63,12 +63,13 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   const SeqNum seq = s.header.seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
   const SeqNum left = later(seq, r.rcv_nxt);
-  const SeqNum right = earlier(end, r.fin_at ? earlier(*r.fin_at, r.rcv_adv) : r.rcv_adv);  // nothing follows a FIN
+  const SeqNum right = earlier(end, r.rcv_adv);
   if (!left.before(right)) {  // nothing new, or nothing inside the window
     note_duplicate(c, seq, earlier(end, r.rcv_nxt));
     if (end.after(r.rcv_adv)) sink.drop(now, observe::DropReason::TcpOutsideWindow, c.id);
     return ack_now(c, TxReason::DuplicateSegment);
   }
+  if (r.fin_at && end.after(*r.fin_at)) r.fin_at.reset();  // the stream does not end there
   const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
   if (left.after(r.rcv_nxt)) {
     keep_owed_ack(c);
@@ -98,6 +99,7 @@ void LayerState::deliver(Connection& c, Slice data) {
   std::erase_if(c.work.owed_acks, [](const OwedAck& a) { return !a.lasting; });  // the next one says more
   c.rcv.octets_received += data.size();
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
+  forget_read_urgent(c.rcv);
 }
 
 /// The peer's segment size is at least that of the largest segment. It may fall as the path does: then full segments,
@@ -143,12 +145,20 @@ void LayerState::adapt_ack_delay(Instant now, Connection& c) const {
   r.ack_delay = std::clamp((3 * r.ack_delay + 4 * gap) / 4, config.delayed_ack_min, config.delayed_ack);
 }
 
+/// A FIN in sequence counts. One ahead is remembered, unless text is held behind it or a FIN farther on is known: it
+/// may be forged, and the peer repeats the true one until we acknowledge it.
+void LayerState::note_fin(Receiver& r, SeqNum at) {
+  if (at.before(r.rcv_nxt) || at.after(r.rcv_adv)) return;
+  const bool contradicted = r.reassembly.reaches_beyond(at) || (r.fin_at && r.fin_at->after(at));
+  if (at == r.rcv_nxt || !contradicted) r.fin_at = at;
+}
+
 void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& c) {
   Receiver& r = c.rcv;
   if (!can_receive(c.state())) return;
-  if (s.header.flags.fin && !r.fin_at) {
+  if (s.header.flags.fin) {
     const SeqNum at = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
-    if (at.at_or_after(r.rcv_nxt) && at.at_or_before(r.rcv_adv)) r.fin_at = at;
+    note_fin(r, at);
     if (at.after(r.rcv_nxt)) {
       if (s.payload.empty()) keep_owed_ack(c);
       ack_now(c, TxReason::OutOfOrder);

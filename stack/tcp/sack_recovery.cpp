@@ -70,7 +70,7 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
 
 void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   Sender& snd = c.snd;
-  if (c.ecn.reducing || news.congestion_echoed) return;
+  if (c.ecn.reducing || news.congestion_echoed || news.false_echo) return;
   if (!snd.cwnd_limited) {
     // What the pacer holds back uses the window, too.
     const bool paced = c.timers.armed(TimerKind::Pacing);

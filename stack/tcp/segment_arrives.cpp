@@ -61,8 +61,7 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   note_arrival(now, s, c);
   SegmentFacts f = facts_of(s, c);
   if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
-  take_timestamp(now, s, c);
-  check_urgent(s, c);  // sixth
+  check_urgent(s, c);                                 // sixth
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
   take_ecn_marks(s, c);
@@ -99,6 +98,8 @@ SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c)
 Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connection& c) {
   if (!c.negotiated.timestamps || s.header.flags.rst) return Step::Continue;
   if (!s.header.options.timestamps) {
+    // A peer that has begun anew knows of none: it gets the challenge of step four (RFC 5961 section 4).
+    if (s.header.flags.syn) return Step::Continue;
     sink.drop(now, DropReason::TcpMissingTimestamp, c.id);  // section 3.2: SHOULD be dropped, never aborts
     return Step::Drop;
   }
@@ -197,6 +198,7 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
     return Step::Drop;
   }
   if (s.header.ack.at_or_after(c.snd.snd_una)) accept_ack(now, s, c, f);
+  take_timestamp(now, s, c);
   return close_steps_on_ack(now, c, f);
 }
 

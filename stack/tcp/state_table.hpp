@@ -52,6 +52,7 @@ inline constexpr auto state_edges = [] {
       StateEdge{Closing, C::AckOfFin, TimeWait, "3.10.7.4 step 5"},
       StateEdge{LastAck, C::AckOfFin, Closed, "3.10.7.4 step 5"},
       StateEdge{TimeWait, C::TimeWaitExpired, Closed, "3.10.8"},
+      StateEdge{TimeWait, C::ActiveOpen, SynSent, "3.10.1, as RFC 6191"},
       StateEdge{TimeWait, C::TimeWaitReused, SynReceived, "3.10.7.4, MAY-2, RFC 6191"},
 #define WIRESIDE_ENDS(state)                                                                                         \
   StateEdge{state, C::ResetReceived, Closed, "3.10.7.4 step 2"}, StateEdge{state, C::AbortCalled, Closed, "3.10.5"}, \

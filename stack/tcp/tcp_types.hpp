@@ -74,7 +74,10 @@ struct ConnectionOptions {
   Duration keep_alive_idle = std::chrono::hours{2};  ///< MUST-28
   Duration keep_alive_interval = std::chrono::seconds{75};
   unsigned keep_alive_probes = 9;
-  Duration user_timeout{};        ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
+  /// How long data may stay unacknowledged, or unsent behind a closed window, before the connection ends with TimedOut
+  /// (TCP_USER_TIMEOUT; R2 of MUST-21). 0 = TcpConfig::r2_timeout, and a peer that answers zero-window probes may keep
+  /// its window closed for ever (MUST-37).
+  Duration user_timeout{};
   std::size_t send_buffer = 0;    ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
   std::size_t notsent_lowat = 0;  ///< no more octets than this wait unsent (TCP_NOTSENT_LOWAT); 0 = no such bound
   bool cork = false;              ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)

@@ -100,18 +100,28 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
 }
 
 /// From R1 on (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
-/// acknowledgement takes back.
+/// acknowledgement takes back, and is told of it where it asked for reports (MUST-47, "excessive retransmissions").
 void LayerState::advise_against_path(Connection& c) {
+  if (c.snd.retransmissions == config.r1_retransmissions) {
+    ErrorReport report;
+    report.error = Error::TimedOut;
+    report.local = true;
+    report.reporter = c.tuple.local.address;
+    report.tuple = c.tuple;
+    keep_report(c, report);
+  }
   if (!c.soft_error) c.soft_error = Error::TimedOut;
   constexpr std::size_t most = 64;  // more cannot be of use between two calls of the owner
   if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);
 }
 
-/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
+/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30), or until the
+/// application's own user timeout.
 void LayerState::probe_timeout(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (now - snd.progress_at >= give_up_after(c)) {
-    return finish(now, c, StateCause::RetransmissionTimeout, Error::TimedOut);
+    const bool user = c.options.user_timeout > Duration{0};
+    return finish(now, c, user ? StateCause::UserTimeout : StateCause::RetransmissionTimeout, Error::TimedOut);
   }
   if (!c.has_unsent()) return;
   ++snd.probes;

@@ -16,14 +16,16 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
   if (first.size() > room) return fail(Error::MessageTooLong);
   if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
   if (tuple.local.port.is_unspecified()) {
-    const auto port = ephemeral_port(tuple);
+    const auto port = ephemeral_port(now, tuple);
     if (!port) return fail(port.error());
     tuple.local.port = *port;
   }
-  if (const auto it = demux.find(tuple); it != demux.end()) return fail(Error::AddressInUse);
+  TimeWait* const before = find_reusable(now, tuple);
+  if (before == nullptr && demux.contains(tuple)) return fail(Error::AddressInUse);
+  const SeqNum iss = before != nullptr ? open_over(now, *before) : initial_sequence(now, tuple);
   Connection& c = *new_connection(tuple, options, next_id_++);
   adopt(c);
-  c.snd.iss = initial_sequence(now, tuple);
+  c.snd.iss = iss;
   c.snd.snd_una = c.snd.snd_nxt = c.snd.iss;
   c.timestamps.offset = timestamp_offset(tuple);
   c.snd.progress_at = now;
@@ -188,6 +190,7 @@ Result<Slice> LayerState::receive_slice(Instant now, ConnectionHandle h, std::si
 /// move by min(half the buffer, one MSS); otherwise only in large steps, since data will bring ACKs anyway.
 void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
   if (taken == 0) return;
+  forget_read_urgent(c.rcv);
   tune_receive_buffer(now, c, taken);
   if (!can_receive(c.state())) return;
   const std::size_t held = c.rcv.queue.octets();
@@ -332,13 +335,20 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
     if (keep_alive_changed) arm_keep_alive(now, *c);
     if (uncorked) c->work.sws_override = true;
     const Instant give_up = c->snd.progress_at + give_up_after(*c);
-    if (c->timers.armed(TimerKind::Retransmission) && give_up < c->timers.due(TimerKind::Retransmission)) {
-      set_timer(now, *c, TimerKind::Retransmission, std::max(now, give_up));
+    for (const auto kind : {TimerKind::Retransmission, TimerKind::ZeroWindowProbe}) {
+      if (c->timers.armed(kind) && give_up < c->timers.due(kind)) set_timer(now, *c, kind, std::max(now, give_up));
     }
     if (user_timeout_told) tell_user_timeout(*c);
     wants_output(*c);  // no_delay may release what Nagle held
   }
   return {};
+}
+
+void LayerState::keep_report(Connection& c, const ErrorReport& report) {
+  if (!c.options.report_errors || c.reports.size() >= max_error_reports) return;
+  c.reports.push_back(report);
+  copy_small_quote(c.reports.back(), pool);
+  raise(c, TcpEvent::Kind::Reported);
 }
 
 void LayerState::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
@@ -351,11 +361,7 @@ void LayerState::network_error(Instant now, const ErrorReport& report, std::opti
     return sink.drop(now, observe::DropReason::IcmpNotCredible);
   }
   c.soft_error = report.error;
-  if (c.options.report_errors && c.reports.size() < max_error_reports) {
-    c.reports.push_back(report);
-    copy_small_quote(c.reports.back(), pool);
-    raise(c, TcpEvent::Kind::Reported);
-  }
+  keep_report(c, report);
   const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
   if (hard && opening) finish(now, c, StateCause::IcmpHardError, report.error);  // synchronized states go on (RFC 5461)
 }
