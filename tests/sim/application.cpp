@@ -85,7 +85,7 @@ void Application::change_options(Instant now) {
       o.quick_ack = !o.quick_ack;
       break;
     case 3:
-      o.notsent_lowat = random_.chance(0.5) ? random_.between(1, 50'000) : 0;
+      o.notsent_lowat = random_.chance(0.5) ? random_.between(500, 50'000) : 0;
       break;
     case 4:
       o.pacing = static_cast<tcp::Pacing>(random_.below(3));

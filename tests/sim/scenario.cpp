@@ -19,7 +19,7 @@ tcp::ConnectionOptions draw_options(TestRandom& r, const tcp::ConnectionOptions&
   o.cork = r.chance(0.05);
   if (r.chance(0.5)) o.receive_buffer = r.between(1500, 100'000);
   o.send_buffer = r.chance(0.1) ? 0 : r.between(1000, 300'000);
-  if (r.chance(0.2)) o.notsent_lowat = r.between(1, 50'000);
+  if (r.chance(0.2)) o.notsent_lowat = r.between(500, 50'000);
   if (r.chance(0.1)) o.max_segment = static_cast<std::uint16_t>(r.between(200, 1400));
   if (r.chance(0.35)) o.congestion = tcp::CongestionAlgorithm::NewReno;
   o.ecn = static_cast<tcp::EcnMode>(r.below(3));

@@ -238,7 +238,7 @@ TEST(TcpSynCookie, DataBehindALostFirstSegmentDoesNotEndTheConnection) {  // RFC
   t.out("S. 0 ack 1");
   t.in("P. 101+100 ack 1");
   t.nothing();
-  EXPECT_EQ(t.sink().drops[static_cast<std::size_t>(observe::DropReason::TcpBadAck)], 1U);
+  EXPECT_EQ(t.sink().drops(observe::DropReason::TcpBadAck), 1U);
   t.in(". 1+100 ack 1");
   t.in("P. 101+100 ack 1");
   t.accept();
