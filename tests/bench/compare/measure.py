@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import time
 
-from surroundings import ADDRESS, HOST, Failure, kernel_counter, machine_cpu, program, run, start
+from surroundings import ADDRESS, HOST, Failure, kernel_counter, program, run, start
 
 DISCARD, SOURCE, LEND_DISCARD, LEND_SOURCE, HTTP, BEAST, HTTPD = 9001, 9002, 9003, 9004, 8080, 8081, 80
 GIGA = 1e9
@@ -17,15 +17,16 @@ def load(kind, *arguments, seconds):
 
 
 def bulk(peer, seconds, send_to=0, receive_from=0):
-    """Gbit/s, and processor seconds per gigabyte: of the server's process and of the whole machine."""
-    process, machine = peer.cpu(), machine_cpu()
+    """Gbit/s, and processor seconds per gigabyte: of the server's process, and of it and the load's together."""
+    process = peer.cpu()
     moved = load("bulk", "--send-to", send_to, "--receive-from", receive_from, "--seconds", seconds, "--warm-up",
                  min(0.5, seconds / 3), seconds=seconds)
-    process, machine = peer.cpu() - process, machine_cpu() - machine
+    process = peer.cpu() - process
+    both = process + moved["cpu"]
     octets = moved["sent"] + moved["received"]
     if octets == 0:
         raise Failure(f"{peer.name}: nothing moved")
-    out = {"value": octets * 8 / GIGA / moved["seconds"], "machine_cpu": machine * GIGA / moved["total"],
+    out = {"value": octets * 8 / GIGA / moved["seconds"], "both_cpu": both * GIGA / moved["total"],
            "process_cpu": process * GIGA / moved["total"]}
     if send_to and receive_from:
         out |= {"in": moved["sent"] * 8 / GIGA / moved["seconds"], "out": moved["received"] * 8 / GIGA / moved["seconds"]}
@@ -69,7 +70,8 @@ def ping(peer, seconds):
     out = run("ping", "-q", "-f", "-c", str(count), "-w", "20", ADDRESS, timeout=40)
     if " 0% packet loss" not in out:
         raise Failure(f"{peer.name}: {out.strip().splitlines()[-2]}")
-    return {"value": float(re.search(r"= [\d.]+/([\d.]+)/", out).group(1)) * 1000}
+    whole = int(re.search(r"time (\d+)ms", out).group(1))
+    return {"value": float(re.search(r"= [\d.]+/([\d.]+)/", out).group(1)) * 1000, "interval": whole * 1000 / count}
 
 
 def round_trips(_peer, seconds):
@@ -128,12 +130,12 @@ def crowd(peer, seconds, count):
         time.sleep(0.2)
         memory = (peer.memory() - before) / count
         rounds = max(2000, min(count, int(seconds * 30000)))
-        cpu, cpu_machine = peer.cpu(), machine_cpu()
+        cpu = peer.cpu()
         touched = many.touch(rounds)
-        cpu, cpu_machine = peer.cpu() - cpu, machine_cpu() - cpu_machine
+        cpu = peer.cpu() - cpu
         beside = bulk(peer, seconds, send_to=LEND_DISCARD)
         out = beside["value"]
-        return {"value": out, "memory": memory, "echo_cpu": cpu * 1e6 / rounds, "echo_machine": cpu_machine * 1e6 / rounds,
+        return {"value": out, "memory": memory, "echo_cpu": cpu * 1e6 / rounds, "echo_both": (cpu + touched["cpu"]) * 1e6 / rounds,
                 "echoes": rounds / touched["seconds"], "opened": count / many.opened["seconds"]}
     finally:
         many.close()

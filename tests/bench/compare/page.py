@@ -49,7 +49,7 @@ CHARTS = (
     ("connects", "New connections, thousands/s", ("connects",), ("wireside-table", "wireside-beast", "lwip", "kernel", "nginx"), 1),
 )
 CURVES = (("connections_goodput", "Goodput beside open connections, Gbit/s", "value"),
-          ("connections_cost", "Processor time of an echo on one of them, us (whole machine)", "echo_machine"),
+          ("connections_cost", "Processor time of an echo on one of them, us (server and load)", "echo_both"),
           ("connections_memory", "Server's memory for a connection, octets", "memory"))
 
 
@@ -132,12 +132,12 @@ def curve_text(document):
         return ""
     out = ["### Many connections", "One bulk transfer into the server beside so many open connections, and echoes of one octet "
            "on all of them in turn. The clients are the kernel's, from several addresses. Row `curve`.", "",
-           "| | connections | Gbit/s | us CPU of the machine per echo | us CPU of the server's process | octets of the process "
+           "| | connections | Gbit/s | us CPU of server and load per echo | us CPU of the server alone | octets of the process "
            "each | opened/s |", "|---|---:|---:|---:|---:|---:|---:|"]
     for peer, series in points.items():
         for count, m in series:
             each = f"{m['memory']:,.0f}" if peer != "kernel" and count >= 100 else ""
-            out.append(f"| {peer} | {count:,} | {m['value']:.1f} | {m['echo_machine']:.1f} | {m['echo_cpu']:.1f} | {each} | "
+            out.append(f"| {peer} | {count:,} | {m['value']:.1f} | {m['echo_both']:.1f} | {m['echo_cpu']:.1f} | {each} | "
                        f"{m['opened']:,.0f} |")
     return "\n".join(out)
 

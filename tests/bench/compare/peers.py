@@ -3,11 +3,13 @@ import os
 import pathlib
 import selectors
 import signal
+import socket
 import subprocess
 import time
 
 from surroundings import ADDRESS, HOST, PREFIX, Failure, program, run, start
 
+HTTP = 8080
 NGINX = """worker_processes 1; daemon off; pid {d}/nginx.pid; error_log {d}/nginx.err; user root; worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; use epoll; multi_accept on; }}
 http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {d}/body; proxy_temp_path {d}/proxy;
@@ -50,7 +52,7 @@ class Peer:
 
     def await_ready(self):
         if self.ready is None:
-            return
+            return self.await_port()
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             end = time.monotonic() + 10
@@ -65,6 +67,15 @@ class Peer:
         if self.process.poll() is not None:
             complaint = self.process.stderr.read().decode(errors="replace").strip()
         raise Failure(f"{self.name} did not start: {complaint or 'no answer in 10 s'}")
+
+    def await_port(self):
+        for _ in range(200):
+            try:
+                socket.create_connection((ADDRESS, HTTP), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise Failure(f"{self.name} did not start: nothing listens on {ADDRESS}:{HTTP} after 2 s")
 
     def __exit__(self, *_):
         if self.process:
@@ -82,8 +93,8 @@ class Peer:
 
     def cpu(self):
         """Processor seconds of the server's process so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def memory(self):
         """Resident octets of the server's process."""
@@ -158,9 +169,6 @@ class VethPeer(Peer):
 
 class NginxPeer(VethPeer):
     ready = None
-
-    def cpu(self):
-        return 0.0  # of its worker, not of the process we started: not asked for
 
 
 def known_peers(folder, wireside, has_lwip, has_nginx):

@@ -140,7 +140,7 @@ def print_curve(document, out, paint):
     out.write(f"  {'':12}{'':12}{'Gbit/s':>10}{'us CPU/echo':>13}{'octets each':>13}{'opened/s':>11}\n")
     for peer, series in points.items():
         for count, m in series:
-            out.write(f"  {peer:12}{count:>12,}{m['value']:>10.1f}{m['echo_machine']:>13.1f}{m['memory']:>13,.0f}"
+            out.write(f"  {peer:12}{count:>12,}{m['value']:>10.1f}{m['echo_both']:>13.1f}{m['memory']:>13,.0f}"
                       f"{m['opened']:>11,.0f}\n")
 
 

@@ -35,7 +35,7 @@ def own(key, name, peer, take):
     return Contender(key, name, peer, take, own=True)
 
 
-CPU = {"process_cpu": ("server's process", "CPU s/GB"), "machine_cpu": ("whole machine", "CPU s/GB")}
+CPU = {"process_cpu": ("server's process", "CPU s/GB"), "both_cpu": ("with the load's", "CPU s/GB")}
 
 
 def bulk_rows():
@@ -100,7 +100,7 @@ def latency_rows():
                own("wireside-busy", "wireside, busy poll", "serve-busy", measure.ping),
                Contender("limit", "TAP's limit", "limit", measure.ping),
                Contender("lwip", "lwIP", "lwip", measure.ping),
-               Contender("kernel", "kernel, veth", "kernel", measure.ping)))
+               Contender("kernel", "kernel, veth", "kernel", measure.ping)), {"interval": ("from one to the next", "us")})
     yield Row("round-trips", "One octet there and back over TCP, median", "us", False,
               (own("wireside-table", "wireside, socket table", "wireside", measure.round_trips),
                Contender("lwip", "lwIP", "lwip", measure.round_trips),

@@ -80,13 +80,6 @@ def congestion_control():
     return pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
 
 
-def machine_cpu():
-    """Seconds that all processors together have been busy, the hypervisor's share left out."""
-    fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    busy = sum(fields) - fields[3] - fields[4] - fields[7]
-    return busy / os.sysconf("SC_CLK_TCK")
-
-
 def kernel_counter(name):
     """A counter of this namespace, such as TCPSynRetrans."""
     lines = pathlib.Path("/proc/net/netstat").read_text().splitlines()

@@ -5,13 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <vector>
 
 #include "services.hpp"
@@ -34,11 +34,15 @@ struct Socket {
 Kind kind_of(Service service) {
   switch (service) {
     case Service::Discard:
-    case Service::LendDiscard: return Kind::Discard;
+    case Service::LendDiscard:
+      return Kind::Discard;
     case Service::Source:
-    case Service::LendSource: return Kind::Source;
-    case Service::Echo: return Kind::Echo;
-    case Service::Http: return Kind::Http;
+    case Service::LendSource:
+      return Kind::Source;
+    case Service::Echo:
+      return Kind::Echo;
+    case Service::Http:
+      return Kind::Http;
   }
   return Kind::Discard;
 }
@@ -82,12 +86,16 @@ class Server {
 
   void serve(int fd) {
     switch (const Socket socket = sockets_[static_cast<std::size_t>(fd)]; socket.kind) {
-      case Kind::Listener: return accept_all(fd, socket.accepts);
-      case Kind::Udp: return echo_datagrams(fd);
-      case Kind::Source: return feed(fd);
+      case Kind::Listener:
+        return accept_all(fd, socket.accepts);
+      case Kind::Udp:
+        return echo_datagrams(fd);
+      case Kind::Source:
+        return feed(fd);
       case Kind::Discard:
       case Kind::Echo:
-      case Kind::Http: return take(fd, socket.kind);
+      case Kind::Http:
+        return take(fd, socket.kind);
     }
   }
 

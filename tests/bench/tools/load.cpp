@@ -45,6 +45,13 @@ sockaddr_in address_of(const std::string& text, long port) {
   return out;
 }
 
+double processor_time() {
+  rusage used{};
+  (void)::getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
 int connect_to(const sockaddr_in& peer) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   const int yes = 1;

@@ -27,6 +27,8 @@ class Arguments {
 
 [[noreturn]] void fail(const std::string& what);
 [[nodiscard]] sockaddr_in address_of(const std::string& text, long port);
+/// Processor seconds of this process so far.
+[[nodiscard]] double processor_time();
 /// A connected TCP socket, without Nagle's algorithm; ends the program on failure.
 [[nodiscard]] int connect_to(const sockaddr_in& peer);
 /// The value of rank `share` (0 to 1) of `values`, which are sorted for it.

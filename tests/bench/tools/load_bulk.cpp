@@ -66,8 +66,9 @@ void bulk(const Arguments& arguments) {
   }
   for (auto& thread : threads) thread.join();
   for (const int fd : sockets) ::close(fd);
-  std::printf("{\"seconds\": %.6f, \"sent\": %lu, \"received\": %lu, \"total\": %lu}\n", seconds,
-              sent_after - sent_before, received_after - received_before, sent.octets + received.octets);
+  std::printf("{\"seconds\": %.6f, \"sent\": %lu, \"received\": %lu, \"total\": %lu, \"cpu\": %.6f}\n", seconds,
+              sent_after - sent_before, received_after - received_before, sent.octets + received.octets,
+              processor_time());
 }
 
 void round_trips(const Arguments& arguments) {

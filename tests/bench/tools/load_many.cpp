@@ -55,6 +55,7 @@ class Crowd {
 
   void touch(std::size_t count) {
     const auto begun = Clock::now();
+    const double processor = processor_time();
     std::size_t asked = 0, answered = 0;
     std::vector<epoll_event> events(touched_at_once);
     char octet = 'z';
@@ -72,7 +73,8 @@ class Crowd {
       }
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
-    std::printf("{\"round_trips\": %zu, \"seconds\": %.6f}\n", count, seconds);
+    std::printf("{\"round_trips\": %zu, \"seconds\": %.6f, \"cpu\": %.6f}\n", count, seconds,
+                processor_time() - processor);
     std::fflush(stdout);
   }
 

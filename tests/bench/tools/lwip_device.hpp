@@ -1,4 +1,5 @@
-// lwIP's network interface on a TAP: frames are read into blocks that the stack takes over, and written from its chains.
+// lwIP's network interface on a TAP: frames are read into blocks that the stack takes over, and written from its
+// chains.
 #pragma once
 
 #include <vector>

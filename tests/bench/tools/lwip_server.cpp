@@ -90,12 +90,17 @@ err_t accepted(void*, tcp_pcb* connection, err_t error) {
 
 tcp_accept_fn handler_of(Service service) {
   switch (service) {
-    case Service::Discard: return accepted<discard>;
-    case Service::LendDiscard: return accepted<lend_discard>;
+    case Service::Discard:
+      return accepted<discard>;
+    case Service::LendDiscard:
+      return accepted<lend_discard>;
     case Service::Source:
-    case Service::LendSource: return accepted<lend_discard, true>;
-    case Service::Echo: return accepted<echo>;
-    case Service::Http: return accepted<http>;
+    case Service::LendSource:
+      return accepted<lend_discard, true>;
+    case Service::Echo:
+      return accepted<echo>;
+    case Service::Http:
+      return accepted<http>;
   }
   return nullptr;
 }

@@ -47,12 +47,21 @@ void TableServices::on_socket_event(const SocketEvent& event) {
   }
   if (!event.readable && !event.closed) return;
   switch (kind) {
-    case Kind::None: break;
-    case Kind::HttpListener: accept_all(now, event.socket, Kind::Http); break;
-    case Kind::EchoListener: accept_all(now, event.socket, Kind::Echo); break;
+    case Kind::None:
+      break;
+    case Kind::HttpListener:
+      accept_all(now, event.socket, Kind::Http);
+      break;
+    case Kind::EchoListener:
+      accept_all(now, event.socket, Kind::Echo);
+      break;
     case Kind::Http:
-    case Kind::Echo: read_all(now, event.socket, kind); break;
-    case Kind::Datagrams: echo_datagrams(now, event.socket); break;
+    case Kind::Echo:
+      read_all(now, event.socket, kind);
+      break;
+    case Kind::Datagrams:
+      echo_datagrams(now, event.socket);
+      break;
   }
   runtime_.schedule_output();
 }

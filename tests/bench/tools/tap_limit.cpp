@@ -163,12 +163,16 @@ class Endpoint {
     h.urgent = 0;
     h.checksum = 0;
     const auto* addresses = reinterpret_cast<const std::uint8_t*>(&h) + 26;
-    std::uint64_t sum = sum_of({addresses, 8}) + htons(IPPROTO_TCP) +
-                        htons(static_cast<std::uint16_t>(20 + options + length));
+    std::uint64_t sum =
+        sum_of({addresses, 8}) + htons(IPPROTO_TCP) + htons(static_cast<std::uint16_t>(20 + options + length));
     VnetHeader vnet;
     if (options_.offload) {
-      vnet = {needs_checksum, static_cast<std::uint8_t>(length > segment ? gso_tcp4 : 0), sizeof(TcpFrame),
-              static_cast<std::uint16_t>(length > segment ? segment : 0), 34, 16};
+      vnet = {needs_checksum,
+              static_cast<std::uint8_t>(length > segment ? gso_tcp4 : 0),
+              sizeof(TcpFrame),
+              static_cast<std::uint16_t>(length > segment ? segment : 0),
+              34,
+              16};
       h.checksum = fold(sum);
     } else {
       sum += sum_of({addresses + 8, 20}) + (opening ? sum_of(syn_options) : 0) + (length != 0 ? payload_sum_ : 0);

@@ -112,7 +112,6 @@ int run(int argc, char** argv) {
   }
   Config config;
   config.ip.addresses = {*prefix};
-  config.link.conflict.check_before_use = false;
   asio::io_context context{1};
   Runtime runtime{context, std::move(*device), config, make_seed(std::random_device{}())};
   bench::TableServices table{runtime};
