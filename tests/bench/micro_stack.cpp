@@ -18,6 +18,9 @@ struct Pair {
     (void)client.sockets().connect(now, to, *Endpoint::parse("10.0.0.1:80"));
     settle();
     from = server.sockets().accept(listener).value().socket;
+    tcp::ConnectionOptions options;
+    options.no_delay = true;  // else an octet waits for the last one's acknowledgement
+    (void)client.sockets().set_stream_options(now, to, options);
   }
   static Config config(const char* address, bool offload) {
     Config out;

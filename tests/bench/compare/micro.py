@@ -51,8 +51,11 @@ def times(seconds):
 def count(how, name):
     """Instructions of one iteration: what MANY iterations take beyond FEW."""
     def of(iterations):
-        return how([str(PROGRAM), f"--benchmark_filter=^{re.escape(name)}$", f"--iterations={iterations}"])
-    return (of(MANY) - of(FEW)) / (MANY - FEW)
+        return how([str(PROGRAM), f"--benchmark_filter=^{name}/iterations", f"--iterations={iterations}"])
+    each = (of(MANY) - of(FEW)) / (MANY - FEW)
+    if each <= 0:
+        raise Failure(f"{name}: no instructions were counted")
+    return each
 
 
 def run_micro(results, progress, quick):

@@ -172,7 +172,7 @@ class NginxPeer(VethPeer):
 
 
 def known_peers(folder, wireside, has_lwip, has_nginx):
-    """All of them by their key."""
+    """All of them by their key; those that cannot run here say so in `why_not`."""
     serve = [wireside, "serve", "--ip", f"{ADDRESS}/{PREFIX}", "--root", str(folder), "--quiet", "--no-acd",
              "--no-control", "--tap", TapPeer.tap]
     own = [program("wireside_server"), TapPeer.tap, f"{ADDRESS}/{PREFIX}"]
@@ -181,7 +181,7 @@ def known_peers(folder, wireside, has_lwip, has_nginx):
     no_lwip = None if has_lwip else "its source could not be had"
     no_nginx = None if has_nginx else "nginx is not installed"
     busy = "--busy-poll" in run(wireside, "serve", "--help", check=False)
-    return {
+    peers = {
         "limit": TapPeer("TAP's limit", *limit),
         "limit-frames": TapPeer("TAP's limit", *limit, "--frames", "--ack-every", "32"),
         "limit-frames-2": TapPeer("TAP's limit, ACK every 2", *limit, "--frames", "--ack-every", "2"),
@@ -194,3 +194,7 @@ def known_peers(folder, wireside, has_lwip, has_nginx):
         "kernel": VethPeer("kernel, veth", program("epoll_server")),
         "nginx": NginxPeer("nginx, veth", "nginx", "-c", str(folder / "nginx.conf"), why_not=no_nginx),
     }
+    for peer in peers.values():
+        if os.path.isabs(peer.command[0]) and not os.access(peer.command[0], os.X_OK):
+            peer.why_not = peer.why_not or f"{pathlib.Path(peer.command[0]).name} is not built"
+    return peers

@@ -109,7 +109,9 @@ def print_table(document, out, paint):
         if key in ("curve", "micro"):
             continue
         sense = "more is better" if row["more_is_better"] else "less is better"
-        out.write(f"\n{paint('1', row['title'])}  {paint('2', row['unit'] + ', ' + sense)}\n")
+        note = "wireside / this" if any(line[4] for line in row_lines(document, key)) else ""
+        head = f"{row['unit']}, {sense}"
+        out.write(f"\n{paint('1', row['title'])}  {paint('2', head)}{' ' * max(2, 72 - len(row['title'] + head))}{note}\n")
         for name, median, least, most, against, own, missing in row_lines(document, key):
             label = paint("36", f"{name:36}") if own else f"{name:36}"
             if missing:
@@ -117,7 +119,7 @@ def print_table(document, out, paint):
                 continue
             ratio = "".join(f"{r:8.2f}" for r in against)
             extra = extra_text(document, key, name)
-            out.write(f"  {label}{median:>12}{paint('2', f'{least:>12} to {most:<10}')}{ratio:16}{paint('2', extra)}\n")
+            out.write(f"  {label}{median:>10}{paint('2', f'{least:>10} to {most:<10}')}{ratio:18}{paint('2', extra)}".rstrip() + "\n")
     print_curve(document, out, paint)
     print_micro(document, out, paint)
     print_bars(document, out, paint)
@@ -140,8 +142,8 @@ def print_curve(document, out, paint):
     out.write(f"  {'':12}{'':12}{'Gbit/s':>10}{'us CPU/echo':>13}{'octets each':>13}{'opened/s':>11}\n")
     for peer, series in points.items():
         for count, m in series:
-            out.write(f"  {peer:12}{count:>12,}{m['value']:>10.1f}{m['echo_both']:>13.1f}{m['memory']:>13,.0f}"
-                      f"{m['opened']:>11,.0f}\n")
+            each = f"{m['memory']:,.0f}" if count >= 100 and peer != "kernel" else "-"
+            out.write(f"  {peer:12}{count:>12,}{m['value']:>10.1f}{m['echo_both']:>13.1f}{each:>13}{m['opened']:>11,.0f}\n")
 
 
 def print_micro(document, out, paint):
@@ -162,8 +164,11 @@ def bar_text(bar):
 
 
 def print_bars(document, out, paint):
+    measured = [bar for bar in document["bars"].values() if bar["ratio"] is not None]
+    if not measured:
+        return
     out.write(f"\n{paint('1', 'Bars')}\n")
-    for bar in document["bars"].values():
+    for bar in measured:
         state, colour = bar_text(bar)
         value = "-" if bar["ratio"] is None else f"{bar['ratio']:,.2f}"
         out.write(f"  {bar['text']:66}{value:>10}  {'>=' if bar['at_least'] else '<='} {bar['bound']:<8g}"

@@ -96,8 +96,8 @@ def latency_rows():
                Contender("kernel", "kernel, one-process epoll", "kernel", measure.datagrams)), {"lost": ("lost", "")},
               digits=0)
     yield Row("ping", "ping -f, average", "us", False,
-              (own("wireside", "wireside", "wireside", measure.ping),
-               own("wireside-busy", "wireside, busy poll", "serve-busy", measure.ping),
+              (own("wireside", "wireside serve", "serve", measure.ping),
+               own("wireside-busy", "wireside serve, busy poll", "serve-busy", measure.ping),
                Contender("limit", "TAP's limit", "limit", measure.ping),
                Contender("lwip", "lwIP", "lwip", measure.ping),
                Contender("kernel", "kernel, veth", "kernel", measure.ping)), {"interval": ("from one to the next", "us")})
