@@ -125,7 +125,8 @@ def main():
     if args.docs or whole:
         page.write(document, pathlib.Path(args.docs) if args.docs else TOP / "docs/benchmarks")
     for failure in document["failures"]:
-        print(f"bench: {failure['row']} {failure['contender']}: {failure['what']}", file=sys.stderr)
+        where = "/".join(filter(None, (failure["row"], failure["contender"])))
+        print(f"bench: {where + ': ' if where else ''}{failure['what']}", file=sys.stderr)
     return 1 if document["failures"] else 0
 
 

@@ -50,6 +50,8 @@ def document(rows, results, about):
             entry = place["contenders"][contender.key] = {
                 "name": contender.name, "own": contender.own, "metrics": {k: summary(v) for k, v in found.items()}}
             why = results.missing.get(row.key, {}).get(contender.key)
+            if any(f["row"] == row.key and f["contender"] == contender.key for f in results.failures):
+                why = "failed"
             if why:
                 entry["missing"] = why
     for row in ("curve", "micro"):
@@ -85,7 +87,7 @@ def row_lines(document, key):
     ours = [c for c, e in row["contenders"].items() if e["own"] and "value" in e["metrics"]]
     for contender, entry in row["contenders"].items():
         if "value" not in entry["metrics"]:
-            yield entry["name"], None, None, None, [], entry["own"], entry.get("missing", "failed")
+            yield entry["name"], None, None, None, [], entry["own"], entry.get("missing", "not measured")
             continue
         value, digits = entry["metrics"]["value"], row["digits"]
         against = [] if entry["own"] else [document["ratios"][f"{key}/{mine}:{contender}"] for mine in ours]

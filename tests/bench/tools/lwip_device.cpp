@@ -16,9 +16,9 @@
 #include <cstring>
 #include <ctime>
 
-#include "lwip/etharp.h"
-#include "lwip/timeouts.h"
-#include "netif/ethernet.h"
+#include <lwip/etharp.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
 
 extern "C" u32_t sys_now() {
   timespec t{};

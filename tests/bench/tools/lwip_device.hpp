@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "lwip/netif.h"
-#include "lwip/pbuf.h"
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
 
 namespace bench {
 

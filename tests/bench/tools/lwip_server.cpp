@@ -6,11 +6,11 @@
 #include <cstring>
 #include <vector>
 
-#include "lwip/apps/httpd.h"
-#include "lwip/init.h"
-#include "lwip/tcp.h"
-#include "lwip/timeouts.h"
-#include "lwip/udp.h"
+#include <lwip/apps/httpd.h>
+#include <lwip/init.h>
+#include <lwip/tcp.h>
+#include <lwip/timeouts.h>
+#include <lwip/udp.h>
 #include "lwip_device.hpp"
 #include "services.hpp"
 
