@@ -1,6 +1,7 @@
 """How one figure is taken: load against a peer that is up. Each function returns {metric: value}."""
 import json
 import re
+import resource
 import statistics
 import subprocess
 import time
@@ -80,28 +81,22 @@ def round_trips(_peer, seconds):
     return {"value": out["p50"], "p99": out["p99"]}
 
 
-class Crowd:
-    """Open connections, held by a process of the load tool."""
+class Holders:
+    """One process of the load tool that holds connections."""
 
     def __init__(self, count, sources):
         self.process = start([program("bench_load"), "many", "--to", ADDRESS, "--count", str(count), "--from",
                               ",".join(sources)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            self.opened = self.answer()
-        except BaseException:
-            self.close()
-            raise
+
+    def ask(self, line):
+        self.process.stdin.write(line.encode())
+        self.process.stdin.flush()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
             raise Failure(f"many connections: {self.process.stderr.read().decode().strip()}")
         return json.loads(line)
-
-    def touch(self, count):
-        self.process.stdin.write(f"touch {count}\n".encode())
-        self.process.stdin.flush()
-        return self.answer()
 
     def close(self):
         self.process.stdin.close()
@@ -112,6 +107,38 @@ class Crowd:
             self.process.wait(10)
         self.process.stdout.close()
         self.process.stderr.close()
+
+
+class Crowd:
+    """Open connections, held by as many processes as the limit of open files asks for."""
+
+    def __init__(self, count, sources):
+        most = files_at_once()
+        self.count, self.opening, self.holders = count, 0.0, []
+        try:
+            for first in range(0, count, most):
+                self.holders.append(Holders(min(most, count - first), sources))
+                self.opening += self.holders[-1].answer()["seconds"]
+        except BaseException:
+            self.close()
+            raise
+
+    def touch(self, count):
+        """Round trips over all of them in turn: how long they took, and the load's processor seconds."""
+        begun = time.monotonic()
+        for holder in self.holders:
+            holder.ask(f"touch {count // len(self.holders)}\n")
+        answers = [holder.answer() for holder in self.holders]
+        return {"seconds": time.monotonic() - begun, "cpu": sum(a["cpu"] for a in answers)}
+
+    def close(self):
+        for holder in self.holders:
+            holder.close()
+
+
+def files_at_once():
+    """Connections that one process may have here."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100
 
 
 def source_addresses(count):
@@ -136,7 +163,7 @@ def crowd(peer, seconds, count):
         beside = bulk(peer, seconds, send_to=LEND_DISCARD)
         out = beside["value"]
         return {"value": out, "memory": memory, "echo_cpu": cpu * 1e6 / rounds, "echo_both": (cpu + touched["cpu"]) * 1e6 / rounds,
-                "echoes": rounds / touched["seconds"], "opened": count / many.opened["seconds"]}
+                "echoes": rounds / touched["seconds"], "opened": count / many.opening}
     finally:
         many.close()
 

@@ -150,7 +150,9 @@ class Server {
 }  // namespace bench
 
 int main() {
-  rlimit files{1 << 20, 1 << 20};
+  rlimit files{};
+  (void)::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &files);
   bench::Server server;
   std::puts("ready");

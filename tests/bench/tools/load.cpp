@@ -72,7 +72,9 @@ double rank(std::vector<std::uint32_t>& values, double share) {
 }  // namespace bench
 
 int main(int argc, char** argv) {
-  rlimit files{1 << 20, 1 << 20};
+  rlimit files{};
+  (void)::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &files);
   const bench::Arguments arguments{argc, argv};
   const std::string_view kind = argc > 1 ? argv[1] : "";
