@@ -35,7 +35,8 @@ after a change is what the ratios are for.
   segments, lists of connections searched from one end, TIME-WAIT (0.5 s here) that answers a new SYN with a reset.
 - The load is the kernel's TCP: `wrk -t1`, `ab -c16`, `ping -f`, and a program of ours for streams, datagrams and round trips.
 
-*1,500-byte frames* are what a wire has: no super-segments, checksums computed and verified in software.
+*1,500-byte frames* are what a wire has: no super-segments, checksums computed and verified in software. What profiles of
+wireside showed is in [profile.md](profile.md).
 """
 
 NOT_RATED = ("curve", "micro")
@@ -65,8 +66,9 @@ def bars_chart(document, title, keys, contenders, digits):
         highest = max([highest, *(v for v in values if v is not None)])
         names = names or [entries[c]["name"] if c in entries else c for c in contenders]
         groups.append((document["rows"][key]["title"].split(",")[0 if len(keys) == 1 or "Bulk" in title else 1].strip(), values))
-    step = chart.nice_step(highest * 1.3 / 6)
-    return chart.bar_chart(title, chart.Axis("", 0, step * math.ceil(highest * 1.3 / step)), groups, names, digits=digits)
+    highest *= 1.15 + 0.07 * len(names)  # room for the legend
+    step = chart.nice_step(highest / 6)
+    return chart.bar_chart(title, chart.Axis("", 0, step * math.ceil(highest / step)), groups, names, digits=digits)
 
 
 def curve_chart(points, title, metric):
