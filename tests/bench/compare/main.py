@@ -81,7 +81,7 @@ def measure_all(args, folder, results, progress):
     """Returns the rows and what is to be said about the run."""
     rounds, seconds = args.rounds or (1 if args.quick else 5), args.seconds or (0.3 if args.quick else 1.5)
     about = {"machine": surroundings.machine(), "rounds": rounds, "seconds": seconds, "quick": args.quick}
-    about["machine"]["first"] = surroundings.be_first()
+    about["machine"]["priority"] = surroundings.PRIORITY if surroundings.be_first() else 0
     rows = chosen_rows(args)
     try:
         peers = known_peers(folder, str(WIRESIDE), os.access(program("lwip_server"), os.X_OK), bool(shutil.which("nginx")))
