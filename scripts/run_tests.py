@@ -189,7 +189,7 @@ class Stages:
         sources = [name for part in ("stack", "tap", "apps", "tests") for ending in ("cpp", "hpp")
                    for name in glob.glob(f"{part}/**/*.{ending}", root_dir=TOP, recursive=True)]
         self.tally.record("clang-format", run(["scripts/format", "--check"], 120) if sources else True)
-        for script in ("run", "lab", "test", "install-deps", "lib.sh"):
+        for script in ("run", "lab", "test", "bench", "install-deps", "lib.sh"):
             self.tally.record(f"bash -n {script}", run(["bash", "-n", f"scripts/{script}"], 10))
 
     def stage_build(self):
@@ -211,7 +211,7 @@ class Stages:
 
     def stage_e2e(self):
         """the host's ping, curl and nc"""
-        self.build("release", ["wireside_examples"])
+        self.build("release", ["wireside_examples", "tap_limit", "bench_load"])
         self.pytest("tests/e2e", 600, workers=3)
 
     def stage_asan(self):
