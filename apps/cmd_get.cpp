@@ -21,6 +21,7 @@
 #include "name_lookup.hpp"
 #include "progress.hpp"
 #include "text.hpp"
+#include "transfer.hpp"
 #include "url.hpp"
 
 namespace wireside::apps {
@@ -28,10 +29,6 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-
-constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t block_octets = 64 * 1024;
-constexpr std::size_t turn_octets = 512 * 1024;
 
 struct GetOptions {
   CommonOptions common;

@@ -18,6 +18,7 @@
 #include "host.hpp"
 #include "local_stream.hpp"
 #include "name_lookup.hpp"
+#include "transfer.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -25,9 +26,6 @@ namespace {
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
 
-constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t block_octets = 64 * 1024;
-constexpr std::size_t turn_octets = 512 * 1024;
 constexpr std::size_t datagram_octets = 16 * 1024;  // most of standard input per datagram
 
 struct NcOptions {

@@ -73,4 +73,9 @@ struct RunningWireside {
 /// error is a sentence with a remedy that lists them when there are several.
 [[nodiscard]] std::expected<std::string, std::string> choose_control(const std::string& path, const std::string& tap);
 
+/// Whole seconds until then, at least 0.
+[[nodiscard]] constexpr std::uint64_t seconds_until(Instant then, Instant now) {
+  return then <= now ? 0 : static_cast<std::uint64_t>((then - now) / std::chrono::seconds{1});
+}
+
 }  // namespace wireside::apps

@@ -24,12 +24,6 @@ constexpr Ipv4Prefix link_local_network{Ipv4Address{169, 254, 0, 0}, 16};
 
 double ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
 
-/// Whole seconds until then, at least 0.
-std::uint64_t seconds_until(Instant then, Instant now) {
-  if (then <= now) return 0;
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(then - now).count());
-}
-
 std::string_view origin_name(ip::RouteOrigin origin) {
   switch (origin) {
     case ip::RouteOrigin::Static:

@@ -29,7 +29,7 @@ using Local = asio::local::stream_protocol;
 constexpr std::size_t max_request = 4096;
 constexpr std::size_t max_clients = 16;
 
-std::unexpected<std::string> failure(const std::string& path) {
+std::unexpected<std::string> listening_failure(const std::string& path) {
   return std::unexpected{fmt::format("{}: {}", path, std::strerror(errno))};
 }
 
@@ -55,20 +55,20 @@ std::expected<int, std::string> listen_at(const std::string& path) {
   if (::lstat(path.c_str(), &s) == 0) {
     if (!S_ISSOCK(s.st_mode)) return std::unexpected{fmt::format("{} exists and is no socket", path)};
     if (is_answered(path)) return std::unexpected{fmt::format("another wireside answers at {}", path)};
-    if (::unlink(path.c_str()) < 0) return failure(path);
+    if (::unlink(path.c_str()) < 0) return listening_failure(path);
   }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return std::unexpected{fmt::format("{} is too long a path", path)};
   path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return failure(path);
+  if (fd < 0) return listening_failure(path);
   const mode_t before = ::umask(0177);
   const bool listening = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
                          ::listen(fd, static_cast<int>(max_clients)) == 0;
   ::umask(before);
   if (listening) return fd;
-  const auto failed = failure(path);
+  const auto failed = listening_failure(path);
   ::close(fd);
   return failed;
 }

@@ -9,10 +9,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::uint64_t seconds_until(Instant then, Instant now) {
-  return then <= now ? 0 : static_cast<std::uint64_t>((then - now) / std::chrono::seconds{1});
-}
-
 /// To one of our own addresses, or to everybody or a group on the link; nothing for another host.
 json::object special(Runtime& runtime, Ipv4Address to) {
   const ip::Routes& routes = runtime.stack().routes();

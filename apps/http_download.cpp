@@ -11,6 +11,7 @@
 
 #include "http_session.hpp"
 #include "text.hpp"
+#include "transfer.hpp"
 
 namespace wireside::apps {
 
@@ -21,8 +22,6 @@ namespace {
 
 /// Files up to this size go out together with their header.
 constexpr std::uint64_t small_file = 64 * 1024;
-/// A buffer size that the stack's pool keeps ready.
-constexpr std::size_t block_octets = 64 * 1024;
 
 enum class Comparison { Weak, Strong };
 

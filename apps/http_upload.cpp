@@ -12,6 +12,7 @@
 
 #include "http_session.hpp"
 #include "text.hpp"
+#include "transfer.hpp"
 
 namespace wireside::apps {
 
@@ -19,8 +20,6 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 namespace {
-constexpr std::size_t block_octets = 64 * 1024;
-constexpr std::size_t turn_octets = 512 * 1024;  // written at most before other connections get their turn
 constexpr int connection_lost = -1;
 }  // namespace
 

@@ -1,4 +1,5 @@
 #include "small_services.hpp"
+#include "transfer.hpp"
 
 #include <fmt/format.h>
 
@@ -16,10 +17,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_connections = 1024;  // over all services; beyond, a connection is closed at once
-constexpr std::size_t block_octets = 64 * 1024;
-constexpr std::size_t turn_octets = 512 * 1024;
 
 constexpr std::size_t line_characters = 72;
 constexpr std::size_t line_octets = line_characters + 2;

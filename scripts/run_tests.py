@@ -112,7 +112,7 @@ class BuildAhead:
 
 
 def configure(preset):
-    return ["cmake", "--preset", preset, "-DWIRESIDE_BUILD_TESTS=ON", "--log-level=WARNING"]
+    return ["cmake", "--preset", preset, "-DWIRESIDE_BUILD_TESTS=ON", "-DWIRESIDE_UNITY=ON", "--log-level=WARNING"]
 
 
 def build(preset, targets):

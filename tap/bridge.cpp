@@ -18,7 +18,7 @@ using boost::system::error_code;
 using WaitType = asio::posix::stream_descriptor;
 
 // Both directions get their share.
-constexpr unsigned frames_per_turn = 64;
+constexpr unsigned bridged_per_turn = 64;
 
 Instant monotonic_now() {
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -96,7 +96,7 @@ void Bridge::Impl::read(std::size_t from) {
   if (ended_) return;
   Side& side = sides_[from];
   Packet frame;
-  for (unsigned n = 0; n < frames_per_turn; ++n) {
+  for (unsigned n = 0; n < bridged_per_turn; ++n) {
     switch (side.device.read(pool_, frame)) {
       case TapDevice::ReadResult::Frame:
         side.path.send(monotonic_now(), std::move(frame), sink_);

@@ -6,13 +6,12 @@
 
 #include "ip/fragmentation.hpp"
 #include "wire/header_edit.hpp"
+#include "wire/ipv4.hpp"
 
 namespace wireside::ip {
 namespace {
 
 using observe::DropReason;
-
-constexpr std::size_t max_total_length = 65535;
 
 std::uint16_t segments_of(const FrameOut& frame) {
   if (frame.gso_size == 0) return 1;
@@ -129,7 +128,7 @@ Result<Ipv4Address> IpLayer::choose_source(const SendParameters& parameters, con
 bool IpLayer::fit(const SendParameters& parameters, const NextHop& next_hop, FrameOut& frame) const {
   const std::size_t header_length = wire::ipv4_min_header + parameters.options.length;
   const std::size_t total = header_length + frame.size();
-  if (total > max_total_length) return false;
+  if (total > wire::ipv4_max_total_length) return false;
   if (next_hop.kind == NextHop::Kind::Loopback) return true;
   if (frame.gso_size != 0 && frame.payload.octets() > frame.gso_size) {
     return header_length + frame.header.size() + frame.gso_size <= mtu_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "wire/header_edit.hpp"
+#include "wire/ipv4.hpp"
 #include "wire/tcp.hpp"
 #include "wire/udp.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 using observe::DropReason;
 using wire::IpProtocol;
 
-constexpr std::size_t max_total_length = 65535;
 constexpr std::size_t map_node = 64;  // a hash table's node and bucket, roughly
 // ECN codepoints (RFC 3168 section 5) in the low bits of the former TOS octet.
 constexpr unsigned ecn_mask = 3;
@@ -111,7 +111,7 @@ std::optional<DropReason> Reassembler::objection(const IncomingDatagram& fragmen
   const std::size_t octets = fragment.payload.size();
   const std::size_t header_length = fragment.packet.size() - octets;
   if (octets == 0 || (h.more_fragments && octets % 8 != 0)) return DropReason::FragmentMalformed;
-  if (header_length + h.fragment_offset + octets > max_total_length) return DropReason::FragmentMalformed;
+  if (header_length + h.fragment_offset + octets > wire::ipv4_max_total_length) return DropReason::FragmentMalformed;
   if (h.fragment_offset == 0 && octets < least_first_fragment(h.protocol)) return DropReason::FragmentTiny;
   // RFC 3128: a fragment that begins inside the TCP header could rewrite its flags.
   const bool tcp = h.protocol == static_cast<std::uint8_t>(IpProtocol::Tcp);
@@ -199,7 +199,7 @@ std::optional<IncomingDatagram> Reassembler::join(Instant now, Entry& entry) {
   IncomingDatagram whole = std::move(*entry.first);
   const std::size_t header_length = whole.packet.size() - whole.payload.size();
   const std::size_t total = header_length + entry.received;
-  if (total > max_total_length) {
+  if (total > wire::ipv4_max_total_length) {
     fail(now, DropReason::FragmentMalformed);
     erase(entry);
     return std::nullopt;

@@ -10,7 +10,6 @@ namespace {
 
 using Options = std::map<std::uint8_t, std::vector<std::uint8_t>>;
 
-constexpr std::uint32_t magic_cookie = 0x63825363;
 constexpr std::size_t sname_offset = 44, sname_length = 64;
 constexpr std::size_t file_offset = 108, file_length = 128;
 constexpr std::uint8_t overload_file = 1, overload_sname = 2;
@@ -153,7 +152,7 @@ Result<DhcpView> DhcpView::parse(ByteView octets) {
   if (octets.size() < dhcp_options_offset) return fail(Error::Truncated);
   const std::uint8_t* p = octets.data();
   const bool known = (p[0] == 1 || p[0] == 2) && p[1] == 1 && p[2] == 6;
-  if (!known || load_be32(p + dhcp_options_offset - 4) != magic_cookie) return fail(Error::Malformed);
+  if (!known || load_be32(p + dhcp_options_offset - 4) != dhcp_magic_cookie) return fail(Error::Malformed);
   DhcpView view{octets};
   bool good = true;
   std::uint8_t overload = 0;

@@ -20,6 +20,7 @@ inline constexpr Port dhcp_client_port{68};
 inline constexpr std::size_t dhcp_options_offset = 240;
 /// Old relays drop shorter messages (RFC 1542 section 2.1).
 inline constexpr std::size_t dhcp_min_message = 300;
+inline constexpr std::uint32_t dhcp_magic_cookie = 0x63825363;  ///< before the options (RFC 2131 section 3)
 inline constexpr std::uint32_t dhcp_infinite_lease = 0xffffffff;
 
 /// Option 53.

@@ -8,7 +8,6 @@
 namespace wireside::wire {
 namespace {
 
-constexpr std::uint32_t magic_cookie = 0x63825363;
 constexpr std::size_t max_part = 255;
 
 /// Appends options; an absent value appends nothing.
@@ -83,7 +82,7 @@ void emit_fixed_fields(const DhcpMessage& m, std::uint8_t* p) {
   store_be32(p + 20, m.siaddr.value());
   store_be32(p + 24, m.giaddr.value());
   std::copy_n(m.chaddr.octets.begin(), 6, p + 28);
-  store_be32(p + dhcp_options_offset - 4, magic_cookie);
+  store_be32(p + dhcp_options_offset - 4, dhcp_magic_cookie);
 }
 
 std::string seconds(std::uint32_t value) {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t fixed_record_octets = 10;  // type, class, TTL, data length
 constexpr std::size_t fixed_soa_octets = 20;
 
-DnsHeader parse_header(const std::uint8_t* p) {
+DnsHeader parse_dns_header(const std::uint8_t* p) {
   const std::uint16_t flags = load_be16(p + 2);
   const auto bit = [&](unsigned n) { return (flags >> n & 1U) != 0; };
   return {.id = load_be16(p),
@@ -35,14 +35,14 @@ std::uint16_t flags_of(const DnsHeader& h) {
 }
 
 /// Reads one message from front to back; the first error sticks.
-class Reader {
+class MessageReader {
  public:
-  explicit Reader(ByteView message) : message_{message} {}
+  explicit MessageReader(ByteView message) : message_{message} {}
 
   [[nodiscard]] Result<DnsMessage> head() {
     if (message_.size() < dns_header_length) return fail(Error::Truncated);
     DnsMessage out;
-    out.header = parse_header(message_.data());
+    out.header = parse_dns_header(message_.data());
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] = load_be16(message_.data() + 4 + 2 * i);
     if (std::size_t{counts_[0]} + counts_[1] + counts_[2] + counts_[3] > max_dns_entries) return fail(Error::Malformed);
     at_ = dns_header_length;
@@ -153,7 +153,7 @@ class Reader {
   std::optional<Error> error_;
 };
 
-class Writer {
+class NameWriter {
  public:
   void u16(std::size_t value) {
     out.resize(out.size() + 2);
@@ -196,11 +196,6 @@ constexpr auto type_names = std::to_array<TypeName>({
     {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {64, "SVCB"},  {65, "HTTPS"}, {255, "ANY"},
 });
 
-std::string numbered(std::string label, std::size_t n) {
-  append_number(label, n);
-  return label;
-}
-
 std::string record_text(const DnsRecord& r) {
   std::string out = dns_type_text(r.type);
   if (const auto* address = std::get_if<Ipv4Address>(&r.data)) out += ' ' + address->to_string();
@@ -221,11 +216,11 @@ std::string response_text(const DnsMessage& m) {
 
 }  // namespace
 
-Result<DnsMessage> parse_dns_head(ByteView message) { return Reader{message}.head(); }
-Result<DnsMessage> parse_dns(ByteView message) { return Reader{message}.whole(); }
+Result<DnsMessage> parse_dns_head(ByteView message) { return MessageReader{message}.head(); }
+Result<DnsMessage> parse_dns(ByteView message) { return MessageReader{message}.whole(); }
 
 std::vector<std::uint8_t> emit_dns(const DnsMessage& message) {
-  Writer writer;
+  NameWriter writer;
   writer.u16(message.header.id);
   writer.u16(flags_of(message.header));
   writer.u16(message.questions.size());

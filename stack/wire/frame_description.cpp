@@ -18,11 +18,6 @@ namespace {
 
 constexpr Port dns_port{53};
 
-std::string numbered(std::string label, std::size_t n) {
-  append_number(label, n);
-  return label;
-}
-
 std::string arp_line(ByteView data) {
   const auto message = parse_arp(data);
   std::string out = "ARP, ";

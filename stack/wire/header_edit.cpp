@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "wire/icmp.hpp"
+#include "wire/ipv4.hpp"
 
 namespace wireside::wire {
 namespace {
@@ -13,9 +14,6 @@ constexpr std::uint8_t flag_fin = 0x01;
 constexpr std::uint8_t flag_psh = 0x08;
 constexpr std::uint8_t flag_cwr = 0x80;
 constexpr std::size_t quoted_transport_octets = 8;
-constexpr std::uint16_t flag_more_fragments = 0x2000;
-constexpr std::uint8_t option_end = 0;
-constexpr std::uint8_t option_nop = 1;
 constexpr std::uint8_t option_copied = 0x80;
 
 }  // namespace
@@ -46,7 +44,7 @@ void decrement_ttl(MutableByteView ip_header) {
 
 FragmentFields fragment_fields(ByteView ip_header) {
   const std::uint16_t field = load_be16(ip_header.data() + 6);
-  return {static_cast<std::uint16_t>((field & 0x1fffU) * 8U), (field & flag_more_fragments) != 0};
+  return {static_cast<std::uint16_t>((field & 0x1fffU) * 8U), (field & ipv4_flag_more_fragments) != 0};
 }
 
 void put_tos(MutableByteView ip_header, std::uint8_t tos) { ip_header[1] = tos; }
@@ -55,7 +53,7 @@ void put_fragment_fields(MutableByteView ip_header, std::uint16_t total_length, 
   assert(offset % 8 == 0);
   std::uint8_t* p = ip_header.data();
   const unsigned kept = load_be16(p + 6) & 0xc000U;  // reserved and DF
-  store_be16(p + 6, static_cast<std::uint16_t>(kept | (more ? flag_more_fragments : 0U) | (offset / 8U)));
+  store_be16(p + 6, static_cast<std::uint16_t>(kept | (more ? ipv4_flag_more_fragments : 0U) | (offset / 8U)));
   resize_ipv4(ip_header, total_length, 0);
 }
 
@@ -63,9 +61,9 @@ std::size_t copy_ipv4_header_for_fragment(ByteView ip_header, MutableByteView ou
   const std::size_t end = ipv4_header_length(ip_header);
   std::copy_n(ip_header.begin(), ipv4_min_header, out.begin());
   std::size_t length = ipv4_min_header;
-  for (std::size_t at = ipv4_min_header; at < end && ip_header[at] != option_end;) {
-    const std::size_t octets = ip_header[at] == option_nop ? 1 : at + 1 < end ? ip_header[at + 1] : 0;
-    if (octets == 0 || at + octets > end || (octets == 1 && ip_header[at] != option_nop)) break;  // malformed
+  for (std::size_t at = ipv4_min_header; at < end && ip_header[at] != ipv4_option_end;) {
+    const std::size_t octets = ip_header[at] == ipv4_option_nop ? 1 : at + 1 < end ? ip_header[at + 1] : 0;
+    if (octets == 0 || at + octets > end || (octets == 1 && ip_header[at] != ipv4_option_nop)) break;  // malformed
     if ((ip_header[at] & option_copied) != 0) {
       std::copy_n(ip_header.begin() + static_cast<std::ptrdiff_t>(at), octets,
                   out.begin() + static_cast<std::ptrdiff_t>(length));
@@ -73,7 +71,7 @@ std::size_t copy_ipv4_header_for_fragment(ByteView ip_header, MutableByteView ou
     }
     at += octets;
   }
-  while (length % 4 != 0) out[length++] = option_end;
+  while (length % 4 != 0) out[length++] = ipv4_option_end;
   out[0] = static_cast<std::uint8_t>(0x40U | (length / 4));
   return length;
 }

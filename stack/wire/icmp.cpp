@@ -45,11 +45,6 @@ std::string words(std::initializer_list<std::string_view> parts) {
   return out;
 }
 
-std::string numbered(std::string label, std::uint32_t n) {
-  append_number(label, n);
-  return label;
-}
-
 struct UnreachableWording {
   std::string_view what;
   std::string_view why;

@@ -9,13 +9,7 @@ namespace wireside::wire {
 namespace {
 
 constexpr std::uint16_t flag_dont_fragment = 0x4000;
-constexpr std::uint16_t flag_more_fragments = 0x2000;
 constexpr std::uint16_t offset_mask = 0x1fff;
-
-constexpr std::uint8_t option_end = 0;
-constexpr std::uint8_t option_nop = 1;
-constexpr std::uint8_t option_loose_source_route = 131;
-constexpr std::uint8_t option_strict_source_route = 137;
 
 const char* protocol_name(std::uint8_t protocol) {
   switch (protocol) {
@@ -49,7 +43,7 @@ Result<ParsedIpv4> parse_ipv4(ByteView packet) {
   h.identification = load_be16(p + 4);
   const std::uint16_t fragment = load_be16(p + 6);
   h.dont_fragment = (fragment & flag_dont_fragment) != 0;
-  h.more_fragments = (fragment & flag_more_fragments) != 0;
+  h.more_fragments = (fragment & ipv4_flag_more_fragments) != 0;
   h.fragment_offset = static_cast<std::uint16_t>((fragment & offset_mask) * 8);
   h.ttl = p[8];
   h.protocol = p[9];
@@ -68,16 +62,16 @@ Ipv4OptionSummary summarise_ipv4_options(ByteView options) {
     return summary;
   };
   std::size_t at = 0;
-  while (at < options.size() && options[at] != option_end) {
+  while (at < options.size() && options[at] != ipv4_option_end) {
     const std::uint8_t kind = options[at];
-    if (kind == option_nop) {
+    if (kind == ipv4_option_nop) {
       ++at;
       continue;
     }
     if (at + 1 >= options.size()) return malformed(at);
     const std::size_t length = options[at + 1];
     if (length < 2 || at + length > options.size()) return malformed(at + 1);
-    if (kind == option_loose_source_route || kind == option_strict_source_route) {
+    if (kind == ipv4_option_loose_source_route || kind == ipv4_option_strict_source_route) {
       if (length < 3) return malformed(at + 1);
       // The pointer counts from the option's first octet as 1, so the first address is at 4.
       const std::size_t pointer = options[at + 2];
@@ -98,7 +92,7 @@ void emit_ipv4(const Ipv4Header& header, MutableByteView out) {
   store_be16(p + 2, header.total_length);
   store_be16(p + 4, header.identification);
   const unsigned fragment = (header.dont_fragment ? flag_dont_fragment : 0U) |
-                            (header.more_fragments ? flag_more_fragments : 0U) | (header.fragment_offset / 8U);
+                            (header.more_fragments ? ipv4_flag_more_fragments : 0U) | (header.fragment_offset / 8U);
   store_be16(p + 6, static_cast<std::uint16_t>(fragment));
   p[8] = header.ttl;
   p[9] = header.protocol;

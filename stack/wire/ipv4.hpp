@@ -30,6 +30,12 @@ struct Ipv4Header {
 
 inline constexpr std::size_t ipv4_min_header = 20;
 inline constexpr std::size_t ipv4_max_header = 60;
+inline constexpr std::size_t ipv4_max_total_length = 65535;
+inline constexpr std::uint16_t ipv4_flag_more_fragments = 0x2000;  ///< in the field of flags and fragment offset
+inline constexpr std::uint8_t ipv4_option_end = 0;
+inline constexpr std::uint8_t ipv4_option_nop = 1;
+inline constexpr std::uint8_t ipv4_option_loose_source_route = 131;
+inline constexpr std::uint8_t ipv4_option_strict_source_route = 137;
 
 struct ParsedIpv4 {
   Ipv4Header header;

@@ -7,12 +7,8 @@
 namespace wireside::wire {
 namespace {
 
-constexpr std::uint8_t option_end = 0;
-constexpr std::uint8_t option_nop = 1;
 constexpr std::uint8_t option_record_route = 7;
 constexpr std::uint8_t option_timestamp = 68;
-constexpr std::uint8_t option_loose_source_route = 131;
-constexpr std::uint8_t option_strict_source_route = 137;
 
 constexpr std::size_t address_octets = 4;
 constexpr std::size_t route_header = 3;      // type, length, pointer
@@ -23,8 +19,8 @@ constexpr std::uint8_t only_timestamps = 0, with_addresses = 1, of_certain_hosts
 template <class Visit>
 void for_each_option(MutableByteView options, Visit&& visit) {
   std::size_t at = 0;
-  while (at < options.size() && options[at] != option_end) {
-    if (options[at] == option_nop) {
+  while (at < options.size() && options[at] != ipv4_option_end) {
+    if (options[at] == ipv4_option_nop) {
       ++at;
       continue;
     }
@@ -93,7 +89,7 @@ Ipv4Address turn_round(MutableByteView option, Ipv4Address source) {
   // Some hosts put themselves in front of the recorded route: then the way ends with the one before.
   if (routers > 1 && way[0] == source) {
     option[1] = static_cast<std::uint8_t>(option[1] - address_octets);
-    std::fill(option.begin() + option[1], option.end(), option_nop);  // a ragged end, too
+    std::fill(option.begin() + option[1], option.end(), ipv4_option_nop);  // a ragged end, too
   }
   return way[routers - 1];
 }
@@ -126,11 +122,11 @@ EchoReplyOptions echo_reply_options(ByteView request, Ipv4Address source, const 
     const std::uint8_t kind = option[0];
     if (kind == option_record_route || kind == option_timestamp) {
       any = true;
-    } else if (kind == option_loose_source_route || kind == option_strict_source_route) {
+    } else if (kind == ipv4_option_loose_source_route || kind == ipv4_option_strict_source_route) {
       reply.first_hop = turn_round(option, source);
       any = any || reply.first_hop != source;
     } else {
-      std::ranges::fill(option, option_nop);  // said to us, not to be said back
+      std::ranges::fill(option, ipv4_option_nop);  // said to us, not to be said back
     }
   });
   if (!any) reply.options.length = 0;

@@ -23,4 +23,10 @@ inline void append_hex(std::string& out, std::uint64_t value, std::size_t digits
   out.append(text.data(), end);
 }
 
+/// The label with the number behind it.
+[[nodiscard]] inline std::string numbered(std::string label, std::uint64_t n) {
+  append_number(label, n);
+  return label;
+}
+
 }  // namespace wireside::wire

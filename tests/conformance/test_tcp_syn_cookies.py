@@ -64,16 +64,16 @@ def test_without_timestamps_only_the_mss_survives(dut, wire, port):
 
 
 @pytest.mark.requirement("SYNF-02")
-def test_forged_acks_are_answered_with_reset(dut, wire, port):
+def test_forged_acks_open_nothing(dut, wire, port):
+    # A flow that was sent a cookie may have lost the segment that proves it, so it is not reset; a stranger is.
     listener = dut.listen(port)
     flood(wire, port, 2 * QUEUE)
     peer = wire.peer(listener.port, options=MODERN)
     peer.send("S")
     peer.expect("SA")
     peer.send("A", ack=1000)
-    peer.expect("R", seq=1000)
     peer.send("A", seq=2, ack=1)
-    peer.expect("R", seq=1)
+    assert peer.collect(0.2) == []
     stranger = wire.peer(listener.port)
     stranger.send("A", seq=1, ack=77)
     stranger.expect("R")

@@ -38,7 +38,7 @@ void establish(TcpPeer& t, ConnectionOptions options = {}, std::string_view syn_
   t.nothing();
 }
 
-std::string segment(int first) { return ". " + std::to_string(1 + first * octets_per_segment) + "+1000"; }
+std::string data_segment(int first) { return ". " + std::to_string(1 + first * octets_per_segment) + "+1000"; }
 std::string ack(int segments, std::string_view flags = ".") {
   return std::string{flags} + " 1 ack " + std::to_string(1 + segments * octets_per_segment);
 }
@@ -274,7 +274,7 @@ TEST(TcpEcn, AnEchoHalvesTheWindowOncePerRoundTrip) {  // RFC 3168 ECN-03, secti
   TcpPeer t{setup()};
   establish(t);
   t.send(60'000);
-  for (int i = 0; i < 10; ++i) t.out(segment(i) + " tos 2");
+  for (int i = 0; i < 10; ++i) t.out(data_segment(i) + " tos 2");
   t.wait(100ms);
   t.in(ack(1, "E."));
   EXPECT_EQ(t.status().ssthresh, 5000U);
@@ -286,7 +286,7 @@ TEST(TcpEcn, AnEchoHalvesTheWindowOncePerRoundTrip) {  // RFC 3168 ECN-03, secti
   EXPECT_GE(sent, 3U) << "acknowledgements go on clocking out data";
   EXPECT_LE(sent, 5U) << "one for two";
   int next = 11;
-  while (t.pending() > 0) t.out(segment(next++) + " tos 2");
+  while (t.pending() > 0) t.out(data_segment(next++) + " tos 2");
   t.wait(100ms);
   t.in(ack(11, "E."));  // from the next window of data: once more
   EXPECT_EQ(count_of(t, WindowCause::EcnEcho), 2);

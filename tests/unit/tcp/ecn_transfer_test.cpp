@@ -13,13 +13,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t transfer = 4'000'000;
-constexpr std::uint16_t mss = 1460;
+constexpr std::uint16_t full_segment = 1460;
 const FourTuple tuple{{IpAddress{Ipv4Address{10, 0, 0, 1}}, Port{5000}},
                       {IpAddress{Ipv4Address{10, 0, 0, 2}}, Port{80}}};
 
 struct Side {
   explicit Side(std::uint64_t seed) : random{make_seed(seed)}, layer{TcpConfig{}, random, pool, sink} {
-    layer.set_limits(mss, mss);
+    layer.set_limits(full_segment, full_segment);
   }
   BufferPool pool;
   observe::Sink sink;

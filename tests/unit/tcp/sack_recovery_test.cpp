@@ -13,7 +13,7 @@ using observe::WindowCause;
 constexpr std::string_view sack_only = "<mss 1000,sackOK>";
 
 /// Established with a measured round trip of 100 ms and a window of ten segments.
-void establish_100ms(TcpPeer& t, std::string_view options = sack_only) {
+void establish_with_sack(TcpPeer& t, std::string_view options = sack_only) {
   t.listen();
   t.in("S 0 win 65535 " + std::string{options});
   t.out("S. 0 ack 1");
@@ -39,7 +39,7 @@ bool was_seen(const TcpPeer& t, WindowCause cause) {
 
 TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SACKR-01; RFC 8985 RACK-02
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 30, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -55,7 +55,7 @@ TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SAC
 
 TEST(TcpSackRecovery, LimitedTransmitWantsNewReports) {  // RFC 3042 LT-02
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 30, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -66,7 +66,7 @@ TEST(TcpSackRecovery, LimitedTransmitWantsNewReports) {  // RFC 3042 LT-02
 
 TEST(TcpSackRecovery, HolesGoFirstThenNewData) {  // RFC 6675 SACKR-02, SACKR-03
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 30, 10);
   t.wait(100ms);
   t.batch([&] {
@@ -86,7 +86,7 @@ TEST(TcpSackRecovery, HolesGoFirstThenNewData) {  // RFC 6675 SACKR-02, SACKR-03
 
 TEST(TcpSackRecovery, TheWindowGoesDownInStepWithWhatIsDelivered) {  // RFC 6675 SACKR-04; RFC 6937bis
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 40, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -112,7 +112,7 @@ TEST(TcpSackRecovery, TheWindowGoesDownInStepWithWhatIsDelivered) {  // RFC 6675
 // What a window carried does not depend on how many of its ACKs come at once.
 TEST(TcpSackRecovery, SsthreshIsThatOfTheFlightBeforeABatchOfAcks) {  // RFC 5681 CC-05, equation (4)
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 40, 10);
   t.wait(100ms);
   t.batch([&] {
@@ -130,7 +130,7 @@ TEST(TcpSackRecovery, CubicTakesTheSameFlight) {  // RFC 9438 CUBIC-01, section 
   PeerSetup s;
   s.congestion = tcp::CongestionAlgorithm::Cubic;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 40, 10);
   t.wait(100ms);
   t.batch([&] {
@@ -143,7 +143,7 @@ TEST(TcpSackRecovery, CubicTakesTheSameFlight) {  // RFC 9438 CUBIC-01, section 
 
 TEST(TcpSackRecovery, WhatSendingHasAnsweredCountsNoMore) {  // RFC 5681 equation (4)
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 10, 10);
   t.wait(100ms);
   t.in(". 1 ack 6001");  // nothing more to send: four segments are in flight
@@ -154,7 +154,7 @@ TEST(TcpSackRecovery, WhatSendingHasAnsweredCountsNoMore) {  // RFC 5681 equatio
 
 TEST(TcpSackRecovery, ALostRetransmissionIsSentAgainWithoutATimeout) {  // RFC 8985 RACK-08
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 40, 10);
   t.wait(100ms);
   t.batch([&] { t.in(". 1 ack 1 <sack 1001:6001>"); });
@@ -174,7 +174,7 @@ TEST(TcpSackRecovery, ALostRetransmissionIsSentAgainWithoutATimeout) {  // RFC 8
 
 /// The first segment of ten is lost; its repetition has left with four new segments, a round trip ago.
 void lose_the_first(TcpPeer& t) {
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 60, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:10001>");
@@ -199,7 +199,7 @@ TEST(TcpSackRecovery, TheLossOfARetransmissionLowersTheWindowAgain) {  // RFC 56
 
 TEST(TcpSackRecovery, AllLossesOfOneWindowLowerItOnce) {  // RFC 5681 section 4.3; RFC 8985 section 9.3
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 60, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 3001:10001 1001:2001>");
@@ -218,7 +218,7 @@ TEST(TcpSackRecovery, LossesOfTheNextWindowLowerItAgain) {  // RFC 5681 section 
   PeerSetup s;
   s.config.loss_detection = tcp::LossDetection::Rfc6675;  // which does not judge what was sent again
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 60, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 3001:10001 1001:2001>");
@@ -238,7 +238,7 @@ TEST(TcpSackRecovery, ARetransmissionLostAfterATimeoutEndsSlowStart) {  // RFC 5
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 40, 10);
   t.out_after(300ms, ". 1+1000");
   EXPECT_EQ(t.status().ssthresh, 5000U);
@@ -276,7 +276,7 @@ TEST(TcpSackRecovery, DuplicatesOfAllRepetitionsTakeBothReductionsBack) {  // RF
 
 TEST(TcpSackRecovery, OneReportedSegmentIsGivenTimeForReordering) {  // RFC 8985 RACK-04; RFC 5827 ER-01
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 4, 4);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -286,7 +286,7 @@ TEST(TcpSackRecovery, OneReportedSegmentIsGivenTimeForReordering) {  // RFC 8985
 
 TEST(TcpSackRecovery, MildReorderingRepeatsNothing) {  // RFC 8985 RACK-03
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 10, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -305,7 +305,7 @@ TEST(TcpSackRecovery, Rfc6675WaitsForNoTime) {  // RFC 6675 SACKR-01: what the f
   s.config.loss_detection = tcp::LossDetection::Rfc6675;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 10, 10);
   t.wait(10ms);
   t.in(". 1 ack 1 <sack 1001:3001>");
@@ -316,7 +316,7 @@ TEST(TcpSackRecovery, Rfc6675WaitsForNoTime) {  // RFC 6675 SACKR-01: what the f
 
 TEST(TcpSackRecovery, GarbageBlocksSayNothing) {  // RFC 2018 SACK-06
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 10, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 5001:4001>");
@@ -329,7 +329,7 @@ TEST(TcpSackRecovery, GarbageBlocksSayNothing) {  // RFC 2018 SACK-06
 
 TEST(TcpSackRecovery, APeerThatReneges) {  // RFC 2018 SACK-05
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 5, 5);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:5001>");
@@ -347,7 +347,7 @@ TEST(TcpSackRecovery, ATimeoutRepeatsWhatIsMissingOnly) {  // RFC 6675 SACKR-03
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 3, 3);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:2001>");
@@ -360,7 +360,7 @@ TEST(TcpSackRecovery, ATimeoutRepeatsWhatIsMissingOnly) {  // RFC 6675 SACKR-03
 
 TEST(TcpSackRecovery, DuplicateReportsTakeTheReductionBack) {  // RFC 3708; RFC 4015
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 10, 10);
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:4001>");
@@ -375,7 +375,7 @@ TEST(TcpSackRecovery, DuplicateReportsTakeTheReductionBack) {  // RFC 3708; RFC 
 
 TEST(TcpSackRecovery, EifelDetectionByTimestamps) {  // RFC 3522 section 3.2; RFC 4015
   TcpPeer t;
-  establish_100ms(t, "<mss 1000,sackOK,TS val 1 ecr 0>");
+  establish_with_sack(t, "<mss 1000,sackOK,TS val 1 ecr 0>");
   t.send(10000);
   ASSERT_GE(t.discard(), 10U);
   const std::uint32_t original = t.our_last_timestamp();
@@ -392,7 +392,7 @@ TEST(TcpSackRecovery, FRtoFindsASpuriousTimeout) {  // RFC 5682 section 3.1
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 5, 5);
   t.out_after(300ms, ". 1+1000");
   EXPECT_EQ(t.status().cwnd, 1000U);
@@ -407,7 +407,7 @@ TEST(TcpSackRecovery, FRtoSendsNewDataFirst) {  // RFC 5682 section 3.1 step 2
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 20, 10);
   t.out_after(300ms, ". 1+1000");
   t.in(". 1 ack 1001");
@@ -424,7 +424,7 @@ TEST(TcpSackRecovery, ThePathsLossAfterATimeoutIsNoNewReduction) {  // RFC 5681 
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_with_sack(t);
   send_segments(t, 20, 10);
   t.out_after(300ms, ". 1+1000");
   const auto after = t.status().ssthresh;

@@ -13,7 +13,7 @@ using observe::WindowCause;
 constexpr std::string_view with_timestamps = "<mss 1000,TS val 1 ecr 0>";
 
 /// Established with a measured round trip of 100 ms (an RTO of 300 ms) and a window of ten segments.
-void establish_100ms(TcpPeer& t, std::string_view options = "<mss 1000>") {
+void establish_with_100ms(TcpPeer& t, std::string_view options = "<mss 1000>") {
   t.listen();
   t.in("S 0 win 65535 " + std::string{options});
   t.out("S. 0 ack 1");
@@ -31,7 +31,7 @@ bool was_undone(const TcpPeer& t) {
 
 /// Ten of twenty segments leave, nothing comes back in time, and the first is sent again.
 void time_out(TcpPeer& t) {
-  establish_100ms(t);
+  establish_with_100ms(t);
   t.send(20000);
   EXPECT_EQ(t.discard(), 10U);
   EXPECT_EQ(t.out_after(300ms, ". 1+1000").reason, TxReason::RtoRetransmit);
@@ -125,7 +125,7 @@ TEST(TcpFRto, AnAckOfPartOfWhatWasRepeatedEndsIt) {  // RFC 5682 section 2.1 ste
 
 TEST(TcpFRto, WithoutNewDataTheRestIsRepeated) {  // RFC 5682 section 2.1 step 2b
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_100ms(t);
   t.send(5000);
   t.discard();
   t.out_after(300ms, ". 1+1000");
@@ -147,7 +147,7 @@ TEST(TcpFRto, WithoutRoomInThePeersWindowTheRestIsRepeated) {  // RFC 5682 secti
 
 TEST(TcpFRto, NewDataNeedNotFillASegment) {  // RFC 5682 section 2.1 step 2b: Nagle MAY be overridden
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_100ms(t);
   t.send(2000);
   t.send(500);
   EXPECT_EQ(t.discard(), 3U);
@@ -193,7 +193,7 @@ TEST(TcpFRto, ALossAfterAnUndoneTimeoutIsANewOne) {  // RFC 5682 section 2.1 ste
 
 TEST(TcpEifel, AnOldEchoShowsASpuriousTimeout) {  // RFC 3522 section 3.2; RFC 4015 section 3.2
   TcpPeer t;
-  establish_100ms(t, with_timestamps);
+  establish_with_100ms(t, with_timestamps);
   t.send(9880);
   EXPECT_EQ(t.discard(), 10U);
   const std::uint32_t original = t.our_last_timestamp();
@@ -209,7 +209,7 @@ TEST(TcpEifel, AnOldEchoShowsASpuriousTimeout) {  // RFC 3522 section 3.2; RFC 4
 
 TEST(TcpEifel, TheEchoOfWhatWasSentAgainLeavesTheTimeout) {  // RFC 3522 section 3.2
   TcpPeer t;
-  establish_100ms(t, with_timestamps);
+  establish_with_100ms(t, with_timestamps);
   t.send(4940);
   t.discard();
   t.out_within(1s, ". 1+988");
@@ -220,7 +220,7 @@ TEST(TcpEifel, TheEchoOfWhatWasSentAgainLeavesTheTimeout) {  // RFC 3522 section
 
 /// Three duplicates, and the first segment is sent again.
 std::uint32_t start_fast_retransmit(TcpPeer& t) {
-  establish_100ms(t, with_timestamps);
+  establish_with_100ms(t, with_timestamps);
   t.send(9880);
   EXPECT_EQ(t.discard(), 10U);
   const std::uint32_t original = t.our_last_timestamp();
@@ -253,7 +253,7 @@ TEST(TcpEifel, ARealLossStaysReduced) {  // RFC 3522 section 3.2
 
 TEST(TcpEifel, WithoutTimestampsNothingIsKnownOfAFastRetransmit) {
   TcpPeer t;
-  establish_100ms(t);
+  establish_with_100ms(t);
   t.send(10000);
   t.discard();
   for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
@@ -268,7 +268,7 @@ TEST(TcpEifel, WithoutTimestampsNothingIsKnownOfAFastRetransmit) {
 // taken back is over like any other.
 TEST(TcpRackAndUndo, ARecoveryThatIsTakenBackCounts) {
   TcpPeer t;
-  establish_100ms(t, "<mss 1000,sackOK,TS val 1 ecr 0>");
+  establish_with_100ms(t, "<mss 1000,sackOK,TS val 1 ecr 0>");
   std::uint32_t una = 1;
   const auto text = [](std::uint32_t n) { return std::to_string(n); };
   const auto round = [&](bool report_duplicate) {

@@ -9,7 +9,7 @@ namespace {
 using observe::TxReason;
 using observe::WindowCause;
 
-void establish_100ms(TcpPeer& t) {
+void establish_for_probe(TcpPeer& t) {
   t.listen();
   t.in("S 0 win 65535 <mss 1000,sackOK>");
   t.out("S. 0 ack 1");
@@ -21,7 +21,7 @@ void establish_100ms(TcpPeer& t) {
 
 TEST(TcpTailProbe, AfterTwoRoundTripsTheLastSegmentGoesAgain) {  // RFC 8985 RACK-06, RACK-07
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(3000);
   t.out(". 1+1000");
   t.out(". 1001+1000");
@@ -53,7 +53,7 @@ TEST(TcpTailProbe, ItsReportShowsTheHoleBeforeItWhateverTheEchoSays) {  // RFC 8
 
 TEST(TcpTailProbe, NewDataIsTheBetterProbe) {  // RFC 8985 RACK-07
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(15000);
   for (int i = 0; i < 10; ++i) t.any();
   t.nothing();
@@ -63,7 +63,7 @@ TEST(TcpTailProbe, NewDataIsTheBetterProbe) {  // RFC 8985 RACK-07
 TEST(TcpTailProbe, ThePeersWindowIsKept) {
   TcpPeer t;
   t.default_window(10000);
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(15000);
   for (int i = 0; i < 10; ++i) t.any();
   EXPECT_EQ(t.out_after(200ms, ". 9001+1000").reason, TxReason::TailLossProbe);
@@ -73,7 +73,7 @@ TEST(TcpTailProbe, WithOneSegmentThePeersDelayedAckIsWaitedFor) {  // RFC 8985 R
   PeerSetup s;
   s.config.rto_min = 1s;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(500);
   t.out("P. 1+500");
   EXPECT_EQ(t.out_after(400ms, "P. 1+500").reason, TxReason::TailLossProbe) << "2 SRTT and 200 ms";
@@ -81,7 +81,7 @@ TEST(TcpTailProbe, WithOneSegmentThePeersDelayedAckIsWaitedFor) {  // RFC 8985 R
 
 TEST(TcpTailProbe, WhereTheTimerIsShorterTheProbeTakesItsPlace) {  // RFC 8985 RACK-06, section 7.2
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(500);
   t.out("P. 1+500");
   EXPECT_EQ(t.out_after(300ms, "P. 1+500").reason, TxReason::TailLossProbe);
@@ -92,7 +92,7 @@ TEST(TcpTailProbe, WhereTheTimerIsShorterTheProbeTakesItsPlace) {  // RFC 8985 R
 TEST(TcpTailProbe, NoSillySegmentOfNewData) {  // RFC 9293 MUST-38
   TcpPeer t;
   t.default_window(10400);
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(15000);
   for (int i = 0; i < 10; ++i) t.any();
   t.out_after(200ms, ". 9001+1000");
@@ -101,7 +101,7 @@ TEST(TcpTailProbe, NoSillySegmentOfNewData) {  // RFC 9293 MUST-38
 
 TEST(TcpTailProbe, AnUnansweredFlightOnlyAndNoRecovery) {
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(3000);
   t.discard();
   t.wait(100ms);
@@ -113,7 +113,7 @@ TEST(TcpTailProbe, ARepairedLossReducesTheWindow) {  // RFC 8985 RACK-07, sectio
   PeerSetup s;
   s.config.rto_min = 1s;
   TcpPeer t{s};
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(3000);
   t.discard();
   t.wait(100ms);
@@ -133,7 +133,7 @@ TEST(TcpTailProbe, ARepairedLossReducesTheWindow) {  // RFC 8985 RACK-07, sectio
 
 TEST(TcpTailProbe, AProbeTooManyReducesNothing) {  // RFC 8985 section 7.4: DSACK
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(3000);
   t.discard();
   t.out_after(200ms, "P. 2001+1000");
@@ -148,7 +148,7 @@ TEST(TcpTailProbe, AProbeTooManyReducesNothing) {  // RFC 8985 section 7.4: DSAC
 
 TEST(TcpTailProbe, TheProbeShowsWhatWasLostBeforeIt) {  // RFC 8985 section 7.1: the tail is recovered by RACK
   TcpPeer t;
-  establish_100ms(t);
+  establish_for_probe(t);
   t.send(4000);
   t.discard();
   t.wait(100ms);
