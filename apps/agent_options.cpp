@@ -67,6 +67,7 @@ constexpr Named<DatagramOptions> datagram_names[] = {
     {"receive_buffer", &DatagramOptions::receive_buffer},
     {"echo_sequence", &DatagramOptions::echo_sequence},
     {"ip_options", &DatagramOptions::ip_options},
+    {"reuse_port", &DatagramOptions::reuse_port},
 };
 
 using Config = tcp::TcpConfig;

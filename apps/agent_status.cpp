@@ -141,6 +141,7 @@ void add_path(json::object& o, const tcp::ConnectionStatus& s) {
   o["duplicates_reported"] = s.duplicates_reported;
   o["delivered"] = s.delivered;
   o["delivery_rate"] = s.delivery_rate;
+  o["delivery_rate_app_limited"] = s.delivery_rate_app_limited;
   o["min_rtt_ms"] = milliseconds(s.min_rtt);
   o["rcv_rtt_ms"] = milliseconds(s.rcv_rtt);
   o["advertised_mss"] = s.advertised_mss;

@@ -68,6 +68,7 @@ int run_sim(const SimOptions& options) {
       complain(fmt::format("cannot write the events {}: {}", options.events, std::strerror(errno)));
       return exit_failure;
     }
+    std::setvbuf(events.get(), nullptr, _IOFBF, std::size_t{256} << 10);
     outputs.events = events.get();
   }
   const auto began = std::chrono::steady_clock::now();

@@ -154,13 +154,17 @@ void FlowRun::on_report(const observe::Event& event) {
   if (const auto* window = std::get_if<observe::WindowChanged>(&event); window && window->connection == connection_) {
     result_.cwnd_max = std::max(result_.cwnd_max, window->cwnd);
     if (window->cause == observe::WindowCause::FastRetransmit) ++result_.recoveries;
-    if (window->cause == observe::WindowCause::Timeout) ++result_.timeouts;
-    loss_found_ = loss_found_ || window->cause == observe::WindowCause::FastRetransmit ||
-                  window->cause == observe::WindowCause::Timeout;
+    loss_found_ = loss_found_ || window->cause == observe::WindowCause::FastRetransmit;
     if (window->cause == observe::WindowCause::Undo) {
       ++result_.undone;
       undone_ = true;
     }
+  }
+  // Not by the window: a timeout of the SYN leaves it alone.
+  if (const auto* rto = std::get_if<observe::RtoChanged>(&event);
+      rto && rto->connection == connection_ && rto->rto >= rto->rto_before) {
+    ++result_.timeouts;
+    loss_found_ = true;
   }
   if (const auto* rtt = std::get_if<observe::RttSampled>(&event); rtt && rtt->connection == connection_) {
     result_.rtt_min = result_.rtt_samples == 0 ? rtt->sample : std::min(result_.rtt_min, rtt->sample);

@@ -22,9 +22,9 @@ struct FlowResult {
   double goodput = 0;               ///< bits of payload per second of `took`
   std::uint64_t retransmitted = 0;  ///< segments
   std::uint64_t recoveries = 0;     ///< begun by duplicate ACKs, SACK or RACK
-  std::uint64_t timeouts = 0;
-  Duration in_recovery{};    ///< from a loss found to the acknowledgement of all that was sent by then
-  std::uint64_t undone = 0;  ///< recoveries found to be spurious
+  std::uint64_t timeouts = 0;       ///< of retransmission timers, each time, those of the SYN too
+  Duration in_recovery{};           ///< from a loss found to the acknowledgement of all that was sent by then
+  std::uint64_t undone = 0;         ///< recoveries found to be spurious
   std::uint64_t rtt_samples = 0;
   Duration rtt_min{}, rtt_mean{}, rtt_max{};
   std::uint32_t cwnd_max = 0;  ///< octets

@@ -30,9 +30,16 @@ Seed seed_of(std::uint64_t seed, std::uint64_t kind, std::uint64_t number) {
   return make_seed(siphash24(key, octets));
 }
 
+/// Where no bit is ever wrong and nobody sees the frames, checksums only cost time.
+bool can_leave_checksums(const Scenario& scenario, bool frames_are_read) {
+  const auto corrupts = [](const Link& l) { return l.forth.corrupt.possible() || l.back.corrupt.possible(); };
+  return !frames_are_read && std::ranges::none_of(scenario.links, corrupts);
+}
+
 }  // namespace
 
-Network::Network(const Scenario& scenario) {
+Network::Network(const Scenario& scenario, bool frames_are_read)
+    : leave_checksums_{can_leave_checksums(scenario, frames_are_read)} {
   for (std::size_t i = 0; i < scenario.links.size(); ++i) {
     const std::size_t a = add_interface(scenario, i, true);
     const std::size_t b = add_interface(scenario, i, false);
@@ -58,6 +65,7 @@ std::size_t Network::add_interface(const Scenario& scenario, std::size_t link, b
   config.link.mtu = l.mtu;
   config.ip.addresses = {{address_on(link, forth), prefix_length}};
   config.ip.forwarding = !is_host;
+  config.link.tx_checksum_offload = leave_checksums_;
   if (is_host && std::ranges::find(scenario.routers, peer, &sim::Router::name) != scenario.routers.end()) {
     config.ip.gateway = address_on(link, !forth);
   }
@@ -143,21 +151,18 @@ const impair::Impairment::Counters& Network::counters(std::size_t link, bool for
   return (forth ? links_[link]->forth : links_[link]->back).counters();
 }
 
-Instant Network::next_deadline() const {
+Instant Network::next_deadline() {
   Instant next = Instant::max();
-  for (const auto& link : links_) {
-    next = std::min({next, link->forth.next_deadline().value_or(next), link->back.next_deadline().value_or(next)});
-  }
-  for (const Interface& interface : interfaces_) next = std::min(next, interface.stack->next_deadline().value_or(next));
+  for (const auto& link : links_) next = std::min({next, link->forth.next_arrival(), link->back.next_arrival()});
+  for (Interface& interface : interfaces_) next = std::min(next, deadline_of(interface));
   return next;
 }
 
 void Network::deliver(Instant now, impair::Impairment& way, std::size_t to) {
+  if (way.next_arrival() > now) return;
+  touch(to);
   Packet frame;
-  while (way.receive(now, frame)) {
-    interfaces_[to].touched = true;
-    stack(to).handle_frame(now, std::move(frame));
-  }
+  while (way.receive(now, frame)) stack(to).handle_frame(now, std::move(frame));
 }
 
 void Network::advance(Instant now) {
@@ -166,27 +171,29 @@ void Network::advance(Instant now) {
     deliver(now, link->back, link->a);
   }
   for (Interface& interface : interfaces_) {
-    if (interface.stack->next_deadline().value_or(Instant::max()) > now) continue;
-    interface.touched = true;
+    if (deadline_of(interface) > now) continue;
+    touch(interface);
     interface.stack->handle_timeouts(now);
   }
 }
 
 void Network::send(Instant now) {
-  FrameOut frame;
   for (bool again = true; again;) {
     again = false;
     for (const auto& state : routers_) {
       if (!std::exchange(state->awake, false)) continue;
       state->router.pump(now, [&](std::size_t touched) { touch(state->interfaces[touched]); });
+      for (const std::size_t i : state->interfaces) interfaces_[i].deadline_known = false;
     }
     for (Interface& interface : interfaces_) {
       if (!std::exchange(interface.touched, false)) continue;
+      interface.stirred = true;
+      interface.deadline_known = false;
       LinkState& link = *links_[interface.link];
       impair::Impairment& way = interface.forth ? link.forth : link.back;
-      while (interface.stack->poll_frame(now, frame)) {
-        way.send(now, impair::flatten(frame, pool_), interface.stack->sink());
-        frame.clear();
+      while (interface.stack->poll_frame(now, frame_)) {
+        way.send(now, impair::flatten(frame_, pool_), interface.stack->sink());
+        frame_.clear();
       }
       if (interface.is_host) continue;
       // What came in is to be forwarded; what could not leave (no neighbour, too big) goes back to the router.

@@ -69,17 +69,16 @@ impair::Settings impairment(std::string_view text) {
 class Reader {
  public:
   std::expected<Scenario, ScenarioError> read(std::string_view text) {
-    std::size_t line = 1;
     try {
-      for (std::size_t at = 0; at <= text.size(); ++line) {
+      for (std::size_t at = 0; at <= text.size(); ++line_) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         statement(split(text.substr(at, end - at)));
         at = end + 1;
       }
-      line = 0;
+      line_ = 0;
       check();
     } catch (Wrong& wrong) {
-      return std::unexpected{ScenarioError{line, std::move(wrong.what), std::move(wrong.remedy)}};
+      return std::unexpected{ScenarioError{line_, std::move(wrong.what), std::move(wrong.remedy)}};
     }
     return std::move(scenario_);
   }
@@ -156,6 +155,7 @@ class Reader {
       if (const auto why = set_host_option(pair->name, pair->value, host.tcp)) throw Wrong{why->what, why->remedy};
     }
     hosts_.insert(host.name);
+    line_of_.emplace("host " + host.name, line_);
     scenario_.hosts.push_back(std::move(host));
   }
 
@@ -234,6 +234,7 @@ class Reader {
     if (flow.octets.has_value() == seen.contains("for")) {
       throw Wrong{"a flow ends after some octets or after some time", "either octets=1MB or for=10s"};
     }
+    line_of_.emplace("flow " + flow.name, line_);
     scenario_.flows.push_back(std::move(flow));
   }
 
@@ -254,19 +255,48 @@ class Reader {
     }
   }
 
-  void check() const {
+  /// What only all lines together can break; `line_` becomes the one to mend.
+  void check() {
     if (scenario_.flows.empty()) throw Wrong{"there is no flow, so nothing would happen", "flow f1 a b octets=1MB"};
     for (const Host& host : scenario_.hosts) {
+      line_ = line_of_.at("host " + host.name);
       if (nodes_.at(host.name) == 0) {
         throw Wrong{fmt::format("the host {} has no link", host.name), fmt::format("link {} ...", host.name)};
+      }
+      if (host.tcp.rto_min > host.tcp.rto_max) throw Wrong{"rto-min is above rto-max", "rto-min=200ms rto-max=120s"};
+    }
+    for (const Flow& flow : scenario_.flows) {
+      line_ = line_of_.at("flow " + flow.name);
+      if (flow.start + flow.run_for >= scenario_.stop) {
+        throw Wrong{fmt::format("the flow {} {} the scenario's stop, which is at {}", flow.name,
+                                flow.start >= scenario_.stop ? "starts after" : "would go on beyond",
+                                impair::duration_text(scenario_.stop)),
+                    fmt::format("stop {}", impair::duration_text(std::min(2 * (flow.start + flow.run_for), max_stop)))};
+      }
+      if (!connected(flow.from, flow.to)) {
+        throw Wrong{fmt::format("no links lead from {} to {}", flow.from, flow.to),
+                    fmt::format("link {} {}, or a router between them", flow.from, flow.to)};
       }
     }
   }
 
+  [[nodiscard]] bool connected(const std::string& from, const std::string& to) const {
+    std::set<std::string_view> reached{from};
+    for (std::size_t before = 0; before != reached.size();) {
+      before = reached.size();
+      for (const Link& link : scenario_.links) {
+        if (reached.contains(link.a) || reached.contains(link.b)) reached.insert({link.a, link.b});
+      }
+    }
+    return reached.contains(to);
+  }
+
+  std::size_t line_ = 1;
   Scenario scenario_;
   std::map<std::string, std::size_t> nodes_;  // with the number of links of each
   std::set<std::string> hosts_, flows_;
   std::set<std::string> settled_;
+  std::map<std::string, std::size_t> line_of_;  // of "host NAME" and "flow NAME"
 };
 
 }  // namespace

@@ -75,8 +75,8 @@ std::string to_text(const Summary& summary) {
       "took s", "goodput", "retrans", "recoveries", "timeouts", "recovery ms", "rtt min/mean/max ms");
   for (const FlowResult& f : summary.flows) {
     add(fmt::runtime("{:<{}}  {:>12}  {:>9.3f}  {:>14}  {:>7}  {:>10}  {:>8}  {:>11}  {:>22}{}\n"),
-        fmt::format("{} {}>{}", f.name, f.from, f.to), width, f.octets, seconds(f.took), rate_text(f.goodput),
-        f.retransmitted, f.recoveries, f.timeouts, ms_text(f.in_recovery),
+        fmt::format("{} {}>{}", f.name, f.from, f.to), width, f.octets, seconds(f.took),
+        f.goodput > 0 ? rate_text(f.goodput) : "-", f.retransmitted, f.recoveries, f.timeouts, ms_text(f.in_recovery),
         fmt::format("{}/{}/{}", ms_text(f.rtt_min), ms_text(f.rtt_mean), ms_text(f.rtt_max)),
         f.ok ? "" : "  " + f.state);
   }

@@ -3,7 +3,7 @@ import dataclasses
 import html
 import math
 
-COLOURS = ("#1f5fa8", "#c2410c", "#2f7d32", "#7b3fa0", "#8a6d00", "#0f7f86")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")  # told apart by the colour-blind, too
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 52
 FONT = "font-family=\"sans-serif\" font-size=\"12\""
@@ -17,7 +17,6 @@ class Series:
     marks: bool = False      # points as circles
     line: bool = True
     dash: str = ""           # as in stroke-dasharray
-    hollow: bool = False
 
 
 @dataclasses.dataclass
@@ -84,47 +83,45 @@ def _series(out, series, x, y):
         dash = f' stroke-dasharray="{series.dash}"' if series.dash else ""
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"{dash}/>')
     if series.marks:
-        fill = "white" if series.hollow else colour
-        out += [f'<circle cx="{number(a)}" cy="{number(b)}" r="4" fill="{fill}" stroke="{colour}" stroke-width="1.6"/>'
-                for a, b in place]
+        out += [f'<circle cx="{number(a)}" cy="{number(b)}" r="4" fill="{colour}"/>' for a, b in place]
 
 
-def _legend(out, all_series, at_right):
-    width = 12 + max(len(s.name) for s in all_series) * 6.6 + 30
-    left = WIDTH - RIGHT - width - 8 if at_right else LEFT + 8
-    out.append(f'<rect x="{number(left)}" y="{TOP + 8}" width="{number(width)}" height="{len(all_series) * 17 + 8}" '
-               'fill="white" fill-opacity="0.85" stroke="#bbb"/>')
+def _legend(out, all_series):
+    """Below the chart, where it hides nothing. Returns its height."""
+    width = 46 + max(len(s.name) for s in all_series) * 7
+    fitting = max(1, min(len(all_series), (WIDTH - LEFT - RIGHT) // width))
+    columns = max(n for n in range(1, fitting + 1) if len(all_series) % n == 0)
+    rows = math.ceil(len(all_series) / columns)
     for i, s in enumerate(all_series):
-        row, colour = TOP + 24 + 17 * i, COLOURS[s.colour % len(COLOURS)]
+        left, base, colour = LEFT + i % columns * width, HEIGHT + 10 + 18 * (i // columns), COLOURS[s.colour % len(COLOURS)]
         if s.line:
             dash = f' stroke-dasharray="{s.dash}"' if s.dash else ""
-            out.append(f'<line x1="{number(left + 6)}" y1="{row - 4}" x2="{number(left + 30)}" y2="{row - 4}" '
-                       f'stroke="{colour}" stroke-width="1.6"{dash}/>')
+            out.append(f'<line x1="{left}" y1="{base - 4}" x2="{left + 24}" y2="{base - 4}" stroke="{colour}" '
+                       f'stroke-width="1.6"{dash}/>')
         if s.marks:
-            fill = "white" if s.hollow else colour
-            out.append(f'<circle cx="{number(left + 18)}" cy="{row - 4}" r="4" fill="{fill}" stroke="{colour}" '
-                       'stroke-width="1.6"/>')
-        out.append(f'<text x="{number(left + 36)}" y="{row}" {FONT}>{html.escape(s.name)}</text>')
+            out.append(f'<circle cx="{left + 12}" cy="{base - 4}" r="4" fill="{colour}"/>')
+        out.append(f'<text x="{left + 32}" y="{base}" {FONT}>{html.escape(s.name)}</text>')
+    return 18 * rows + 6
 
 
-def _document(body, title):
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+def _document(body, title, height):
+    # The background is drawn, so that the black text can be read on a dark page, too.
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
                       f'aria-label="{html.escape(title, quote=True)}">',
-                      f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>', *body, "</svg>", ""])
+                      f'<rect width="{WIDTH}" height="{height}" fill="white"/>', *body, "</svg>", ""])
 
 
-def line_chart(title, x, y, all_series, legend_at_right=True):
+def line_chart(title, x, y, all_series):
     out = []
     _frame(out, title, x, y)
     for series in all_series:
         _series(out, series, x, y)
-    _legend(out, all_series, legend_at_right)
-    return _document(out, title)
+    return _document(out, title, HEIGHT + _legend(out, all_series))
 
 
-def bar_chart(title, y, groups, names, digits=1):
+def bar_chart(title, x_name, y, groups, names, digits=1):
     """`groups` is a list of (text, [a value or None of each name])."""
-    x = Axis("", 0, len(groups), ticks=tuple((i + 0.5, text) for i, (text, _) in enumerate(groups)))
+    x = Axis(x_name, 0, len(groups), ticks=tuple((i + 0.5, text) for i, (text, _) in enumerate(groups)))
     out = []
     _frame(out, title, x, y)
     slot = (WIDTH - LEFT - RIGHT) / len(groups)
@@ -139,5 +136,5 @@ def bar_chart(title, y, groups, names, digits=1):
                        f'height="{number(high)}" fill="{COLOURS[k % len(COLOURS)]}"/>')
             out.append(f'<text x="{number(left + wide / 2 - 1)}" y="{number(HEIGHT - BOTTOM - high - 4)}" '
                        f'text-anchor="middle" font-family="sans-serif" font-size="10">{value:.{digits}f}</text>')
-    _legend(out, [Series(name, [], colour=k, marks=True, line=False) for k, name in enumerate(names)], False)
-    return _document(out, title)
+    legend = [Series(name, [], colour=k, marks=True, line=False) for k, name in enumerate(names)]
+    return _document(out, title, HEIGHT + _legend(out, legend))

@@ -16,6 +16,16 @@ ROUND_TRIPS = (10, 50, 200)  # ms
 LOSS_EVENTS = 300            # as many losses are waited for as this, within:
 SEGMENTS_LEAST, SEGMENTS_MOST = 15_000, 1_000_000
 
+# --- what small windows cost
+WHY_ROUND_TRIP, WHY_LOSSES = 50, 300  # ms
+WHY_EVERY = (100, 33, 10)
+WHY_HOW = {  # impairment of the data, options of the receiver
+    "at random": ("loss={percent:g}%", ""),
+    "every nth": ("drop=data:*{every}", ""),
+    "at random, ACKs at once": ("loss={percent:g}%", "delayed-ack=1ms"),
+    "every nth, ACKs at once": ("drop=data:*{every}", "delayed-ack=1ms"),
+}
+
 # --- fairness
 PAIRS = (("newreno", "newreno"), ("cubic", "cubic"), ("newreno", "cubic"))
 FAIR_PATHS = ((10, 20), (10, 100), (50, 20), (50, 100))  # Mbit/s, ms
@@ -102,6 +112,27 @@ flow f a b octets={segments * MSS}B congestion={algorithm}
 def goodput_against_loss(binary):
     jobs = [(binary, a, r, p) for p in LOSSES for r in ROUND_TRIPS for a in ALGORITHMS]
     return {job[1:]: value for job, value in in_parallel(one_loss_run, jobs).items()}
+
+
+def one_small_window_run(binary, every, how):
+    impairment, receiver = WHY_HOW[how]
+    impairment = impairment.format(percent=100 / every, every=every)
+    scenario = f"""seed 1
+stop 86400s
+host a
+host b {receiver}
+link a b forth={impairment},delay={WHY_ROUND_TRIP / 2:g}ms back=delay={WHY_ROUND_TRIP / 2:g}ms
+flow f a b octets={WHY_LOSSES * every * MSS}B congestion=newreno
+"""
+    flow = simulate(binary, scenario)["flows"][0]
+    return {"share": flow["goodput_bps"] / 1e6 / mathis(1 / every, WHY_ROUND_TRIP / 1000),
+            "again": flow["retransmitted_segments"], "recoveries": flow["recoveries"], "timeouts": flow["timeouts"],
+            "in_recovery": flow["in_recovery_ms"] / flow["took_ms"]}
+
+
+def small_windows(binary):
+    jobs = [(binary, every, how) for every in WHY_EVERY for how in WHY_HOW]
+    return {job[1:]: value for job, value in in_parallel(one_small_window_run, jobs).items()}
 
 
 def one_fairness_run(binary, first, second, rate, rtt_ms, seed):
@@ -207,7 +238,8 @@ def retransmission_number(binary, lost, options=""):
             event = json.loads(line)
             if event["event"] != "sent" or event["node"] != "a":
                 continue
-            again = event["reason"] in ("fast retransmit", "RTO retransmit", "tail loss probe")
+            again = event["reason"] in ("fast retransmit", "RTO retransmit", "path-MTU retransmit",
+                                        "closed-window retransmit", "tail loss probe")
             number += 1 if again or event["reason"] == "data" else 0
             if again:
                 return number

@@ -48,6 +48,8 @@ bool is_retransmission(TxReason reason) {
     case TxReason::FastRetransmit:
     case TxReason::PartialAckRetransmit:
     case TxReason::RtoRetransmit:
+    case TxReason::PathMtuRetransmit:
+    case TxReason::WindowRetransmit:
       return true;
     default:
       return false;

@@ -37,6 +37,7 @@ Impairment::Impairment(const Settings& settings, const Seed& seed, observe::Dire
       duplicate_random_{part_of(seed, 3)},
       jitter_random_{part_of(seed, 4)},
       reorder_random_{part_of(seed, 5)} {
+  reads_headers_ = settings.mtu != 0 || settings.corrupt.possible() || !settings.drops.empty();
   if (settings.rate != 0) {
     bottleneck_.emplace(settings.rate, settings.queue.value_or(default_queue), settings.ecn);
   }
@@ -46,7 +47,7 @@ void Impairment::send(Instant now, Packet frame, observe::Sink& sink) {
   const Report report{now, sink};
   ++counters_.sent;
   counters_.sent_octets += frame.data.size();
-  const FrameFacts facts = examine(frame.data.view());
+  const FrameFacts facts = reads_headers_ ? examine(frame.data.view()) : FrameFacts{};
   // Every random decision is made for every frame, so that none depends on the fate of the frame.
   const bool by_rule = rule_applies(facts);
   const bool in_burst = is_lost_in_burst();
@@ -148,7 +149,7 @@ std::optional<Instant> Impairment::next_deadline() const {
 }
 
 bool Impairment::receive(Instant now, Packet& frame) {
-  if (under_way_.empty() || under_way_.front().arrives > now) return false;
+  if (next_arrival() > now) return false;
   std::pop_heap(under_way_.begin(), under_way_.end());
   frame = std::move(under_way_.back().frame);
   under_way_.pop_back();

@@ -30,6 +30,10 @@ class Impairment {
   [[nodiscard]] bool receive(Instant now, Packet& frame);
   /// When the next frame arrives; exact; nullopt when none is under way.
   [[nodiscard]] std::optional<Instant> next_deadline() const;
+  /// The same; Instant::max() when none is under way.
+  [[nodiscard]] Instant next_arrival() const {
+    return under_way_.empty() ? Instant::max() : under_way_.front().arrives;
+  }
 
   /// From now on nothing is lost, repeated, damaged or marked; delay, rate and queue stay.
   void heal() { healed_ = true; }
@@ -82,6 +86,7 @@ class Impairment {
   std::array<std::uint64_t, static_cast<std::size_t>(FrameKind::Count)> seen_{};  // frames of each kind
   bool bad_ = false;                                                              // the state of bursts
   bool healed_ = false;
+  bool reads_headers_ = false;  // what is to be done depends on what a frame is
   Instant last_arrival_;
   std::uint64_t order_ = 0;
   std::vector<UnderWay> under_way_;

@@ -220,6 +220,7 @@ std::expected<Settings, TextError> parse_settings(std::string_view text) {
   if (text == "none") return settings;
   if (text.empty()) return wrong("it is empty", "loss=1%,delay=20ms, or none");
   std::array<bool, keys.size()> given{};
+  bool bursts_given = false;
   std::optional<TextError> error;
   for_each_part(text, ',', [&](std::string_view part) {
     const std::size_t equals = part.find('=');
@@ -231,7 +232,8 @@ std::expected<Settings, TextError> parse_settings(std::string_view text) {
       return false;
     }
     const Reason reason = key->set(part.substr(equals + 1), settings);
-    bool& seen = given[static_cast<std::size_t>(key - keys.begin())];
+    const bool bursts = part.starts_with("loss=ge:");  // may stand beside loss at random
+    bool& seen = bursts ? bursts_given : given[static_cast<std::size_t>(key - keys.begin())];
     if (!reason.empty()) {
       error = TextError{std::string{part} + ": the value is " + std::string{reason}, std::string{key->example}};
     } else if (std::exchange(seen, true) && name != "drop") {

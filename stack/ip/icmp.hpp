@@ -60,6 +60,7 @@ class Icmp {
 
   /// Next message to send; false when there is none.
   [[nodiscard]] bool poll(IcmpMessageOut& out);
+  [[nodiscard]] bool has_message() const { return !queue_.empty(); }
   /// Whether one of the last messages of ours went there: what an ICMP error quotes must have been sent (RFC 5927).
   [[nodiscard]] bool sent_to(Ipv4Address destination) const;
   /// Forgets what waits to be sent.

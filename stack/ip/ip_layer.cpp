@@ -85,6 +85,7 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
 }
 
 bool IpLayer::poll(Instant now, FrameOut& out, NextHop& next_hop) {
+  if (!icmp_.has_message()) return false;
   IcmpMessageOut message;
   while (icmp_.poll(message)) {
     const auto prepared = prepare(now, message.parameters, message.frame);

@@ -43,6 +43,8 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::FastRetransmit, "fast retransmit"},
     {TxReason::PartialAckRetransmit, "partial-ACK retransmit"},
     {TxReason::RtoRetransmit, "RTO retransmit"},
+    {TxReason::PathMtuRetransmit, "path-MTU retransmit"},
+    {TxReason::WindowRetransmit, "closed-window retransmit"},
     {TxReason::TailLossProbe, "tail loss probe"},
     {TxReason::ZeroWindowProbe, "zero-window probe"},
     {TxReason::KeepAlive, "keep-alive"},
@@ -56,6 +58,7 @@ constexpr auto tx_reasons = std::to_array<Named<TxReason>>({
     {TxReason::ResetUnreadData, "reset: closed with unread data"},
     {TxReason::ResetTimeout, "reset: timed out"},
     {TxReason::ResetListenerClosed, "reset: listener closed"},
+    {TxReason::ResetLinger, "reset: linger time over"},
     {TxReason::ArpRequest, "ARP request"},
     {TxReason::ArpReply, "ARP reply"},
     {TxReason::ArpPoll, "ARP poll"},
@@ -185,6 +188,7 @@ constexpr auto state_causes = std::to_array<Named<StateCause>>({
     {StateCause::KeepAliveTimeout, "keep-alive unanswered"},
     {StateCause::TimeWaitExpired, "2MSL elapsed"},
     {StateCause::FinWait2Timeout, "FIN-WAIT-2 timeout"},
+    {StateCause::LingerTimeout, "linger time over"},
     {StateCause::IcmpHardError, "ICMP hard error"},
     {StateCause::TimeWaitReused, "new SYN in TIME-WAIT"},
     {StateCause::InterfaceGone, "interface gone"},
@@ -245,8 +249,9 @@ constexpr auto timer_kinds = std::to_array<Named<TimerKind>>({
     {TimerKind::Reordering, "reordering"},
     {TimerKind::TailLossProbe, "tail loss probe"},
     {TimerKind::Pacing, "pacing"},
+    {TimerKind::Linger, "linger"},
 });
-static_assert(covers(timer_kinds, TimerKind::Pacing));
+static_assert(covers(timer_kinds, TimerKind::Linger));
 
 constexpr auto window_causes = std::to_array<Named<WindowCause>>({
     {WindowCause::SlowStart, "slow start"},

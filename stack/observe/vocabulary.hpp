@@ -23,6 +23,8 @@ enum class TxReason : std::uint8_t {
   FastRetransmit,
   PartialAckRetransmit,
   RtoRetransmit,
+  PathMtuRetransmit,
+  WindowRetransmit,
   TailLossProbe,
   ZeroWindowProbe,
   KeepAlive,
@@ -36,6 +38,7 @@ enum class TxReason : std::uint8_t {
   ResetUnreadData,
   ResetTimeout,
   ResetListenerClosed,
+  ResetLinger,
   ArpRequest,
   ArpReply,
   ArpPoll,
@@ -172,6 +175,7 @@ enum class StateCause : std::uint8_t {
   KeepAliveTimeout,
   TimeWaitExpired,
   FinWait2Timeout,
+  LingerTimeout,
   IcmpHardError,
   TimeWaitReused,
   InterfaceGone,
@@ -191,8 +195,9 @@ enum class TimerKind : std::uint8_t {
   Reordering,
   TailLossProbe,
   Pacing,
+  Linger,
 };
-inline constexpr std::size_t timer_kind_count = 11;
+inline constexpr std::size_t timer_kind_count = 12;
 
 enum class WindowCause : std::uint8_t {
   SlowStart,

@@ -32,11 +32,6 @@ struct BufferPool::Shared {
   }
 };
 
-void BufferRef::release() {
-  if (buffer_ != nullptr && --buffer_->references_ == 0) BufferPool::give_back(buffer_);
-  buffer_ = nullptr;
-}
-
 Slice Slice::sub(std::size_t from, std::size_t count) const {
   const std::size_t start = std::min<std::size_t>(from, length_);
   const std::size_t n = std::min<std::size_t>(count, length_ - start);

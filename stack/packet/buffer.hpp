@@ -100,6 +100,25 @@ class Slice {
 class SliceList {
  public:
   static constexpr std::size_t max_slices = 18;
+  SliceList() = default;
+  SliceList(const SliceList& o) { *this = o; }
+  SliceList(SliceList&& o) noexcept { *this = std::move(o); }
+  // Most lists hold one or two slices: only those are looked at.
+  SliceList& operator=(const SliceList& o) {
+    if (this == &o) return *this;
+    clear();
+    for (const Slice& s : o) push_back(s);
+    return *this;
+  }
+  SliceList& operator=(SliceList&& o) noexcept {
+    if (this == &o) return *this;
+    clear();
+    for (std::size_t i = 0; i < o.count_; ++i) slices_[i] = std::move(o.slices_[i]);
+    count_ = std::exchange(o.count_, 0);
+    octets_ = std::exchange(o.octets_, 0);
+    return *this;
+  }
+  ~SliceList() = default;
   [[nodiscard]] bool full() const { return count_ == max_slices; }
   [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] std::size_t octets() const { return octets_; }
@@ -150,5 +169,11 @@ class BufferPool {
   static void give_back(Buffer* buffer);
   Shared* shared_;
 };
+
+// Here, so that letting go of nothing, the most frequent case, costs no call.
+inline void BufferRef::release() {
+  if (buffer_ != nullptr && --buffer_->references_ == 0) BufferPool::give_back(buffer_);
+  buffer_ = nullptr;
+}
 
 }  // namespace wireside

@@ -219,6 +219,7 @@ Result<DatagramOptions> SocketTable::datagram_options(SocketHandle h) const {
                          .report_errors = o->report_errors,
                          .receive_buffer = o->receive_buffer,
                          .echo_sequence = o->echo_sequence,
+                         .reuse_port = o->reuse_port,
                          .ip_options = o->ip_options};
 }
 
@@ -233,6 +234,7 @@ Result<void> SocketTable::set_datagram_options(SocketHandle h, const DatagramOpt
                           .report_errors = options.report_errors,
                           .receive_buffer = options.receive_buffer,
                           .echo_sequence = options.echo_sequence,
+                          .reuse_port = options.reuse_port,
                           .ip_options = options.ip_options};
   if (const auto set = state_->udp.set_options(s->datagram, o); !set) return set;
   s->broadcast = options.broadcast;

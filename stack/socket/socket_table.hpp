@@ -71,7 +71,7 @@ class SocketTable {
   [[nodiscard]] Result<Slice> receive_slice(Instant now, SocketHandle h, std::size_t max);
   [[nodiscard]] Result<ReceivedDatagram> receive_from(SocketHandle h, MutableByteView out);
   [[nodiscard]] Result<void> shutdown(Instant now, SocketHandle h, Shutdown how);
-  /// Gives up the handle; a connection ends in the background.
+  /// Gives up the handle; a connection ends in the background, with the option linger in bounded time.
   Result<void> close(Instant now, SocketHandle h);
   /// Stream: RST. Others: as close.
   Result<void> abort(Instant now, SocketHandle h);

@@ -72,6 +72,9 @@ struct DatagramOptions {
   bool report_errors = false;
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond (UDP-12)
   std::uint16_t echo_sequence = 0;          ///< Echo sockets: sequence number of the next request
+  /// Set before bind(): sockets that all ask for it share an endpoint, datagrams of one flow always go to the same of
+  /// them (SO_REUSEPORT).
+  bool reuse_port = false;
   /// IP options of what is sent, at most 40 octets (RFC 1122 section 4.1.3.2). Source routes are refused.
   wire::Ipv4Options ip_options{};
 };

@@ -2,12 +2,14 @@
 
 namespace wireside::tcp {
 
-void Congestion::select(CongestionAlgorithm algorithm) {
+void Congestion::select(CongestionAlgorithm algorithm, const CongestionFactory& make) {
   if (algorithm == this->algorithm()) return;
   if (algorithm == CongestionAlgorithm::Cubic) {
     state_.emplace<Cubic>();
-  } else {
+  } else if (algorithm == CongestionAlgorithm::NewReno) {
     state_.emplace<NewReno>();
+  } else if (auto control = make ? make() : nullptr; control != nullptr) {
+    state_.emplace<Custom>(std::move(control));
   }
 }
 
@@ -25,6 +27,26 @@ void Congestion::start(std::uint32_t smss, bool syn_lost) {
 
 void Congestion::on_ack(const GrowthSample& sample) {
   std::visit([&](auto& c) { c.grow(window_, sample); }, state_);
+}
+
+void Congestion::on_delivery(const DeliverySample& sample) {
+  std::visit(
+      [&]<class C>(C& c) {
+        if constexpr (RateBased<C>) {
+          c.delivered(window_, sample);
+          set_cwnd(window_.cwnd);  // within its bounds
+        }
+      },
+      state_);
+}
+
+std::uint64_t Congestion::pacing_rate() const {
+  return std::visit(
+      [&]<class C>(const C& c) -> std::uint64_t {
+        if constexpr (RateBased<C>) return c.pacing_rate(window_);
+        return 0;
+      },
+      state_);
 }
 
 void Congestion::reduce(std::uint32_t flight, CongestionSignal signal, Instant now) {

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "tcp/cubic.hpp"
+#include "tcp/custom_congestion.hpp"
 #include "tcp/new_reno.hpp"
 #include "tcp/tcp_types.hpp"
 
@@ -11,15 +12,16 @@ namespace wireside::tcp {
 
 class Congestion {
  public:
-  /// Takes effect at once; the window stays.
-  void select(CongestionAlgorithm algorithm);
+  /// Takes effect at once; the window stays. `make` is asked for a custom one; where it has none the present one stays.
+  void select(CongestionAlgorithm algorithm, const CongestionFactory& make = {});
   [[nodiscard]] CongestionAlgorithm algorithm() const { return static_cast<CongestionAlgorithm>(state_.index()); }
   [[nodiscard]] std::string_view name() const;
 
   [[nodiscard]] std::uint32_t cwnd() const { return window_.cwnd; }
   [[nodiscard]] std::uint32_t ssthresh() const { return window_.ssthresh; }
   [[nodiscard]] bool in_slow_start() const { return window_.in_slow_start(); }
-  /// NewReno's L (RFC 3465 section 2.2), segments per acknowledgement in slow start.
+  /// L (RFC 3465 section 2.2), segments per acknowledgement in slow start without pacing; not of HyStart++, which has
+  /// its own.
   void set_abc_limit(unsigned segments) { window_.abc_limit = std::max(segments, 1U); }
   /// The window holds a segment at least, so one that was smaller grows with it.
   void set_smss(std::uint32_t smss) {
@@ -31,6 +33,14 @@ class Congestion {
   void start(std::uint32_t smss, bool syn_lost);
 
   void on_ack(const GrowthSample& sample);
+  /// An acknowledgement of what did not use the window.
+  void on_limited(Instant now) {
+    std::visit([&](auto& c) { c.limited(now); }, state_);
+  }
+  /// After everything else that an acknowledgement does to the window.
+  void on_delivery(const DeliverySample& sample);
+  /// Of a rate-based algorithm, octets per second; 0 = none.
+  [[nodiscard]] std::uint64_t pacing_rate() const;
   /// Sets ssthresh for a congestion event; the window is led down by what follows.
   void reduce(std::uint32_t flight, CongestionSignal signal, Instant now);
   void set_cwnd(std::uint32_t cwnd) { window_.cwnd = std::clamp(cwnd, window_.smss, CongestionWindow::max_window); }
@@ -52,7 +62,7 @@ class Congestion {
  private:
   CongestionWindow window_;
   std::uint32_t initial_ = 0;
-  std::variant<NewReno, Cubic> state_;  // in the order of CongestionAlgorithm
+  std::variant<NewReno, Cubic, Custom> state_;  // in the order of CongestionAlgorithm
 };
 
 }  // namespace wireside::tcp

@@ -36,8 +36,10 @@ void Connection::describe_paths(ConnectionStatus& s) const {
   s.lost = snd.board.lost();
   s.recovery = static_cast<LossRecovery>(snd.recovery.phase);
   s.reordering_seen = snd.rack.reordering_seen();
+  s.reo_wnd_mult = snd.rack.window_multiplier();
   s.duplicates_reported = snd.duplicates_reported;
   s.delivery_rate = snd.rate.rate();
+  s.delivery_rate_app_limited = snd.rate.rate_is_app_limited();
   s.delivered = snd.rate.delivered_octets();
   if (const Duration least = snd.rack.min_rtt().value(); least != Duration::max()) s.min_rtt = least;
   s.rcv_rtt = rcv.rtt;

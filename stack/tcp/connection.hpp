@@ -9,6 +9,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/intrusive_list.hpp"
 #include "observe/event.hpp"
+#include "tcp/ack_ration.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/ecn.hpp"
 #include "tcp/pacing.hpp"
@@ -79,6 +80,7 @@ struct PathSearch {
   SeqNum probe_start;
   std::uint32_t probe_octets = 0;
   Instant probe_at;
+  std::optional<SeqNum> resend_end;  ///< octets before this were too large on their way, and are sent again
 };
 
 /// Sender half.
@@ -99,6 +101,8 @@ struct Sender {
   RttEstimator rtt;
   Pacer pacer;
   bool cwnd_limited = false;     ///< the last send stopped at cwnd
+  std::uint32_t unanswered = 0;  ///< octets acknowledged in whose place nothing could be sent yet: ACKs come in batches
+  Instant unanswered_since;
   unsigned probes = 0;           ///< zero-window probes since the window closed
   bool blocked_writer = false;   ///< the application was told that the buffer is full
   unsigned retransmissions = 0;  ///< timeouts in a row without progress
@@ -119,6 +123,9 @@ struct Sender {
 
   explicit Sender(const RttEstimator::Bounds& b) : rtt{b} {}
   [[nodiscard]] std::uint32_t flight() const { return span_octets(snd_una, snd_nxt); }
+  /// FlightSize when the ACKs began to come to which sending has not answered yet: that is what the path carried, and
+  /// what a congestion event is judged by (RFC 5681 equation (4), RFC 9438 section 4.6).
+  [[nodiscard]] std::uint32_t flight_before_acks() const { return flight() + unanswered; }
 };
 
 /// Receiver half.
@@ -132,7 +139,8 @@ struct Receiver {
   Reassembly reassembly;
   std::optional<SeqNum> fin_at;  ///< sequence number of the peer's FIN once it is known
   bool fin_consumed = false;
-  std::uint32_t rcv_mss = 536;  ///< estimate of the peer's segment size
+  std::uint32_t rcv_mss = 536;     ///< estimate of the peer's segment size
+  std::uint32_t last_segment = 0;  ///< octets of the latest one in order
   std::uint32_t unacked_octets = 0;
   std::uint64_t octets_received = 0;
   // receive-buffer auto-tuning: what the application took in one round trip
@@ -161,6 +169,8 @@ struct Receiver {
 /// An ACK that is owed for a segment before the latest one: what it would have said at once.
 struct OwedAck {
   TxReason reason = TxReason::OutOfOrder;
+  SeqNum ack;
+  bool lasting = false;  ///< what comes later does not replace it
   std::uint8_t sack_count = 0;
   std::array<wire::SackBlock, 4> sack{};
 };
@@ -208,8 +218,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
   bool demultiplexed = false;     ///< its four-tuple is in the table
   unsigned keep_alive_sent = 0;
   Instant last_heard_at;
-  unsigned challenge_acks = 0;  ///< sent since challenge_window
-  Instant challenge_window;
+  AckRation ack_ration;
   std::optional<Error> error;
   std::optional<Error> soft_error;
   std::vector<ErrorReport> reports;  ///< oldest first

@@ -21,6 +21,7 @@ void LayerState::send_cookie(Instant now, const IncomingSegment& s, ListenerHand
     value = SynCookies::stamp(value, kept);
   }
   l.cookie_sent_at = now;
+  answered_syns_.note(now, demux.hash_function()(s.tuple));
   ++sink.count.syn_cookies_sent;
   send_control(now, r);
 }
@@ -42,7 +43,18 @@ Negotiated LayerState::negotiated_by_cookie(const IncomingSegment& s, const List
   return n;
 }
 
+/// The cookie proves that the client is there: the handshake is remembered as any other that waits for data.
+void LayerState::defer_from_cookie(Instant now, const Handshake& from, const Listener& l) {
+  HalfOpen& h = remember_half_open(now, from);
+  h.deferred = h.repeated = true;  // the SYN-ACK was not timed
+  half_open_deadlines_.arm(h, now + longest_deferral(l));
+}
+
 /// False when the segment brings no cookie of ours. Where none was sent of late there is none to be guessed.
+///
+/// The cookie proves itself only together with the sequence number behind the SYN, so by the first segment alone. What
+/// came before that one, because it was lost or overtaken, would be answered with a RST (as by other stacks), and the
+/// connection end before it began. It is passed over instead: the first segment will be sent again.
 bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
   if (s.header.flags.syn || !l.cookie_sent_at || now - *l.cookie_sent_at > SynCookies::longest_life) return false;
   Handshake h;
@@ -51,13 +63,18 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   const auto mss = syn_cookies_.open(now, s.tuple, h.irs, h.iss);
   if (!mss) {
     ++sink.count.syn_cookies_failed;
-    return false;
+    if (!answered_syns_.may_have(now, demux.hash_function()(s.tuple))) return false;
+    sink.drop(now, observe::DropReason::TcpBadAck);
+    return true;
   }
   // The peer will repeat its data; room may have come by then, and the cookie is still good.
   if (const auto reason = has_no_room(l)) {
     sink.drop(now, *reason);
     return true;
   }
+  const bool deferred = defers(s, l);
+  // The data that the connection waits for will bring the cookie, too.
+  if (deferred && half_open.size() >= config.max_syn_queue) return true;
   ++sink.count.syn_cookies_received;
   ++sink.count.tcp_passive_opens;
   h.id = next_id_++;
@@ -74,6 +91,10 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   sink.emit(now, [&] {
     return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
+  if (deferred) {
+    defer_from_cookie(now, h, l);
+    return true;
+  }
   Connection& c = open_from(now, s, h, std::nullopt, false);
   hand_over(c);
   connection_arrives(now, s, c);

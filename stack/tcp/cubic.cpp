@@ -33,8 +33,8 @@ void Cubic::begin_epoch(const CongestionWindow& w, Instant now) {
 
 void Cubic::grow(CongestionWindow& w, const GrowthSample& sample) {
   if (w.in_slow_start()) {
-    const bool first = w.ssthresh == UINT32_MAX;  // later slow starts know where to end
-    return w.grow(first ? hystart_.growth(w, sample) : std::min(sample.acked, HyStart::limit * w.smss));
+    const bool first = w.ssthresh == UINT32_MAX;  // later slow starts know where to end: RFC 9406 section 4.3
+    return w.grow(first ? hystart_.growth(w, sample) : slow_start_step(w, sample, w.abc_limit));
   }
   avoid_congestion(w, sample);
 }
@@ -42,6 +42,7 @@ void Cubic::grow(CongestionWindow& w, const GrowthSample& sample) {
 /// Sections 4.3 to 4.5.
 void Cubic::avoid_congestion(CongestionWindow& w, const GrowthSample& sample) {
   if (!now_.running) begin_epoch(w, sample.now);
+  now_.heard = sample.now;
   const double cwnd = segments(w, w.cwnd) + fraction_ / w.smss;
   const double acked = segments(w, sample.acked);
   const double t = seconds(sample.now - now_.start);
@@ -75,8 +76,16 @@ std::uint32_t Cubic::reduced(const CongestionWindow& w, std::uint32_t flight, Co
   return std::max(lower, 2 * w.smss);
 }
 
+void Cubic::limited(Instant now) {
+  if (!now_.running) return;
+  now_.start += now - now_.heard;
+  now_.heard = now;
+}
+
 void Cubic::idle(Duration time) {
-  if (now_.running) now_.start += time;
+  if (!now_.running) return;
+  now_.start += time;
+  now_.heard += time;
 }
 
 void Cubic::undo() { now_ = before_; }

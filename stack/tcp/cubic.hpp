@@ -13,7 +13,9 @@ class Cubic {
   void grow(CongestionWindow& w, const GrowthSample& sample);
   /// Sections 4.6 to 4.8: the new ssthresh; ECN and loss alike, but for ABE.
   std::uint32_t reduced(const CongestionWindow& w, std::uint32_t flight, CongestionSignal signal, Instant now);
-  /// Section 5.8: time without data does not count in the epoch.
+  /// Sections 4.2 and 5.8: time in which the application or the peer's window limits does not count in the epoch.
+  void limited(Instant now);
+  /// Nor does time without data.
   void idle(Duration time);
   /// Section 4.9: the congestion event was spurious.
   void undo();
@@ -33,6 +35,7 @@ class Cubic {
     double w_est = 0;
     double cwnd_epoch = 0;
     Instant start;
+    Instant heard;  ///< the latest acknowledgement
     bool running = false;
   };
   void begin_epoch(const CongestionWindow& w, Instant now);

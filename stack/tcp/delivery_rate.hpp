@@ -20,6 +20,7 @@ struct DeliveryMark {
 /// One sample: octets per second over the flight of the octets that an acknowledgement reported.
 struct RateSample {
   std::uint64_t octets = 0;
+  std::uint64_t prior_delivered = 0;  ///< octets known to be delivered when the newest of those had left
   Duration interval{};
   bool app_limited = false;
   [[nodiscard]] std::uint64_t per_second() const {
@@ -52,8 +53,12 @@ class DeliveryRate {
     have_newest_ = false;
     s.octets = delivered_ - newest_.delivered;
     s.interval = std::max(newest_sent_at_ - newest_.first_sent_at, delivered_at_ - newest_.delivered_at);
+    s.prior_delivered = newest_.delivered;
     s.app_limited = newest_.app_limited;
-    if (s.interval > Duration{0} && (!s.app_limited || s.per_second() > rate_)) rate_ = s.per_second();
+    if (s.interval > Duration{0} && (!s.app_limited || s.per_second() > rate_)) {
+      rate_ = s.per_second();
+      rate_is_app_limited_ = s.app_limited;
+    }
     return s;
   }
   /// The application had nothing to send while there was room: samples of what is in flight say too little.
@@ -61,6 +66,8 @@ class DeliveryRate {
   [[nodiscard]] std::uint64_t delivered_octets() const { return delivered_; }
   /// Newest sample that counts, octets per second.
   [[nodiscard]] std::uint64_t rate() const { return rate_; }
+  /// Whether that one says too little of the path.
+  [[nodiscard]] bool rate_is_app_limited() const { return rate_is_app_limited_; }
 
  private:
   std::uint64_t delivered_ = 0;
@@ -68,6 +75,7 @@ class DeliveryRate {
   Instant first_sent_at_;
   std::uint64_t app_limited_until_ = 0;
   std::uint64_t rate_ = 0;
+  bool rate_is_app_limited_ = false;
   DeliveryMark newest_;
   Instant newest_sent_at_;
   bool have_newest_ = false;

@@ -46,7 +46,7 @@ void LayerState::take_ecn_echo(Instant now, const IncomingSegment& s, Connection
   Congestion& cc = snd.congestion;
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
-  const std::uint32_t flight = snd.flight() + news.acked;
+  const std::uint32_t flight = snd.flight_before_acks();
   cc.reduce(std::min(flight, cwnd), c.options.abe ? CongestionSignal::AlternativeEcn : CongestionSignal::Ecn, now);
   snd.recovery.undoable = false;  // this reduction is for something real
   c.ecn.reducing = false;

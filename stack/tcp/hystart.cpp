@@ -38,7 +38,7 @@ void HyStart::judge() {
 std::uint32_t HyStart::growth(CongestionWindow& w, const GrowthSample& sample) {
   take_round(sample);
   judge();
-  const std::uint32_t step = std::min(sample.acked, limit * w.smss);
+  const std::uint32_t step = slow_start_step(w, sample, limit);
   if (!css_) return step;
   if (css_round_ >= css_rounds) w.ssthresh = w.cwnd;  // congestion avoidance begins
   return step / css_growth_divisor;

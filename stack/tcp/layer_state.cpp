@@ -6,21 +6,10 @@ namespace wireside::tcp {
 namespace {
 
 constexpr std::size_t max_control_segments = 1024;
-constexpr std::uint16_t min_mss = 48;  // room for data behind 40 octets of options; tiny offers only cost us work
-
-std::array<std::uint8_t, 12> octets_of(const FourTuple& t) {
-  std::array<std::uint8_t, 12> out{};
-  store_be32(out.data(), t.local.address.v4().value());
-  store_be32(out.data() + 4, t.remote.address.v4().value());
-  store_be16(out.data() + 8, t.local.port.value);
-  store_be16(out.data() + 10, t.remote.port.value);
-  return out;
-}
+constexpr std::uint32_t enough_ports = 256;  // tried for a free one, when one in TIME-WAIT is known
+constexpr std::uint16_t min_mss = 48;        // room for data behind 40 octets of options; tiny offers only cost us work
 
 }  // namespace
-
-std::size_t KeyedHash::operator()(const FourTuple& t) const { return siphash24(key, octets_of(t)); }
-std::size_t KeyedHash::operator()(const Endpoint& e) const { return siphash24(key, octets_of({e, {}})); }
 
 LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Sink& s)
     : config{c},
@@ -182,17 +171,22 @@ std::uint32_t LayerState::timestamp_offset(const FourTuple& tuple) const {
   return static_cast<std::uint32_t>(siphash24(timestamp_key_, octets_of(tuple)));
 }
 
-/// RFC 6056 algorithm 1: a random start, then the next free port for this peer.
-Result<Port> LayerState::ephemeral_port(const FourTuple& tuple) {
+/// RFC 6056 algorithm 1: a random start, then the next free port for this peer. Where TIME-WAIT holds many, one of
+/// those that may be opened over is taken before all others have been asked.
+Result<Port> LayerState::ephemeral_port(Instant now, const FourTuple& tuple) {
   const std::uint32_t first = config.ephemeral_first;
   const std::uint32_t count = config.ephemeral_last - first + 1U;
   const auto start = static_cast<std::uint32_t>(random.below(count));
   FourTuple candidate = tuple;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  std::optional<Port> reusable;
+  for (std::uint32_t i = 0; i < count && (i < enough_ports || !reusable); ++i) {
     candidate.local.port.value = static_cast<std::uint16_t>(first + (start + i) % count);
     ListenerHandle unused;
-    if (!demux.contains(candidate) && find_listener(candidate, unused) == nullptr) return candidate.local.port;
+    if (find_listener(candidate, unused) != nullptr) continue;
+    if (!demux.contains(candidate)) return candidate.local.port;
+    if (!reusable && find_reusable(now, candidate) != nullptr) reusable = candidate.local.port;
   }
+  if (reusable) return *reusable;
   return fail(Error::AddressNotAvailable);
 }
 
@@ -221,7 +215,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.snd.mss = std::min<std::uint32_t>(peer_mss, advertised_mss(c.options)) - option_octets;  // MUST-16
   begin_path(c, option_octets);
   c.snd.congestion.set_abc_limit(config.abc_limit);
-  c.snd.congestion.select(c.options.congestion);
+  c.snd.congestion.select(c.options.congestion, config.custom_congestion);
   c.snd.congestion.start(c.snd.mss, syn_was_lost);
   if (syn_was_lost) c.snd.rtt.restart_after_syn_loss();
   c.snd.recovery.recover = c.snd.snd_una - 1;
@@ -252,7 +246,7 @@ Listener* LayerState::find_listener(const FourTuple& tuple, ListenerHandle& hand
   if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, tuple.local.port});
   if (it == listening.end()) return nullptr;
   const auto& sharing = it->second;
-  handle = sharing.size() == 1 ? sharing.front() : sharing[demux.hash_function()(tuple) % sharing.size()];
+  handle = sharing[demux.hash_function().choose(tuple, sharing.size())];
   return listeners.find(handle);
 }
 

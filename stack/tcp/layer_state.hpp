@@ -6,6 +6,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/keyed_hash.hpp"
 #include "base/random.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/records.hpp"
@@ -13,13 +14,6 @@
 #include "tcp/tcp_layer.hpp"
 
 namespace wireside::tcp {
-
-/// Hash no remote peer can aim at.
-struct KeyedHash {
-  SipKey key;
-  std::size_t operator()(const FourTuple& t) const;
-  std::size_t operator()(const Endpoint& e) const;
-};
 
 /// What a four-tuple leads to.
 struct DemuxEntry {
@@ -45,8 +39,10 @@ struct AckNews {
   std::uint32_t delivered = 0;      ///< octets that were not known to have arrived
   std::uint32_t sacked = 0;         ///< those of them reported selectively
   bool congestion_echoed = false;   ///< with ECE
+  bool false_echo = false;          ///< it cannot come from the receipt of what it acknowledges
   bool original_delivered = false;  ///< some of them were never sent again (and are older than the recovery point)
   Duration rtt{};                   ///< shortest round trip of those sent once; 0 = none
+  RateSample rate;
   std::optional<wire::SackBlock> dsack;
 };
 
@@ -145,7 +141,7 @@ class LayerState {
   void reply_reset(Instant now, const IncomingSegment& s, TxReason reason, std::uint32_t id);
   [[nodiscard]] SeqNum initial_sequence(Instant now, const FourTuple& tuple) const;
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
-  [[nodiscard]] Result<Port> ephemeral_port(const FourTuple& tuple);
+  [[nodiscard]] Result<Port> ephemeral_port(Instant now, const FourTuple& tuple);
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
   [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
@@ -155,6 +151,9 @@ class LayerState {
 
   // --- user calls ---
   void begin_close(Instant now, Connection& c);
+  void keep_report(Connection& c, const ErrorReport& report);
+  void linger(Instant now, Connection& c);
+  void linger_timeout(Instant now, Connection& c);
   [[nodiscard]] Result<Connection*> sendable(ConnectionHandle h);
   [[nodiscard]] Result<Connection*> receivable(ConnectionHandle h);
   void after_receive(Instant now, Connection& c, std::size_t taken);
@@ -167,6 +166,7 @@ class LayerState {
 
   // --- urgent.cpp, user_timeout.cpp ---
   void check_urgent(const IncomingSegment& s, Connection& c);
+  static void forget_read_urgent(Receiver& r);
   static void point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out);
   static void take_user_timeout(const IncomingSegment& s, Connection& c);
   void tell_user_timeout(Connection& c);
@@ -184,6 +184,9 @@ class LayerState {
   [[nodiscard]] std::uint16_t first_window(const ConnectionOptions& o, const Negotiated& n) const;
   [[nodiscard]] ControlSegment syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const;
   bool waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l);
+  [[nodiscard]] bool defers(const IncomingSegment& s, const Listener& l) const;
+  [[nodiscard]] Duration longest_deferral(const Listener& l) const;
+  HalfOpen& remember_half_open(Instant now, const Handshake& handshake);
   Connection& connection_of(const Handshake& h);
   Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, std::optional<Duration> rtt,
                         bool syn_was_lost);
@@ -196,6 +199,7 @@ class LayerState {
   // --- cookie_handshake.cpp ---
   void send_cookie(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
   bool cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
+  void defer_from_cookie(Instant now, const Handshake& from, const Listener& l);
   [[nodiscard]] Negotiated negotiated_by_cookie(const IncomingSegment& s, const Listener& l, std::uint16_t mss) const;
 
   // --- fast_open_handshake.cpp ---
@@ -212,7 +216,10 @@ class LayerState {
   void time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t);
   void enter_time_wait(Instant now, Connection& c);
   void acknowledge_from(Instant now, const TimeWait& t, TxReason reason);
+  void answer_from(Instant now, TimeWait& t, bool to_syn);
   void end_time_wait(Instant now, TimeWait& t, bool expired);
+  [[nodiscard]] TimeWait* find_reusable(Instant now, const FourTuple& tuple);
+  [[nodiscard]] SeqNum open_over(Instant now, TimeWait& t);
   [[nodiscard]] bool opens_anew(const IncomingSegment& s, const TimeWait& t) const;
 
   // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
@@ -242,6 +249,8 @@ class LayerState {
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
   template <class F>
   void take_sack_blocks(const IncomingSegment& s, Connection& c, AckNews& news, F&& take);
+  [[nodiscard]] static DeliverySample path_sample(Instant now, const Connection& c, const AckNews& news);
+  static std::uint32_t note_unanswered(Instant now, Connection& c, std::uint32_t acked);
   void offer_send_room(Connection& c);
   void update_send_window(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
   void restart_retransmission_timer(Instant now, Connection& c);
@@ -253,21 +262,25 @@ class LayerState {
   void recover_by_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
                        const AckNews& news);
   void grow_window(Instant now, Connection& c, const AckNews& news);
-  [[nodiscard]] std::uint32_t detect_losses(Instant now, Connection& c);
-  [[nodiscard]] std::uint32_t detect_by_time(Instant now, Connection& c);
-  [[nodiscard]] static std::uint32_t detect_by_count(Connection& c);
+  [[nodiscard]] NewlyLost detect_losses(Instant now, Connection& c);
+  [[nodiscard]] NewlyLost detect_by_time(Instant now, Connection& c);
+  [[nodiscard]] static NewlyLost detect_by_count(Connection& c);
   static void remember_window(Connection& c);
   void begin_fast_recovery(Instant now, Connection& c, std::uint32_t delivered);
   void reduce_in_proportion(Instant now, Connection& c, std::uint32_t delivered, bool safe);
   void end_recovery(Instant now, Connection& c);
   [[nodiscard]] bool is_mistaken(const IncomingSegment& s, const Connection& c, const SegmentFacts& f,
                                  const AckNews& news) const;
+  [[nodiscard]] static bool f_rto_finds_originals(const Connection& c, const SegmentFacts& f, const AckNews& news);
   void undo(Instant now, Connection& c);
   static void continue_f_rto(Connection& c, const SegmentFacts& f, const AckNews& news);
+  static void continue_f_rto_without_sack(Connection& c);
+  void give_up_f_rto(Instant now, Connection& c);
   void begin_loss_recovery(Instant now, Connection& c, bool first_timeout);
   void reordering_timeout(Instant now, Connection& c);
   static void note_repeated(Instant now, Connection& c, SeqNum start, SeqNum end);
-  void recover_without_sack(Instant now, Connection& c, const AckNews& news);
+  void recover_without_sack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
+                            const AckNews& news);
   void count_duplicate_ack(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- ecn.cpp ---
@@ -291,12 +304,15 @@ class LayerState {
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
   void deliver(Connection& c, Slice data);
-  void acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso, bool filled_gap);
+  void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
+  void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
+  static void note_fin(Receiver& r, SeqNum at);
   void process_fin(Instant now, const IncomingSegment& s, Connection& c);
   void ack_now(Connection& c, TxReason reason);
   void note_duplicate(Connection& c, SeqNum seq, SeqNum end) const;
   static void report_received(Connection& c, wire::TcpOptions& options);
-  void keep_owed_ack(Connection& c) const;
+  static void keep_owed_ack(Connection& c, bool of_stretch = false);
+  static void keep_ack_before(const IncomingSegment& s, Connection& c);
   void adapt_ack_delay(Instant now, Connection& c) const;
 
   // --- output.cpp, output_plan.cpp ---
@@ -304,6 +320,7 @@ class LayerState {
   bool build_syn(Instant now, Connection& c, OutgoingSegment& out);
   bool build_retransmission(Instant now, Connection& c, OutgoingSegment& out);
   bool build_probe(Instant now, Connection& c, OutgoingSegment& out);
+  [[nodiscard]] static TxReason repetition_reason(const Connection& c, SeqNum seq);
   bool build_data(Instant now, Connection& c, OutgoingSegment& out);
   bool build_keep_alive(Instant now, Connection& c, OutgoingSegment& out);
   bool build_ack(Instant now, Connection& c, OutgoingSegment& out);
@@ -341,6 +358,10 @@ class LayerState {
   [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
   void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
   void judge_probe(Instant now, Connection& c, bool lost);
+  [[nodiscard]] static bool lost_only_probe(const Connection& c);
+  bool resend_probe(Instant now, Connection& c);
+  void resend_rest_of_probe(Connection& c);
+  void end_probe(Instant now, Connection& c, bool lost);
 
   // --- pacing.cpp ---
   [[nodiscard]] bool limit_burst(Instant now, Connection& c, SendPlan& plan);
@@ -364,6 +385,7 @@ class LayerState {
   std::deque<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
+  AnsweredSyns answered_syns_;
   FastOpenKeys fast_open_keys_;
   FastOpenCache fast_open_cache_;
   std::uint32_t next_id_ = 1;

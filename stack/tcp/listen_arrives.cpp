@@ -41,21 +41,28 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
     ++sink.count.tcp_attempt_fails;
     drop_half_open(*oldest);  // a flood must not lock newcomers out (RFC 4987 section 3.4)
   }
-  const HalfOpenHandle record = half_open.emplace();
-  HalfOpen& h = *half_open.find(record);
-  h.id = next_id_++;
-  h.handle = record;
-  begin_handshake(now, s, handle, l, h);
-  h.iss = iss.value_or(initial_sequence(now, s.tuple));
-  h.created_at = now;
-  h.rto = config.rto_initial;
-  demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
-  half_open_order_.push_back(h);
+  Handshake shake;
+  shake.id = next_id_++;
+  begin_handshake(now, s, handle, l, shake);
+  shake.iss = iss.value_or(initial_sequence(now, s.tuple));
+  HalfOpen& h = remember_half_open(now, shake);
   ++sink.count.tcp_passive_opens;
   sink.emit(now, [&] {
     return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
   send_syn_ack(now, h, TxReason::SynAck);
+}
+
+HalfOpen& LayerState::remember_half_open(Instant now, const Handshake& handshake) {
+  const HalfOpenHandle record = half_open.emplace();
+  HalfOpen& h = *half_open.find(record);
+  static_cast<Handshake&>(h) = handshake;
+  h.handle = record;
+  h.created_at = now;
+  h.rto = config.rto_initial;
+  demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
+  half_open_order_.push_back(h);
+  return h;
 }
 
 /// All of a handshake that the SYN says.
@@ -139,12 +146,19 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
   connection_arrives(now, s, c);
 }
 
+Duration LayerState::longest_deferral(const Listener& l) const {
+  return std::min(l.options.defer_accept, config.syn_timeout / 2);
+}
+
+bool LayerState::defers(const IncomingSegment& s, const Listener& l) const {
+  return longest_deferral(l) > Duration{0} && s.payload.empty() && !s.header.flags.fin;
+}
+
 /// A listener with defer_accept wants no connection without data; a FIN is as good. The client has done its part: until
 /// the time is over it is not asked again.
 bool LayerState::waits_for_data(Instant now, const IncomingSegment& s, HalfOpen& h, const Listener& l) {
-  const Duration longest = std::min(l.options.defer_accept, config.syn_timeout / 2);
-  if (h.defer_over || longest <= Duration{0} || !s.payload.empty() || s.header.flags.fin) return false;
-  const Instant until = h.created_at + longest;
+  if (h.defer_over || !defers(s, l)) return false;
+  const Instant until = h.created_at + longest_deferral(l);
   if (now >= until) return false;
   h.deferred = true;
   half_open_deadlines_.arm(h, until);
@@ -162,10 +176,15 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     return Step::Drop;
   }
   const auto acknowledge = [&](TxReason reason) {
-    send_control(now, control_from(now, h, reason));
+    const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+    if (h.ack_ration.take(now, kind)) {
+      send_control(now, control_from(now, h, reason));
+    } else {
+      sink.drop(now, observe::DropReason::TcpRateLimited, h.id);
+    }
     return Step::Drop;
   };
-  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst) {  // RFC 7323 section 3.2
+  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst && !flags.syn) {  // RFC 7323 section 3.2
     sink.drop(now, observe::DropReason::TcpMissingTimestamp, h.id);
     return Step::Drop;
   }

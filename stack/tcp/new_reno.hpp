@@ -11,7 +11,7 @@ class NewReno {
   void start() { acked_ = 0; }
   void grow(CongestionWindow& w, const GrowthSample& sample) {
     // RFC 5681 equation (2), or RFC 3465 section 2.2 with its L.
-    if (w.in_slow_start()) return w.grow(std::min(sample.acked, w.abc_limit * w.smss));
+    if (w.in_slow_start()) return w.grow(slow_start_step(w, sample, w.abc_limit));
     acked_ += std::min(sample.acked, w.cwnd);
     if (acked_ < w.cwnd) return;
     acked_ -= w.cwnd;  // a window's worth acknowledged: one more segment per round trip
@@ -23,6 +23,7 @@ class NewReno {
     const std::uint32_t kept = smaller ? flight - flight / 5 : flight / 2;  // RFC 8511 section 3: 0.8
     return std::max(kept, 2 * w.smss);                                      // RFC 5681 equation (4)
   }
+  void limited(Instant /*now*/) {}
   void idle(Duration /*time*/) {}
   void undo() {}
 

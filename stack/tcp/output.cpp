@@ -74,12 +74,13 @@ void LayerState::advertise_window(Connection& c, OutgoingSegment& out) {
     const std::uint32_t gain = span_octets(edge, r.rcv_nxt + space);
     if (gain >= std::min<std::size_t>(r.limit / 2, r.rcv_mss)) edge = r.rcv_nxt + space;
   }
+  const SeqNum from = out.header.ack;  // of an owed ACK this is not RCV.NXT
   const unsigned shift = c.negotiated.rcv_wscale.shift();
-  std::uint32_t field = span_octets(r.rcv_nxt, edge) >> shift;
-  const bool would_retract = (field << shift) < r.rcv_wnd();
+  std::uint32_t field = span_octets(from, edge) >> shift;
+  const bool would_retract = (field << shift) < span_octets(from, r.rcv_adv);
   if (would_retract && held <= r.limit + (std::size_t{16} << shift)) ++field;
   field = std::min<std::uint32_t>(field, 65535);
-  r.rcv_adv = later(r.rcv_adv, r.rcv_nxt + (field << shift));
+  r.rcv_adv = later(r.rcv_adv, from + (field << shift));
   out.header.window = static_cast<std::uint16_t>(field);
 }
 
@@ -92,9 +93,12 @@ void LayerState::acknowledgement_left(Instant now, Connection& c) {
 }
 
 /// An acknowledgement went out with data. To the peer that is no duplicate ACK, and it brings no SACK blocks: with a
-/// hole in what we received, a segment of its own is still owed (RFC 5681 section 4.2, RFC 2018 section 4).
+/// hole in what we received, or octets that came twice, a segment of its own is still owed (RFC 5681 section 4.2,
+/// RFC 2018 section 4, RFC 2883 section 4).
 void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
-  const bool still_owed = c.work.ack_now && !c.rcv.reassembly.empty();
+  const bool still_owed = c.work.ack_now && (!c.rcv.reassembly.empty() || c.rcv.duplicate);
+  std::erase_if(c.work.owed_acks, [&](const OwedAck& a) { return a.ack != c.rcv.rcv_nxt && a.sack_count == 0; });
+  for (OwedAck& a : c.work.owed_acks) a.ack = c.rcv.rcv_nxt;
   if (c.rcv.octets_received > 0) c.rcv.quick_acks = 0;  // a conversation: answers carry our ACKs
   acknowledgement_left(now, c);
   c.work.ack_now = still_owed;
@@ -178,11 +182,20 @@ bool LayerState::build_probe(Instant now, Connection& c, OutgoingSegment& out) {
   return true;
 }
 
+/// Outside of loss recovery only what the path or the peer's window could not take is sent again.
+TxReason LayerState::repetition_reason(const Connection& c, SeqNum seq) {
+  const Sender& snd = c.snd;
+  if (snd.recovery.fast()) return TxReason::FastRetransmit;
+  if (!snd.recovery.open()) return TxReason::RtoRetransmit;
+  const bool too_large = snd.path.resend_end && seq.before(*snd.path.resend_end);
+  return too_large ? TxReason::PathMtuRetransmit : TxReason::WindowRetransmit;
+}
+
 bool LayerState::build_data(Instant now, Connection& c, OutgoingSegment& out) {
   const auto plan = plan_data(now, c);
   if (!plan) return false;
   const bool repeats = plan->seq.before(c.snd.snd_nxt);
-  const auto again = c.snd.recovery.fast() ? TxReason::FastRetransmit : TxReason::RtoRetransmit;
+  const auto again = repetition_reason(c, plan->seq);
   const auto reason = repeats ? again : plan->octets == 0 ? TxReason::Fin : TxReason::Data;
   begin_segment(now, c, plan->seq, reason, out);
   fill(c, *plan, out);
@@ -235,6 +248,8 @@ void LayerState::report_received(Connection& c, wire::TcpOptions& options) {
 bool LayerState::build_owed_ack(Instant now, Connection& c, OutgoingSegment& out) {
   auto& owed = c.work.owed_acks;
   begin_segment(now, c, acceptable_seq(c), owed.front().reason, out);
+  out.header.ack = owed.front().ack;
+  c.rcv.last_ack_sent = later(c.rcv.last_ack_sent, out.header.ack);
   advertise_window(c, out);
   out.header.options.sack = owed.front().sack;
   out.header.options.sack_count = owed.front().sack_count;
@@ -271,8 +286,11 @@ void LayerState::note_sent(Instant now, Connection& c, const SendPlan& plan) {
   }
   if (c.everything_acknowledged()) snd.progress_at = now;
   snd.pacer.sent(now, pacing_rate(c), plan.octets);
+  snd.unanswered -= std::min(snd.unanswered, plan.octets);
   if (plan.path_probe) probe_sent(c, plan.seq, plan.octets);
-  if (plan.octets % snd.mss != 0 && !plan.path_probe) snd.small_end = plan.seq + plan.octets;
+  // Sent again, a segment says nothing of later small ones that are in flight (Minshall's test).
+  const SeqNum text_end = plan.seq + plan.octets;
+  if (plan.octets % snd.mss != 0 && !plan.path_probe && text_end.after(snd.snd_nxt)) snd.small_end = text_end;
   snd.board.sent(plan.seq, end, now, snd.rate.sent(now, snd.board.empty()));
   if (snd.recovery.fast() || c.ecn.reducing) snd.recovery.prr.sent(span_octets(plan.seq, end));
   if (end.after(snd.snd_nxt)) {

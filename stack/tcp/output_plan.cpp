@@ -11,6 +11,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (!c.has_unsent()) {
     cancel_timer(now, c, TimerKind::Pacing);
+    snd.unanswered = 0;
     snd.rate.app_limited(snd.board.in_flight());
     return std::nullopt;
   }
@@ -33,6 +34,7 @@ std::optional<SendPlan> LayerState::plan_data(Instant now, Connection& c) {
     }
   }
   if (plan.octets > 0 || plan.fin) return limit_burst(now, c, plan) ? std::optional{plan} : std::nullopt;
+  snd.unanswered = 0;
   arm_for_zero_window(now, c);
   return std::nullopt;
 }
@@ -60,7 +62,9 @@ bool LayerState::has_room_for_new_segment(const Connection& c) {
 LayerState::SendRoom LayerState::room_to_send(const Connection& c) {
   const Sender& snd = c.snd;
   const bool new_first = snd.recovery.prefer_new_data && has_room_for_new_segment(c);  // else RFC 5682 2.1 step 2b
-  const auto lost = new_first ? std::nullopt : snd.board.first_lost();
+  // Without SACK only the next ACK tells, and nothing may be sent again before it.
+  const bool awaits_ack = snd.recovery.prefer_new_data && !c.negotiated.sack && snd.snd_nxt.after(snd.recovery.recover);
+  const auto lost = new_first || awaits_ack ? std::nullopt : snd.board.first_lost();
   SendRoom room;
   room.seq = lost ? lost->left : snd.snd_nxt;
   room.repeated = lost ? span_octets(lost->left, lost->right) : 0;
@@ -99,7 +103,8 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
     // Minshall's form of Nagle: a small segment waits only while another small one is unacknowledged.
     const bool small_outstanding = snd.small_end.after(snd.snd_una);
     const bool at_ease = !c.options.cork && (c.options.no_delay || !small_outstanding);
-    if (octets == whole || at_ease || owes_fin(c.state()) || c.work.sws_override) return octets;
+    const bool urged = c.work.sws_override || snd.recovery.prefer_new_data;  // RFC 5682 section 2.1 step 2b
+    if (octets == whole || at_ease || owes_fin(c.state()) || urged) return octets;
     // Corked with nothing in flight: no ACK will come to release it.
     const bool must_wait = c.options.cork && !c.timers.armed(TimerKind::SenderSws);
     if (must_wait) set_timer(now, c, TimerKind::SenderSws, now + sws_override_after);
@@ -120,8 +125,8 @@ std::uint32_t LayerState::nagle_and_sws(Instant now, Connection& c, const SendRo
 void LayerState::arm_for_zero_window(Instant now, Connection& c) {
   const auto armed = [&](TimerKind k) { return c.timers.armed(k); };
   if (armed(TimerKind::Retransmission) || armed(TimerKind::ZeroWindowProbe) || armed(TimerKind::SenderSws)) return;
-  c.snd.progress_at = now;                                               // a new wait begins, whatever came before
-  set_timer(now, c, TimerKind::ZeroWindowProbe, now + c.snd.rtt.rto());  // SHLD-29
+  c.snd.progress_at = now;  // a new wait begins, whatever came before
+  set_timer(now, c, TimerKind::ZeroWindowProbe, now + std::min(c.snd.rtt.rto(), give_up_after(c)));  // SHLD-29
 }
 
 }  // namespace wireside::tcp

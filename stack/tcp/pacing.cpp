@@ -16,6 +16,7 @@ std::uint64_t LayerState::pacing_rate(const Connection& c) {
   const Sender& snd = c.snd;
   const std::uint64_t bound = c.options.max_pacing_rate;
   if (c.options.pacing == Pacing::Off) return 0;
+  if (const std::uint64_t own = snd.congestion.pacing_rate(); own > 0) return bound == 0 ? own : std::min(own, bound);
   if (c.options.pacing == Pacing::Auto && bound == 0) {
     const Duration rtt = std::min(snd.rack.min_rtt().value(), snd.rtt.srtt());
     const bool first_flight = snd.octets_sent < initial_window(snd.mss);  // meant to leave at once (RFC 6928)

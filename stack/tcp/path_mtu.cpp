@@ -70,7 +70,9 @@ void LayerState::resend_from_start(Connection& c) {
   Recovery& r = c.snd.recovery;
   r.recover = c.snd.snd_nxt;  // duplicates of what was on its way start no recovery
   r.phase = Recovery::Phase::Open;
+  r.prefer_new_data = false;
   r.dup_acks = 0;
+  c.snd.path.resend_end = c.snd.snd_nxt;
   c.snd.timing = false;
   c.work.retransmit = false;
   wants_output(c);
@@ -127,13 +129,40 @@ void LayerState::probe_sent(Connection& c, SeqNum seq, std::uint32_t octets) {
 }
 
 void LayerState::judge_probe(Instant now, Connection& c, bool lost) {
-  PathSearch& path = c.snd.path;
+  const PathSearch& path = c.snd.path;
   if (!path.probing) return;
+  if (lost && c.snd.snd_una != path.probe_start) return;  // something else was lost
+  if (!lost && c.snd.snd_una.before(path.probe_start + path.probe_octets)) return;
+  end_probe(now, c, lost);
+}
+
+/// RFC 4821 section 3, RFC 8899 section 3: a probe that is lost alone tells of its size and not of congestion. What it
+/// carried is sent again at once, in segments that the path is known to carry, and the window stays.
+bool LayerState::lost_only_probe(const Connection& c) {
+  const Sender& snd = c.snd;
+  if (!snd.path.probing || !snd.recovery.open() || snd.board.lost() != snd.path.probe_octets) return false;
+  const auto lost = snd.board.first_lost();
+  return lost && lost->left == snd.path.probe_start && lost->right == lost->left + snd.path.probe_octets;
+}
+
+/// The same without SACK: three duplicates ask for the probe. Whether more is missing behind it, the next ACKs tell.
+bool LayerState::resend_probe(Instant now, Connection& c) {
+  Sender& snd = c.snd;
+  if (!snd.path.probing || !snd.recovery.open() || snd.snd_una != snd.path.probe_start) return false;
+  snd.board.mark_front_lost(snd.path.probe_octets);
+  end_probe(now, c, true);
+  c.work.retransmit = true;  // the first segment of it at once, as after any three duplicates
+  c.work.retransmit_reason = TxReason::PathMtuRetransmit;
+  wants_output(c);
+  return true;
+}
+
+void LayerState::end_probe(Instant now, Connection& c, bool lost) {
+  PathSearch& path = c.snd.path;
   if (lost) {
-    if (c.snd.snd_una != path.probe_start) return;  // something else was lost
     path.fails_at = path.probe_octets;
+    path.resend_end = path.probe_start + path.probe_octets;
   } else {
-    if (c.snd.snd_una.before(path.probe_start + path.probe_octets)) return;
     path.carries = path.probe_octets;
     if (path.carries >= path.agreed) path.searching = false;
   }

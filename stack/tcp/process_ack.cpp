@@ -6,6 +6,10 @@ namespace wireside::tcp {
 
 using observe::WindowCause;
 
+namespace {
+constexpr std::size_t least_refill = 65536;  // octets that are worth waking a writer for
+}
+
 void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f) {
   Sender& snd = c.snd;
   AckNews news;
@@ -29,9 +33,11 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     c.soft_error.reset();
     // Growth is earned by using the window: an application-limited sender learns nothing about the path.
     const std::uint32_t cwnd = snd.congestion.cwnd();
-    if (pipe + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * pipe >= cwnd)) snd.cwnd_limited = true;
+    const std::uint32_t used = pipe + note_unanswered(now, c, news.acked);
+    if (used + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * used >= cwnd)) snd.cwnd_limited = true;
     restart_retransmission_timer(now, c);
     if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
+    if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
   }
   if (news.dsack) ++snd.duplicates_reported;
   take_ecn_echo(now, s, c, news);
@@ -39,10 +45,11 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   if (c.negotiated.sack) {
     recover_by_sack(now, s, c, f, news);
   } else if (f.advances) {
-    recover_without_sack(now, c, news);
+    recover_without_sack(now, s, c, f, news);
   } else if (f.is_duplicate_ack) {
     count_duplicate_ack(now, s, c);
   }
+  if (news.delivered > 0) snd.congestion.on_delivery(path_sample(now, c, news));
   if (f.advances) {
     tune_send_buffer(c);
     offer_send_room(c);
@@ -51,15 +58,42 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   if (c.has_unsent()) wants_output(c);
 }
 
+/// Sending answers when all ACKs of a batch are in, or when the pacer lets it; what takes longer is no batch. Returns
+/// what earlier ACKs of the batch covered.
+std::uint32_t LayerState::note_unanswered(Instant now, Connection& c, std::uint32_t acked) {
+  Sender& snd = c.snd;
+  if (now - snd.unanswered_since > snd.rtt.srtt()) snd.unanswered = 0;
+  if (snd.unanswered == 0) snd.unanswered_since = now;
+  snd.unanswered += acked;
+  return snd.unanswered - acked;
+}
+
 void LayerState::offer_send_room(Connection& c) {
   if (!c.snd.blocked_writer) return;
   const std::size_t room = c.send_room();
   const std::size_t low = c.options.notsent_lowat;
   const std::size_t most = low == 0 ? c.send_limit() : std::min(c.send_limit(), low);
-  if (room == 0 || room < most / 3) return;
+  // A third at a time saves wake-ups; but where nearly all of the buffer is in flight, what is left may be gone before
+  // the writer comes, so it is asked for smaller parts.
+  const bool runs_dry = c.unsent() < most / 8;
+  const std::size_t worthwhile = runs_dry ? std::min(most / 3, std::max(most / 16, least_refill)) : most / 3;
+  if (room == 0 || room < worthwhile) return;
   c.snd.blocked_writer = false;
   raise(c, TcpEvent::Kind::Writable);
 }
+
+namespace {
+
+/// Timestamps unmask the receiver that acknowledges ahead of what it has, to make us send faster ("optimistic ACKs",
+/// Savage et al.): whoever has got the first octet of what is newly acknowledged echoes its time or a later one (RFC
+/// 7323 section 4.3), and no time is echoed that is still to come. `sent` is that first octet's range.
+bool echoes_falsely(Instant now, const IncomingSegment& s, const Connection& c, const SentRange& sent) {
+  const auto& echo = s.header.options.timestamps;
+  if (!c.negotiated.timestamps || !echo || sent.retransmitted) return false;
+  return is_older(echo->ts_ecr, c.timestamps.now(sent.sent_at)) || is_older(c.timestamps.now(now), echo->ts_ecr);
+}
+
+}  // namespace
 
 /// The scoreboard follows what the segment acknowledges, cumulatively and selectively.
 void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f,
@@ -69,7 +103,9 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
   // What is reported beyond a gap says nothing by its echo: that is of the last segment in order (RFC 7323
   // section 4.3).
   bool in_order = true;
+  const SeqNum una = snd.snd_una;
   const auto take = [&](const SentRange& range) {
+    if (in_order && range.start == una) news.false_echo = echoes_falsely(now, s, c, range);
     news.delivered += range.octets();
     if (!range.retransmitted) {
       const Duration rtt = now - range.sent_at;
@@ -85,7 +121,26 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
   if (f.advances) snd.board.acknowledge(s.header.ack, take);
   in_order = false;
   if (c.negotiated.sack) take_sack_blocks(s, c, news, take);
-  (void)snd.rate.take_sample();
+  news.rate = snd.rate.take_sample();
+}
+
+/// A rate over less than the shortest round trip is one of ACKs, not of deliveries.
+DeliverySample LayerState::path_sample(Instant now, const Connection& c, const AckNews& news) {
+  const Sender& snd = c.snd;
+  const Duration min_rtt = snd.rack.min_rtt().value();
+  DeliverySample sample;
+  sample.now = now;
+  sample.delivered = snd.rate.delivered_octets();
+  sample.prior_delivered = news.rate.prior_delivered;
+  sample.newly_delivered = news.delivered;
+  sample.rate = min_rtt == Duration::max() || news.rate.interval >= min_rtt ? news.rate.per_second() : 0;
+  sample.app_limited = news.rate.app_limited;
+  sample.in_flight = snd.board.in_flight();
+  sample.lost = snd.board.lost();
+  sample.rtt = news.rtt;
+  sample.min_rtt = min_rtt == Duration::max() ? Duration{0} : min_rtt;
+  sample.recovering = !snd.recovery.open();
+  return sample;
 }
 
 /// RFC 2018 section 5; the first block may report a duplicate instead (RFC 2883 section 4). Blocks outside of what is
@@ -140,10 +195,13 @@ void LayerState::take_sample(Instant now, Connection& c, Duration sample) {
   });
 }
 
+/// That a loss was found, or was none, is told even where the window was too small already to be reduced.
 void LayerState::report_window(Instant now, const Connection& c, std::uint32_t cwnd, std::uint32_t ssthresh,
                                WindowCause cause) const {
   const auto& cc = c.snd.congestion;
-  if (cc.cwnd() == cwnd && cc.ssthresh() == ssthresh) return;
+  const bool decision =
+      cause == WindowCause::FastRetransmit || cause == WindowCause::Timeout || cause == WindowCause::Undo;
+  if (!decision && cc.cwnd() == cwnd && cc.ssthresh() == ssthresh) return;
   sink.emit(now, [&] { return observe::WindowChanged{c.id, cwnd, cc.cwnd(), ssthresh, cc.ssthresh(), cause}; });
 }
 
@@ -159,9 +217,11 @@ void LayerState::update_send_window(Instant now, const IncomingSegment& s, Conne
     snd.snd_wl2 = s.header.ack;
   }
   if (snd.snd_wnd == 0) {
-    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not one that the application has
-    // given up, which a peer could let hold our memory (RFC 6429).
-    if (!c.detached) snd.progress_at = now;
+    // MUST-37: an answered probe keeps the connection up, with window 0 for ever; but not longer than the application
+    // asks for, and not one that it has given up, which a peer could let hold our memory (RFC 6429).
+    const bool limited = c.detached || c.options.user_timeout > Duration{0};
+    const bool waiting = !c.everything_acknowledged() || c.has_unsent();
+    if (!limited || !waiting) snd.progress_at = now;
     return;
   }
   if (snd.probes > 0) snd.progress_at = now;  // the closed time does not count against the data
@@ -184,6 +244,7 @@ void LayerState::restart_retransmission_timer(Instant now, Connection& c) {
 /// What the acknowledgement of our FIN ends.
 Step LayerState::close_steps_on_ack(Instant now, Connection& c, const SegmentFacts& f) {
   if (!f.acks_our_fin) return Step::Continue;
+  cancel_timer(now, c, TimerKind::Linger);
   switch (c.state()) {
     case TcpState::FinWait1:
       c.transition(now, StateCause::AckOfFin, TcpState::FinWait2, sink);

@@ -9,6 +9,13 @@ namespace {
 constexpr std::size_t max_owed_acks = 64;
 constexpr std::size_t max_owed_acks_with_sack = 3;
 
+// Segments that one ACK may stand for, and the super-segment it ends with. Senders grow by what an ACK covers up to a
+// limit, and are clocked by ACKs; hosts that join segments as they receive them acknowledge every 64 KB, too.
+constexpr std::uint32_t max_segments_per_ack = 64;
+
+// No path in use makes segments smaller than these (RFC 791's 576 octets, less headers and a few options).
+constexpr std::uint32_t least_full_segment = 500;
+
 }  // namespace
 
 void LayerState::ack_now(Connection& c, TxReason reason) {
@@ -17,13 +24,30 @@ void LayerState::ack_now(Connection& c, TxReason reason) {
   wants_output(c);
 }
 
-/// Another segment out of order, before the ACK for the one before it has left: that ACK is kept as it is now.
-void LayerState::keep_owed_ack(Connection& c) const {
+/// Another segment, before the ACK for the one before it has left: that ACK is kept as it is now.
+void LayerState::keep_owed_ack(Connection& c, bool of_stretch) {
   auto& owed = c.work.owed_acks;
-  if (!c.work.ack_now || owed.size() >= (c.negotiated.sack ? max_owed_acks_with_sack : max_owed_acks)) return;
+  const std::size_t most = c.negotiated.sack && !of_stretch ? max_owed_acks_with_sack : max_owed_acks;
+  if (!c.work.ack_now || owed.size() >= most) return;
   OwedAck& ack = owed.emplace_back();
   ack.reason = c.work.ack_reason;
-  if (c.negotiated.sack) ack.sack_count = c.rcv.reassembly.sack_blocks(ack.sack, max_sack_blocks(c));
+  ack.ack = c.rcv.rcv_nxt;
+  ack.lasting = of_stretch || c.rcv.duplicate;
+  wire::TcpOptions options;
+  report_received(c, options);
+  ack.sack_count = options.sack_count;
+  ack.sack = options.sack;
+  c.work.ack_now = false;
+}
+
+/// Of several segments in one batch: what the ACK of those before `s` has to say by itself. A duplicate is reported by
+/// the ACK of the segment that brought it and by no other (RFC 2883 section 4).
+void LayerState::keep_ack_before(const IncomingSegment& s, Connection& c) {
+  Receiver& r = c.rcv;
+  const bool stretched = r.unacked_octets >= max_segments_per_ack * r.rcv_mss && s.header.seq == r.rcv_nxt;
+  if (!c.work.ack_now || (!stretched && !r.duplicate)) return;
+  keep_owed_ack(c, stretched);
+  if (!c.work.ack_now) r.unacked_octets = 0;
 }
 
 /// RFC 2883: octets that came again are what the next ACK reports first.
@@ -34,16 +58,18 @@ void LayerState::note_duplicate(Connection& c, SeqNum seq, SeqNum end) const {
 
 void LayerState::process_text(Instant now, const IncomingSegment& s, Connection& c) {
   if (s.payload.empty() || !can_receive(c.state())) return;  // EV-28: after the peer's FIN there is no more text
+  keep_ack_before(s, c);
   Receiver& r = c.rcv;
   const SeqNum seq = s.header.seq;
   const SeqNum end = seq + static_cast<std::uint32_t>(s.payload.size());
   const SeqNum left = later(seq, r.rcv_nxt);
-  const SeqNum right = earlier(end, r.fin_at ? earlier(*r.fin_at, r.rcv_adv) : r.rcv_adv);  // nothing follows a FIN
+  const SeqNum right = earlier(end, r.rcv_adv);
   if (!left.before(right)) {  // nothing new, or nothing inside the window
     note_duplicate(c, seq, earlier(end, r.rcv_nxt));
     if (end.after(r.rcv_adv)) sink.drop(now, observe::DropReason::TcpOutsideWindow, c.id);
     return ack_now(c, TxReason::DuplicateSegment);
   }
+  if (r.fin_at && end.after(*r.fin_at)) r.fin_at.reset();  // the stream does not end there
   const Slice text = s.payload.sub(span_octets(seq, left), span_octets(left, right));
   if (left.after(r.rcv_nxt)) {
     keep_owed_ack(c);
@@ -59,7 +85,7 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   while (auto next = r.reassembly.pop_contiguous(r.rcv_nxt)) deliver(c, std::move(*next));
   raise(c, TcpEvent::Kind::Readable);
   const bool cut = end.after(r.rcv_adv) || seq.before(left);
-  acknowledge_text(now, c, static_cast<std::uint32_t>(text.size()), s.gso_size, had_gap || cut);
+  acknowledge_text(now, s, c, static_cast<std::uint32_t>(text.size()), had_gap || cut);
   // The receiver's own round-trip time, for buffer tuning: the peer echoes what we sent last.
   if (c.negotiated.timestamps && s.header.options.timestamps) {
     const std::uint32_t ticks = c.timestamps.now(now) - s.header.options.timestamps->ts_ecr;
@@ -70,18 +96,30 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
 
 void LayerState::deliver(Connection& c, Slice data) {
   c.rcv.rcv_nxt += static_cast<std::uint32_t>(data.size());
-  c.work.owed_acks.clear();  // the next one says more
+  std::erase_if(c.work.owed_acks, [](const OwedAck& a) { return !a.lasting; });  // the next one says more
   c.rcv.octets_received += data.size();
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
+  forget_read_urgent(c.rcv);
+}
+
+/// The peer's segment size is at least that of the largest segment. It may fall as the path does: then full segments,
+/// which are not the last of what the peer had to send, come in a smaller size one after the other.
+void LayerState::measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const {
+  Receiver& r = c.rcv;
+  const bool several = s.gso_size != 0 && s.payload.size() >= 2U * s.gso_size;
+  const std::uint32_t segment =
+      s.gso_size != 0 ? s.gso_size : std::min<std::uint32_t>(octets, advertised_mss(c.options));
+  const std::uint32_t before = std::exchange(r.last_segment, segment);
+  const bool full = several || (!s.header.flags.psh && segment == before);
+  if (segment >= r.rcv_mss || (full && segment >= least_full_segment)) r.rcv_mss = segment;
 }
 
 /// RFC 5681 section 4.2: at least every second full-sized segment at once, gaps and repairs at once, the rest within
 /// the delayed-ACK time. A super-segment counts as the segments it stands for.
-void LayerState::acknowledge_text(Instant now, Connection& c, std::uint32_t octets, std::uint16_t gso,
+void LayerState::acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets,
                                   bool filled_gap) {
   Receiver& r = c.rcv;
-  const std::uint32_t segment = gso != 0 ? gso : std::min<std::uint32_t>(octets, advertised_mss(c.options));
-  r.rcv_mss = std::max(r.rcv_mss, segment);
+  measure_segment(s, c, octets);
   r.unacked_octets += octets;
   if (filled_gap) return ack_now(c, TxReason::OutOfOrder);
   adapt_ack_delay(now, c);
@@ -107,12 +145,20 @@ void LayerState::adapt_ack_delay(Instant now, Connection& c) const {
   r.ack_delay = std::clamp((3 * r.ack_delay + 4 * gap) / 4, config.delayed_ack_min, config.delayed_ack);
 }
 
+/// A FIN in sequence counts. One ahead is remembered, unless text is held behind it or a FIN farther on is known: it
+/// may be forged, and the peer repeats the true one until we acknowledge it.
+void LayerState::note_fin(Receiver& r, SeqNum at) {
+  if (at.before(r.rcv_nxt) || at.after(r.rcv_adv)) return;
+  const bool contradicted = r.reassembly.reaches_beyond(at) || (r.fin_at && r.fin_at->after(at));
+  if (at == r.rcv_nxt || !contradicted) r.fin_at = at;
+}
+
 void LayerState::process_fin(Instant now, const IncomingSegment& s, Connection& c) {
   Receiver& r = c.rcv;
   if (!can_receive(c.state())) return;
-  if (s.header.flags.fin && !r.fin_at) {
+  if (s.header.flags.fin) {
     const SeqNum at = s.header.seq + static_cast<std::uint32_t>(s.payload.size());
-    if (at.at_or_after(r.rcv_nxt) && at.at_or_before(r.rcv_adv)) r.fin_at = at;
+    note_fin(r, at);
     if (at.after(r.rcv_nxt)) {
       if (s.payload.empty()) keep_owed_ack(c);
       ack_now(c, TxReason::OutOfOrder);

@@ -56,12 +56,11 @@ bool Rack::sent_before_delivered(const SentRange& range) const {
   return range.sent_at < xmit_ts_ || (range.sent_at == xmit_ts_ && range.end.before(end_seq_));
 }
 
-std::optional<Duration> Rack::detect_loss(Instant now, Scoreboard& board, Duration reo_wnd,
-                                          std::uint32_t& lost_octets) const {
+std::optional<Duration> Rack::detect_loss(Instant now, Scoreboard& board, Duration reo_wnd, NewlyLost& lost) const {
   std::optional<Duration> wait;
-  lost_octets = 0;
+  lost = {};
   if (!anything_delivered_) return wait;
-  lost_octets = board.mark_lost_if([&](const SentRange& range) {
+  lost = board.mark_lost_if([&](const SentRange& range) {
     if (!sent_before_delivered(range)) return false;
     const Duration remaining = range.sent_at + rtt_ + reo_wnd - now;
     if (remaining <= Duration{0}) return true;

@@ -36,8 +36,7 @@ class Rack {
   void adapt_to_duplicates(SeqNum snd_una, SeqNum snd_nxt, bool dsack);
   void recovery_ended();
   /// Step 5: marks what is lost. Returns how long until more may be (nullopt: nothing waits for that).
-  std::optional<Duration> detect_loss(Instant now, Scoreboard& board, Duration reo_wnd,
-                                      std::uint32_t& lost_octets) const;
+  std::optional<Duration> detect_loss(Instant now, Scoreboard& board, Duration reo_wnd, NewlyLost& lost) const;
   /// The reordering window. `impatient`: in recovery, or dup_thresh segments are reported: no reordering, no waiting.
   [[nodiscard]] Duration reordering_window(Duration srtt, bool impatient) const;
   /// Section 6.3: on a timeout the oldest segment is lost, and all that are overdue.

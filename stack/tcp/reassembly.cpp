@@ -82,12 +82,17 @@ std::uint8_t Reassembly::sack_blocks(std::array<wire::SackBlock, 4>& out, std::s
   };
   max = std::min<std::size_t>(max, out.size());
   for (std::uint8_t i = 0; i < recent_count_ && count < max; ++i) {
-    const auto it = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& p) {
-      return recent_[i].at_or_after(p.seq) && recent_[i].before(p.end());
-    });
-    if (it != pieces_.end()) add(block_around(static_cast<std::size_t>(it - pieces_.begin())));
+    const auto it = std::partition_point(pieces_.begin(), pieces_.end(),
+                                         [&](const Piece& p) { return p.end().at_or_before(recent_[i]); });
+    if (it == pieces_.end() || recent_[i].before(it->seq)) continue;
+    add(block_around(static_cast<std::size_t>(it - pieces_.begin())));
   }
-  for (std::size_t i = 0; i < pieces_.size() && count < max; ++i) add(block_around(i));
+  // One block at a time: going through the pieces of each from every one of them would take n * n steps.
+  for (std::size_t i = 0; i < pieces_.size() && count < max;) {
+    const wire::SackBlock block = block_around(i);
+    add(block);
+    while (i < pieces_.size() && pieces_[i].seq.before(block.right)) ++i;
+  }
   return count;
 }
 

@@ -21,6 +21,8 @@ class Reassembly {
   [[nodiscard]] std::optional<wire::SackBlock> held(SeqNum left, SeqNum right) const;
   /// Next piece that starts at or before rcv_nxt, trimmed to begin there; nullopt when there is a gap.
   [[nodiscard]] std::optional<Slice> pop_contiguous(SeqNum rcv_nxt);
+  /// Octets at or behind `at` are held.
+  [[nodiscard]] bool reaches_beyond(SeqNum at) const { return !pieces_.empty() && pieces_.back().end().after(at); }
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] std::size_t octets() const { return octets_; }
   [[nodiscard]] std::size_t pieces() const { return pieces_.size(); }

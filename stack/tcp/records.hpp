@@ -48,6 +48,7 @@ struct HalfOpen : Handshake, ListNode<HalfOpenTag>, DeadlineNode {
   bool deferred = false;  ///< our SYN was acknowledged, the connection waits for data (defer_accept)
   bool defer_over = false;
   std::optional<Duration> rtt;  ///< as measured when it was
+  AckRation ack_ration;
 };
 
 /// TIME-WAIT: enough to acknowledge a repeated FIN and to judge a new SYN.
@@ -63,6 +64,7 @@ struct TimeWait : ListNode<TimeWaitTag> {
   TimestampState timestamps;
   std::uint8_t ttl = 64, tos = 0;
   Instant expires_at;
+  AckRation ack_ration;
 };
 
 /// A segment without payload that no connection keeps state for: RST, TIME-WAIT ACK, SYN-ACK of a half-open record.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/seq_num.hpp"
+#include "base/time.hpp"
 #include "wire/tcp.hpp"
 
 namespace wireside::tcp {
@@ -46,11 +47,13 @@ class Prr {
 struct Recovery {
   enum class Phase : std::uint8_t { Open, Fast, Loss };
   Phase phase = Phase::Open;
-  SeqNum recover;  ///< the phase ends when this is acknowledged (RFC 6582, RecoveryPoint of RFC 6675)
+  SeqNum recover;    ///< the phase ends when this is acknowledged (RFC 6582, RecoveryPoint of RFC 6675)
+  Instant began_at;  ///< what is repeated from then on belongs to the next window (RFC 5681 section 4.3)
   Prr prr;
 
   // To take it back (RFC 3522, RFC 5682, RFC 3708): the window before, and what proves the mistake.
   bool undoable = false;
+  bool lowered_again = false;  ///< for a further congestion event: only DSACKs can prove all of it a mistake
   std::uint32_t prior_cwnd = 0;
   std::uint32_t prior_ssthresh = 0;
   SeqNum undo_marker;                                  ///< SND.UNA when the phase began
@@ -67,6 +70,7 @@ struct Recovery {
   // Without SACK (RFC 5681 section 3.2, RFC 6582).
   unsigned dup_acks = 0;
   std::uint32_t flight_at_first_dup_ack = 0;  ///< without what limited transmit adds (RFC 5681 3.2 step 2)
+  std::uint32_t flight_before_dup_acks = 0;   ///< the same, before the ACKs that came along with it
   bool partial_ack_seen = false;
 
   [[nodiscard]] bool open() const { return phase == Phase::Open; }

@@ -21,6 +21,14 @@ void count_duplicate(Recovery& r, const wire::SackBlock& twice) {
   }
 }
 
+/// RFC 5681 section 4.3: losses in two successive windows of data, or of a retransmission, are two indications of
+/// congestion. A window here is what was sent since the last reduction, so there is one reduction per round trip at
+/// most, however many of its segments are lost (RFC 8985 section 9.3).
+bool is_further_congestion(const Recovery& r, const NewlyLost& lost) {
+  if (r.open()) return lost.octets > 0;
+  return (lost.repeated_at && *lost.repeated_at >= r.began_at) || (lost.sent_once && lost.sent_once->after(r.recover));
+}
+
 }  // namespace
 
 /// What an ACK that is not older than SND.UNA says of losses; the scoreboard has taken it in.
@@ -45,10 +53,14 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
   } else if (r.phase == Phase::Loss && r.f_rto) {
     continue_f_rto(c, f, news);
   }
-  const std::uint32_t lost = detect_losses(now, c);
-  if (lost > 0 && r.open()) begin_fast_recovery(now, c, news.delivered);
+  const NewlyLost lost = detect_losses(now, c);
+  std::uint32_t delivered = news.delivered;
+  if (is_further_congestion(r, lost)) {
+    delivered += snd.unanswered - news.acked;  // earlier ACKs of the same batch
+    begin_fast_recovery(now, c, delivered);
+  }
   if (r.fast()) {
-    reduce_in_proportion(now, c, news.delivered, f.advances && lost == 0);
+    reduce_in_proportion(now, c, delivered, f.advances && lost.octets == 0);
   } else if (f.advances && may_grow) {
     grow_window(now, c, news);
   }
@@ -58,35 +70,46 @@ void LayerState::recover_by_sack(Instant now, const IncomingSegment& s, Connecti
 
 void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   Sender& snd = c.snd;
-  if (!snd.cwnd_limited || c.ecn.reducing || news.congestion_echoed) return;
+  if (c.ecn.reducing || news.congestion_echoed || news.false_echo) return;
+  if (!snd.cwnd_limited) {
+    // What the pacer holds back uses the window, too.
+    const bool paced = c.timers.armed(TimerKind::Pacing);
+    return paced ? void() : snd.congestion.on_limited(now);
+  }
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
   const auto cause = snd.congestion.in_slow_start() ? WindowCause::SlowStart : WindowCause::CongestionAvoidance;
   // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
   // section 2.3).
   const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
-  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt});
+  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt, path_sample(now, c, news),
+                         pacing_rate(c) > 0, snd.recovery.phase == Phase::Loss});
   snd.cwnd_limited = false;
   report_window(now, c, cwnd, ssthresh, cause);
 }
 
-/// Marks what is lost by now and arms the timer for what may be later; octets newly marked.
-std::uint32_t LayerState::detect_losses(Instant now, Connection& c) {
+/// Marks what is lost by now and arms the timer for what may be later.
+NewlyLost LayerState::detect_losses(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (snd.board.sacked() == 0 && snd.recovery.open()) {
     cancel_timer(now, c, TimerKind::Reordering);
-    return 0;
+    return {};
   }
-  const std::uint32_t lost = config.loss_detection == LossDetection::Rack ? detect_by_time(now, c) : detect_by_count(c);
-  if (lost > 0 && snd.path.probing) judge_probe(now, c, true);
+  const NewlyLost lost = config.loss_detection == LossDetection::Rack ? detect_by_time(now, c) : detect_by_count(c);
+  if (lost.octets > 0 && lost_only_probe(c)) {
+    end_probe(now, c, true);
+    wants_output(c);
+    return {};
+  }
+  if (lost.octets > 0 && snd.path.probing) judge_probe(now, c, true);
   return lost;
 }
 
-std::uint32_t LayerState::detect_by_time(Instant now, Connection& c) {
+NewlyLost LayerState::detect_by_time(Instant now, Connection& c) {
   Sender& snd = c.snd;
   const bool impatient = !snd.recovery.open() || snd.board.sacked() > (Rack::dup_thresh - 1) * snd.mss ||
                          snd.board.reported_runs() >= Rack::dup_thresh;
-  std::uint32_t lost = 0;
+  NewlyLost lost;
   const auto wait = snd.rack.detect_loss(now, snd.board, snd.rack.reordering_window(snd.rtt.srtt(), impatient), lost);
   if (wait) {
     set_timer(now, c, TimerKind::Reordering, now + *wait);
@@ -97,7 +120,7 @@ std::uint32_t LayerState::detect_by_time(Instant now, Connection& c) {
 }
 
 /// IsLost of RFC 6675 section 4: enough was reported above it. What was sent again is not judged.
-std::uint32_t LayerState::detect_by_count(Connection& c) {
+NewlyLost LayerState::detect_by_count(Connection& c) {
   const SeqNum below = c.snd.board.reported_enough_above(Rack::dup_thresh, (Rack::dup_thresh - 1) * c.snd.mss);
   return c.snd.board.mark_lost_if(
       [&](const SentRange& range) { return !range.retransmitted && range.end.at_or_before(below); });
@@ -106,6 +129,7 @@ std::uint32_t LayerState::detect_by_count(Connection& c) {
 void LayerState::remember_window(Connection& c) {
   Recovery& r = c.snd.recovery;
   r.undoable = true;
+  r.lowered_again = false;
   r.prior_cwnd = c.snd.congestion.cwnd();
   r.prior_ssthresh = c.snd.congestion.ssthresh();
   r.undo_marker = c.snd.snd_una;
@@ -114,17 +138,27 @@ void LayerState::remember_window(Connection& c) {
   r.first_retransmit_time.reset();
 }
 
+/// Also within a recovery, after a further sign of congestion: then the window that did not fit the path was ssthresh,
+/// to which PRR leads, whatever is in flight at the moment.
 void LayerState::begin_fast_recovery(Instant now, Connection& c, std::uint32_t delivered) {
   Sender& snd = c.snd;
+  Recovery& r = snd.recovery;
   Congestion& cc = snd.congestion;
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
-  remember_window(c);
-  snd.recovery.phase = Phase::Fast;
-  snd.recovery.recover = snd.snd_nxt;
-  snd.recovery.tlp_end.reset();
-  reduce_for_loss(now, c, std::min(snd.flight(), cwnd));
-  snd.recovery.prr.start(snd.flight() - snd.board.sacked() + delivered, cc.ssthresh());
+  if (r.fast()) cc.set_cwnd(ssthresh);
+  if (r.open()) {
+    remember_window(c);
+  } else {
+    r.lowered_again = true;
+    r.f_rto = r.prefer_new_data = false;
+  }
+  r.phase = Phase::Fast;
+  r.began_at = now;
+  r.recover = snd.snd_nxt;
+  r.tlp_end.reset();
+  reduce_for_loss(now, c, std::min(snd.flight_before_acks(), cc.cwnd()));
+  r.prr.start(snd.flight() - snd.board.sacked() + delivered, cc.ssthresh());
   report_window(now, c, cwnd, ssthresh, WindowCause::FastRetransmit);
 }
 
@@ -152,10 +186,19 @@ bool LayerState::is_mistaken(const IncomingSegment& s, const Connection& c, cons
   const Recovery& r = c.snd.recovery;
   if (!r.undoable) return false;
   if (news.dsack && r.first_retransmit_time && r.unproven <= 0) return true;
-  if (r.open()) return false;
-  if (r.phase == Phase::Loss && r.f_rto && news.original_delivered) return true;
+  if (r.open() || r.lowered_again) return false;  // what was sent again last may have been so rightly
+  if (r.phase == Phase::Loss && r.f_rto && f_rto_finds_originals(c, f, news)) return true;
   return f.advances && r.first_retransmit_time && c.negotiated.timestamps && s.header.options.timestamps &&
          is_older(s.header.options.timestamps->ts_ecr, *r.first_retransmit_time);
+}
+
+/// RFC 5682 section 2.1 step 3b, and section 3.1 with SACK: whether octets arrived that were never sent again. Without
+/// SACK an ACK may cover what had come long before behind a gap, so the proof is one that advances although all that
+/// was sent again had been acknowledged before it.
+bool LayerState::f_rto_finds_originals(const Connection& c, const SegmentFacts& f, const AckNews& news) {
+  if (c.negotiated.sack) return news.original_delivered;
+  const auto& repeated = c.snd.recovery.repeated;
+  return f.advances && (!repeated || repeated->right.at_or_before(c.snd.snd_una - news.acked));
 }
 
 void LayerState::undo(Instant now, Connection& c) {
@@ -163,10 +206,17 @@ void LayerState::undo(Instant now, Connection& c) {
   Recovery& r = snd.recovery;
   const std::uint32_t cwnd = snd.congestion.cwnd();
   const std::uint32_t ssthresh = snd.congestion.ssthresh();
+  // What duplicate ACKs added without SACK was never the path's.
+  if (r.fast() && !c.negotiated.sack) snd.congestion.set_cwnd(std::min(cwnd, r.prior_cwnd));
   snd.congestion.undo(r.prior_cwnd, r.prior_ssthresh);
   snd.board.unmark_lost();
+  if (!r.open()) snd.rack.recovery_ended();
   r.phase = Phase::Open;
-  r.undoable = r.f_rto = false;
+  r.undoable = r.f_rto = r.prefer_new_data = false;
+  if (!c.negotiated.sack) {
+    r.recover = snd.snd_una - 1;  // RFC 5682 section 2.1 step 3b: a loss from now on is a new one
+    c.work.retransmit = false;
+  }
   c.ecn.owes_cwr = false;  // an ECE that waits for its answer has had none
   report_window(now, c, cwnd, ssthresh, WindowCause::Undo);
 }
@@ -192,7 +242,7 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   const std::uint32_t cwnd = cc.cwnd();
   const std::uint32_t ssthresh = cc.ssthresh();
   const bool fresh = r.phase != Phase::Loss;
-  if (fresh && c.negotiated.sack) remember_window(c);
+  if (fresh) remember_window(c);
   if (first_timeout) cc.reduce(std::min(snd.flight(), std::max(cwnd, snd.mss)), CongestionSignal::Timeout, now);
   c.ecn.reducing = false;
   window_was_reduced(c);
@@ -206,7 +256,8 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   }
   cc.set_cwnd(snd.board.in_flight() + snd.mss);
   r.phase = Phase::Loss;
-  r.f_rto = c.negotiated.sack && fresh && !reneged && !snd.path.probing;
+  r.began_at = now;
+  r.f_rto = fresh && !reneged && !snd.path.probing;
   r.prefer_new_data = false;
   r.recover = snd.snd_nxt;
   r.dup_acks = 0;
@@ -218,9 +269,9 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
 
 /// The reordering window of something has passed.
 void LayerState::reordering_timeout(Instant now, Connection& c) {
-  const std::uint32_t lost = detect_losses(now, c);
-  if (lost == 0) return;
-  if (c.snd.recovery.open()) begin_fast_recovery(now, c, 0);
+  const NewlyLost lost = detect_losses(now, c);
+  if (lost.octets == 0) return;
+  if (is_further_congestion(c.snd.recovery, lost)) begin_fast_recovery(now, c, 0);
   if (c.snd.recovery.fast()) reduce_in_proportion(now, c, 0, false);
   wants_output(c);
 }

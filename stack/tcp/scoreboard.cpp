@@ -98,7 +98,7 @@ void Scoreboard::sent(SeqNum start, SeqNum end, Instant now, const DeliveryMark&
 }
 
 std::uint32_t Scoreboard::mark_all_lost() {
-  return mark_lost_if([](const SentRange&) { return true; });
+  return mark_lost_if([](const SentRange&) { return true; }).octets;
 }
 
 void Scoreboard::mark_front_lost(std::uint32_t octets) {

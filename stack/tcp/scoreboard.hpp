@@ -2,6 +2,7 @@
 // (RFC 2018) and what was concluded (RFC 8985 section 5.2, RFC 6675 section 3).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,22 @@ struct SentRange {
   [[nodiscard]] std::uint32_t octets() const { return span_octets(start, end); }
 };
 
+/// What was found to be lost at one time.
+struct NewlyLost {
+  std::uint32_t octets = 0;
+  std::optional<SeqNum> sent_once;     ///< octet after the highest of those that had left once
+  std::optional<Instant> repeated_at;  ///< when the latest of the others had left
+
+  void add(const SentRange& r) {
+    octets += r.octets();
+    if (r.retransmitted) {
+      repeated_at = std::max(repeated_at.value_or(r.sent_at), r.sent_at);
+    } else {
+      sent_once = sent_once ? later(*sent_once, r.end) : r.end;
+    }
+  }
+};
+
 /// Covers [SND.UNA, SND.NXT) without gaps. Ranges are cut where acknowledgements and retransmissions cut them, and
 /// joined again where nothing tells them apart.
 class Scoreboard {
@@ -50,10 +67,10 @@ class Scoreboard {
   /// The peer has `block`. Calls `delivered(range)` for each part that was not known to be.
   template <class F>
   void sack(const wire::SackBlock& block, F&& delivered);
-  /// What is in flight and fulfils `lost(range)` is to be sent again; how many octets that are.
+  /// What is in flight and fulfils `lost(range)` is to be sent again.
   template <class P>
-  std::uint32_t mark_lost_if(P&& lost);
-  std::uint32_t mark_all_lost();
+  NewlyLost mark_lost_if(P&& lost);
+  std::uint32_t mark_all_lost();  ///< how many octets that are
   /// At most the first `octets` from SND.UNA on, if in flight.
   void mark_front_lost(std::uint32_t octets);
   /// The peer may drop what it reported (RFC 2018 section 8): reported ranges count as lost.
@@ -120,12 +137,14 @@ void Scoreboard::sack(const wire::SackBlock& reported, F&& delivered) {
 }
 
 template <class P>
-std::uint32_t Scoreboard::mark_lost_if(P&& is_lost) {
-  const std::uint32_t before = lost();
+NewlyLost Scoreboard::mark_lost_if(P&& is_lost) {
+  NewlyLost news;
   for (std::size_t i = head_; i < ranges_.size(); ++i) {
-    if (ranges_[i].state == State::InFlight && is_lost(std::as_const(ranges_[i]))) set_state(ranges_[i], State::Lost);
+    if (ranges_[i].state != State::InFlight || !is_lost(std::as_const(ranges_[i]))) continue;
+    set_state(ranges_[i], State::Lost);
+    news.add(ranges_[i]);
   }
-  return lost() - before;
+  return news;
 }
 
 }  // namespace wireside::tcp

@@ -7,8 +7,6 @@ namespace {
 using observe::DropReason;
 
 constexpr Duration timestamp_validity = std::chrono::hours{24 * 24};  // RFC 7323 section 5.5
-constexpr unsigned challenge_acks_per_second = 10;                    // RFC 5961 section 7, per connection
-constexpr unsigned repeat_acks_per_second = 200;                      // enough for any honest retransmission burst
 
 }  // namespace
 
@@ -63,8 +61,7 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   note_arrival(now, s, c);
   SegmentFacts f = facts_of(s, c);
   if (check_ack(now, s, c, f) == Step::Drop) return;  // fifth
-  take_timestamp(now, s, c);
-  check_urgent(s, c);  // sixth
+  check_urgent(s, c);                                 // sixth
   if (check_late_data(now, s, c) == Step::Drop) return;
   process_text(now, s, c);  // seventh
   take_ecn_marks(s, c);
@@ -101,6 +98,8 @@ SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c)
 Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connection& c) {
   if (!c.negotiated.timestamps || s.header.flags.rst) return Step::Continue;
   if (!s.header.options.timestamps) {
+    // A peer that has begun anew knows of none: it gets the challenge of step four (RFC 5961 section 4).
+    if (s.header.flags.syn) return Step::Continue;
     sink.drop(now, DropReason::TcpMissingTimestamp, c.id);  // section 3.2: SHOULD be dropped, never aborts
     return Step::Drop;
   }
@@ -199,6 +198,7 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
     return Step::Drop;
   }
   if (s.header.ack.at_or_after(c.snd.snd_una)) accept_ack(now, s, c, f);
+  take_timestamp(now, s, c);
   return close_steps_on_ack(now, c, f);
 }
 
@@ -245,13 +245,8 @@ Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connecti
 
 /// An ACK that tells the peer where we are; rationed so that two confused ends cannot keep each other busy.
 void LayerState::challenge(Instant now, Connection& c, TxReason reason) {
-  if (now - c.challenge_window >= std::chrono::seconds{1}) {
-    c.challenge_window = now;
-    c.challenge_acks = 0;
-  }
-  const unsigned most = reason == TxReason::ChallengeAck ? challenge_acks_per_second : repeat_acks_per_second;
-  if (c.challenge_acks >= most) return sink.drop(now, DropReason::TcpRateLimited, c.id);
-  ++c.challenge_acks;
+  const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+  if (!c.ack_ration.take(now, kind)) return sink.drop(now, DropReason::TcpRateLimited, c.id);
   ack_now(c, reason);
 }
 

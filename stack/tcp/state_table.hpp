@@ -52,6 +52,7 @@ inline constexpr auto state_edges = [] {
       StateEdge{Closing, C::AckOfFin, TimeWait, "3.10.7.4 step 5"},
       StateEdge{LastAck, C::AckOfFin, Closed, "3.10.7.4 step 5"},
       StateEdge{TimeWait, C::TimeWaitExpired, Closed, "3.10.8"},
+      StateEdge{TimeWait, C::ActiveOpen, SynSent, "3.10.1, as RFC 6191"},
       StateEdge{TimeWait, C::TimeWaitReused, SynReceived, "3.10.7.4, MAY-2, RFC 6191"},
 #define WIRESIDE_ENDS(state)                                                                                         \
   StateEdge{state, C::ResetReceived, Closed, "3.10.7.4 step 2"}, StateEdge{state, C::AbortCalled, Closed, "3.10.5"}, \
@@ -64,6 +65,10 @@ inline constexpr auto state_edges = [] {
       WIRESIDE_ENDS(Closing),
       WIRESIDE_ENDS(LastAck),
 #undef WIRESIDE_ENDS
+      StateEdge{SynReceived, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{FinWait1, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{Closing, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
+      StateEdge{LastAck, C::LingerTimeout, Closed, "SO_LINGER, a host's own limit"},
 #define WIRESIDE_GONE(state)                                          \
   StateEdge{state, C::InterfaceGone, Closed, "the device went away"}, \
       StateEdge{state, C::AddressLost, Closed, "RFC 2131 section 4.4.5"}

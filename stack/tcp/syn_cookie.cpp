@@ -1,5 +1,6 @@
 #include "tcp/syn_cookie.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace wireside::tcp {
@@ -43,6 +44,19 @@ std::optional<std::uint16_t> SynCookies::open(Instant now, const FourTuple& tupl
                     (count > 0 && cookie == make_at(count - 1, tuple, irs, mss_class));
   if (!good) return std::nullopt;
   return mss_classes[mss_class];
+}
+
+void AnsweredSyns::note(Instant now, std::uint64_t flow) {
+  const std::uint64_t count = count_at(now);
+  Period& period = periods_[count % 2];
+  if (period.count != count) period = {count, {}};
+  period.flows.set(flow % bits);
+}
+
+bool AnsweredSyns::may_have(Instant now, std::uint64_t flow) const {
+  const std::uint64_t count = count_at(now);
+  return std::ranges::any_of(periods_,
+                             [&](const Period& p) { return p.count + 1 >= count && p.flows.test(flow % bits); });
 }
 
 std::uint32_t SynCookies::stamp(std::uint32_t clock, const CookieOptions& options) {

@@ -3,6 +3,8 @@
 // What the SYN's other options agreed on rides in the low bits of the timestamp, which the peer echoes.
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 
@@ -43,6 +45,22 @@ class SynCookies {
  private:
   [[nodiscard]] SeqNum make_at(std::uint64_t count, const FourTuple& tuple, SeqNum irs, std::uint32_t mss_class) const;
   SipKey key_;
+};
+
+/// Which flows were answered with a cookie of late: 2 KiB whatever the number of SYNs. May name a flow that was not.
+class AnsweredSyns {
+ public:
+  void note(Instant now, std::uint64_t flow);
+  /// Noted within the last cookie period, perhaps up to two ago.
+  [[nodiscard]] bool may_have(Instant now, std::uint64_t flow) const;
+
+ private:
+  static constexpr std::size_t bits = 8192;
+  struct Period {
+    std::uint64_t count = 0;
+    std::bitset<bits> flows;
+  };
+  std::array<Period, 2> periods_;  // that of an even count, that of an odd one
 };
 
 }  // namespace wireside::tcp

@@ -33,6 +33,7 @@ class TcpLayer {
   /// Active OPEN. `tuple.local.address` is already chosen; local port 0 picks a random ephemeral one (RFC 6056).
   /// `first` are the first octets of the stream. With ConnectionOptions::fast_open and a cookie of the peer's they go
   /// with the SYN, as far as they fit, else behind the handshake (RFC 7413); either way they are sent.
+  /// A four-tuple in TIME-WAIT is opened over when timestamps were used and the peer has been silent for a second.
   /// Errors: AddressInUse (four-tuple taken), AddressNotAvailable (no port left), NoBuffers, MessageTooLong (`first` is
   /// larger than the send buffer).
   [[nodiscard]] Result<ConnectionHandle> connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
@@ -64,7 +65,8 @@ class TcpLayer {
   /// The application no longer receives: unread and later data is acknowledged and dropped, as other stacks do it, so
   /// that what we still send gets through.
   [[nodiscard]] Result<void> shutdown_receive(Instant now, ConnectionHandle h);
-  /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too.
+  /// CLOSE and give up the handle. Unread data makes it an abort (SHLD-3); linger 0 too. With a linger time above 0 the
+  /// connection is aborted later, if what was sent is not acknowledged by then.
   void close(Instant now, ConnectionHandle h);
   /// ABORT: RST to the peer, handle given up.
   void abort(Instant now, ConnectionHandle h);

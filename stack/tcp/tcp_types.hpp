@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -22,10 +24,18 @@ using ConnectionHandle = Handle<ConnectionTag>;
 using ListenerHandle = Handle<ListenerTag>;
 
 /// Selectable per socket (TCP_CONGESTION).
-enum class CongestionAlgorithm : std::uint8_t { NewReno, Cubic };
+enum class CongestionAlgorithm : std::uint8_t {
+  NewReno,
+  Cubic,
+  Custom,  ///< as TcpConfig::custom_congestion makes it; where that makes none, the one before stays (first NewReno)
+};
 [[nodiscard]] constexpr std::string_view to_string(CongestionAlgorithm a) {
-  return a == CongestionAlgorithm::Cubic ? "cubic" : "newreno";
+  return a == CongestionAlgorithm::Cubic ? "cubic" : a == CongestionAlgorithm::NewReno ? "newreno" : "custom";
 }
+
+class CustomCongestion;
+/// Makes one for each connection that asks for it: tcp/custom_congestion.hpp.
+using CongestionFactory = std::function<std::unique_ptr<CustomCongestion>()>;
 
 /// Explicit congestion notification (RFC 3168), in the order of Linux's tcp_ecn values 0, 2, 1.
 enum class EcnMode : std::uint8_t {
@@ -64,7 +74,10 @@ struct ConnectionOptions {
   Duration keep_alive_idle = std::chrono::hours{2};  ///< MUST-28
   Duration keep_alive_interval = std::chrono::seconds{75};
   unsigned keep_alive_probes = 9;
-  Duration user_timeout{};        ///< R2 in time for unacknowledged data; 0 = the default (MUST-21)
+  /// How long data may stay unacknowledged, or unsent behind a closed window, before the connection ends with TimedOut
+  /// (TCP_USER_TIMEOUT; R2 of MUST-21). 0 = TcpConfig::r2_timeout, and a peer that answers zero-window probes may keep
+  /// its window closed for ever (MUST-37).
+  Duration user_timeout{};
   std::size_t send_buffer = 0;    ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
   std::size_t notsent_lowat = 0;  ///< no more octets than this wait unsent (TCP_NOTSENT_LOWAT); 0 = no such bound
   bool cork = false;              ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)
@@ -73,9 +86,12 @@ struct ConnectionOptions {
   std::size_t receive_buffer = 0;  ///< 0 = auto-tuned between the configured bounds; else fixed
   std::uint8_t ttl = 64;           ///< MUST-49
   std::uint8_t tos = 0;            ///< Diffserv field (MUST-48); its two ECN bits are TCP's own
-  std::optional<Duration> linger;  ///< close(): 0 = abort with RST; nullopt = orderly in the background
-  std::uint16_t max_segment = 0;   ///< upper bound for our MSS in both directions; 0 = by MTU
-  bool quick_ack = false;          ///< acknowledge every segment at once
+  /// What close() does (SO_LINGER), which never waits itself. nullopt: everything sent, the FIN too, goes out in the
+  /// background, for as long as the peer takes it. 0: abort with a RST. Else it goes out in the background, but when
+  /// not all of it is acknowledged after this time, the connection is aborted with a RST (StateCause::LingerTimeout).
+  std::optional<Duration> linger;
+  std::uint16_t max_segment = 0;  ///< upper bound for our MSS in both directions; 0 = by MTU
+  bool quick_ack = false;         ///< acknowledge every segment at once
   CongestionAlgorithm congestion = CongestionAlgorithm::Cubic;
   EcnMode ecn = EcnMode::Accept;  ///< takes effect with the next SYN
   /// The smaller decrease of RFC 8511 when ECN tells of congestion: to 0.8 (NewReno) or 0.85 (CUBIC) of the flight.
@@ -144,6 +160,7 @@ struct TcpConfig {
   Duration delayed_ack_min = std::chrono::milliseconds{5};
   /// Segments acknowledged one by one at the start, while the peer's window is small; ends when we answer with data.
   unsigned quick_acks = 16;
+  CongestionFactory custom_congestion;  ///< for CongestionAlgorithm::Custom
   unsigned abc_limit = 1;  ///< NewReno: segments a slow-start ACK may add (RFC 5681: 1; RFC 3465 section 2.3: 2)
   /// Octets of buffers in use by all connections beyond which nothing more than a few segments is newly granted.
   std::size_t memory_pressure = std::size_t{512} << 20;
@@ -235,11 +252,13 @@ struct ConnectionStatus {
   std::uint32_t sacked = 0, lost = 0;  ///< octets in flight reported by SACK, and marked lost
   LossRecovery recovery = LossRecovery::Open;
   bool reordering_seen = false;
-  std::uint64_t duplicates_reported = 0;  ///< DSACKs received (RFC 2883)
-  std::uint64_t delivery_rate = 0;        ///< octets per second, newest sample that counts; 0 = none yet
-  std::uint64_t delivered = 0;            ///< octets
-  Duration min_rtt{};                     ///< of the last minutes; 0 = none yet
-  Duration rcv_rtt{};                     ///< as the receiver sees it; 0 = none yet
+  unsigned reo_wnd_mult = 1;               ///< RACK.reo_wnd_mult (RFC 8985 section 6.2)
+  std::uint64_t duplicates_reported = 0;   ///< DSACKs received (RFC 2883)
+  std::uint64_t delivery_rate = 0;         ///< octets per second, newest sample that counts; 0 = none yet
+  bool delivery_rate_app_limited = false;  ///< the application had too little to send when that sample was taken
+  std::uint64_t delivered = 0;             ///< octets
+  Duration min_rtt{};                      ///< of the last minutes; 0 = none yet
+  Duration rcv_rtt{};                      ///< as the receiver sees it; 0 = none yet
   std::uint32_t advertised_mss = 0, rcv_mss = 0, path_mtu = 0;
   std::uint64_t segments_sent = 0, segments_received = 0;            ///< with and without data
   std::uint64_t data_segments_sent = 0, data_segments_received = 0;  ///< super-segments count as what they hold

@@ -5,6 +5,11 @@ namespace wireside::tcp {
 
 using observe::DropReason;
 
+namespace {
+constexpr Duration reuse_after =
+    std::chrono::seconds{1};  // since the peer's last segment: its clock, too, has moved on
+}  // namespace
+
 void LayerState::enter_time_wait(Instant now, Connection& c) {
   const TimeWaitHandle handle = time_wait.emplace();
   TimeWait& t = *time_wait.find(handle);
@@ -62,6 +67,25 @@ bool LayerState::opens_anew(const IncomingSegment& s, const TimeWait& t) const {
   return step > 0 || (step == 0 && larger_seq);
 }
 
+/// The record that a new connection of ours may take the place of, by the reasoning of RFC 6191: its timestamps are
+/// newer than all of the old connection's, so the peer knows its SYN, and PAWS refuses what is left of the old one.
+TimeWait* LayerState::find_reusable(Instant now, const FourTuple& tuple) {
+  const auto it = demux.find(tuple);
+  if (it == demux.end() || it->second.kind != DemuxEntry::Kind::TimeWait || !config.timestamps) return nullptr;
+  TimeWait* t = time_wait.find(it->second.time_wait);
+  return t->use_timestamps && now - t->timestamps.recent_at >= reuse_after ? t : nullptr;
+}
+
+/// Ends TIME-WAIT for an active open; its initial sequence number, beyond the old connection's.
+SeqNum LayerState::open_over(Instant now, TimeWait& t) {
+  const SeqNum iss = later(initial_sequence(now, t.tuple), t.snd_nxt + 65536);
+  sink.emit(now, [&] {
+    return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynSent, StateCause::ActiveOpen};
+  });
+  end_time_wait(now, t, false);
+  return iss;
+}
+
 void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWait& t) {
   const auto& flags = s.header.flags;
   const auto& ts = s.header.options.timestamps;
@@ -85,10 +109,12 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
       return make_half_open(now, s, handle, *l, iss);
     }
   }
-  if (t.use_timestamps && !ts) return sink.drop(now, DropReason::TcpMissingTimestamp, t.id);  // RFC 7323 section 3.2
-  if (t.use_timestamps && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
+  if (t.use_timestamps && !ts && !flags.syn) {
+    return sink.drop(now, DropReason::TcpMissingTimestamp, t.id);  // RFC 7323 section 3.2
+  }
+  if (t.use_timestamps && ts && static_cast<std::int32_t>(ts->ts_val - t.timestamps.recent) < 0) {
     sink.drop(now, DropReason::TcpPaws, t.id);
-    return acknowledge_from(now, t, TxReason::TimeWaitAck);
+    return answer_from(now, t, flags.syn);
   }
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
   const SeqNum last = s.header.seq + (length == 0 ? 0 : length - 1);
@@ -103,10 +129,18 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
   if (repeated_fin) {  // EV-26: our ACK was lost; 2*MSL starts again
     t.expires_at = now + 2 * config.msl;
     if (newer_timestamp) t.timestamps.recent = ts->ts_val;
+    t.timestamps.recent_at = now;
     time_wait_order_.push_back(t);
   } else {
     sink.drop(now, DropReason::TcpUnacceptable, t.id);
   }
+  answer_from(now, t, flags.syn);
+}
+
+/// An ACK that tells the peer where we were; rationed as on a connection (RFC 5961 section 10).
+void LayerState::answer_from(Instant now, TimeWait& t, bool to_syn) {
+  const auto kind = to_syn ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+  if (!t.ack_ration.take(now, kind)) return sink.drop(now, DropReason::TcpRateLimited, t.id);
   acknowledge_from(now, t, TxReason::TimeWaitAck);
 }
 

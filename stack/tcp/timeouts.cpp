@@ -21,7 +21,7 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
   const ConnectionHandle handle = connection.handle;
   for (const auto kind : {TimerKind::DelayedAck, TimerKind::Reordering, TimerKind::TailLossProbe,
                           TimerKind::Retransmission, TimerKind::ZeroWindowProbe, TimerKind::SenderSws,
-                          TimerKind::Pacing, TimerKind::KeepAlive, TimerKind::FinWait2}) {
+                          TimerKind::Pacing, TimerKind::KeepAlive, TimerKind::Linger, TimerKind::FinWait2}) {
     Connection* c = connections.find(handle);  // an earlier timer may have ended it
     if (c == nullptr || c->timers.due(kind) > now) continue;
     c->timers.set(kind, Instant::max());
@@ -52,6 +52,9 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
       case TimerKind::KeepAlive:
         keep_alive_timeout(now, *c);
         break;
+      case TimerKind::Linger:
+        linger_timeout(now, *c);
+        break;
       default:
         finish(now, *c, StateCause::FinWait2Timeout, std::nullopt);
         break;
@@ -74,6 +77,7 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
   if (!opening && snd.snd_wnd == 0) {  // MUST-35: a window shrunk to zero is probed, not retransmitted into
     snd.board.forget_sacks();  // or nothing would be left to probe with, should the peer have reported all of it
     snd.board.mark_all_lost();
+    snd.recovery.f_rto = snd.recovery.prefer_new_data = false;
     return probe_timeout(now, c);
   }
   const Duration rto_before = snd.rtt.rto();
@@ -96,18 +100,28 @@ void LayerState::retransmission_timeout(Instant now, Connection& c) {
 }
 
 /// From R1 on (MUST-20): IP hears that this way does not work, the application sees a soft error (SHLD-9) that the next
-/// acknowledgement takes back.
+/// acknowledgement takes back, and is told of it where it asked for reports (MUST-47, "excessive retransmissions").
 void LayerState::advise_against_path(Connection& c) {
+  if (c.snd.retransmissions == config.r1_retransmissions) {
+    ErrorReport report;
+    report.error = Error::TimedOut;
+    report.local = true;
+    report.reporter = c.tuple.local.address;
+    report.tuple = c.tuple;
+    keep_report(c, report);
+  }
   if (!c.soft_error) c.soft_error = Error::TimedOut;
   constexpr std::size_t most = 64;  // more cannot be of use between two calls of the owner
   if (negative_advice.size() < most) negative_advice.push_back(c.tuple.remote.address);
 }
 
-/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30).
+/// Probes go on for as long as the peer answers them (MUST-37), at growing intervals (SHLD-30), or until the
+/// application's own user timeout.
 void LayerState::probe_timeout(Instant now, Connection& c) {
   Sender& snd = c.snd;
   if (now - snd.progress_at >= give_up_after(c)) {
-    return finish(now, c, StateCause::RetransmissionTimeout, Error::TimedOut);
+    const bool user = c.options.user_timeout > Duration{0};
+    return finish(now, c, user ? StateCause::UserTimeout : StateCause::RetransmissionTimeout, Error::TimedOut);
   }
   if (!c.has_unsent()) return;
   ++snd.probes;

@@ -15,6 +15,11 @@ void LayerState::check_urgent(const IncomingSegment& s, Connection& c) {
   raise(c, TcpEvent::Kind::Urgent);
 }
 
+/// What lies behind the next octet to be read would seem to lie ahead of it after 2^31 more.
+void LayerState::forget_read_urgent(Receiver& r) {
+  if (r.rcv_up && r.rcv_up->at_or_before(r.read_at())) r.rcv_up.reset();
+}
+
 /// The pointer names the octet behind the urgent data (MUST-62); what lies farther ahead than it reaches is told later.
 void LayerState::point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out) {
   const auto& up = c.snd.snd_up;

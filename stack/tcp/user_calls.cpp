@@ -4,7 +4,8 @@
 namespace wireside::tcp {
 namespace {
 constexpr std::size_t max_unscaled_window = 65535;  // what a SYN can offer (RFC 7323 section 2.2)
-constexpr std::size_t min_borrowed = 512;           // octets below which referencing costs more than copying
+constexpr Duration longest_linger = std::chrono::hours{24 * 365};
+constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
 }  // namespace
 
 // --- 3.10.1 OPEN ---
@@ -15,14 +16,16 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
   if (first.size() > room) return fail(Error::MessageTooLong);
   if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
   if (tuple.local.port.is_unspecified()) {
-    const auto port = ephemeral_port(tuple);
+    const auto port = ephemeral_port(now, tuple);
     if (!port) return fail(port.error());
     tuple.local.port = *port;
   }
-  if (const auto it = demux.find(tuple); it != demux.end()) return fail(Error::AddressInUse);
+  TimeWait* const before = find_reusable(now, tuple);
+  if (before == nullptr && demux.contains(tuple)) return fail(Error::AddressInUse);
+  const SeqNum iss = before != nullptr ? open_over(now, *before) : initial_sequence(now, tuple);
   Connection& c = *new_connection(tuple, options, next_id_++);
   adopt(c);
-  c.snd.iss = initial_sequence(now, tuple);
+  c.snd.iss = iss;
   c.snd.snd_una = c.snd.snd_nxt = c.snd.iss;
   c.timestamps.offset = timestamp_offset(tuple);
   c.snd.progress_at = now;
@@ -187,6 +190,7 @@ Result<Slice> LayerState::receive_slice(Instant now, ConnectionHandle h, std::si
 /// move by min(half the buffer, one MSS); otherwise only in large steps, since data will bring ACKs anyway.
 void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
   if (taken == 0) return;
+  forget_read_urgent(c.rcv);
   tune_receive_buffer(now, c, taken);
   if (!can_receive(c.state())) return;
   const std::size_t held = c.rcv.queue.octets();
@@ -244,7 +248,8 @@ void LayerState::close(Instant now, ConnectionHandle h) {
   if (c == nullptr || c->detached) return;
   const bool unread = c->rcv.queue.octets() > 0;
   const bool abortive = c->options.linger && *c->options.linger == Duration{0};
-  if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait && (unread || abortive)) {
+  const bool tells_peer = is_synchronized(c->state()) || c->state() == TcpState::SynReceived;
+  if (tells_peer && c->state() != TcpState::TimeWait && (unread || abortive)) {
     if (!abortive) {  // SHLD-3: the peer must learn that its data was lost
       send_reset(now, *c, TxReason::ResetUnreadData);
       c->detached = true;
@@ -279,6 +284,20 @@ void LayerState::close(Instant now, ConnectionHandle h) {
     default:
       break;
   }
+  if (Connection* left = connections.find(h); left != nullptr) linger(now, *left);
+}
+
+/// The application has gone; what it gave has a bounded time to get through (SO_LINGER).
+void LayerState::linger(Instant now, Connection& c) {
+  const bool waits = c.state() == TcpState::SynReceived || owes_fin(c.state());
+  if (!c.options.linger || !waits) return;
+  set_timer(now, c, TimerKind::Linger, now + std::min(*c.options.linger, longest_linger));
+}
+
+/// The peer must learn that the stream has no proper end, whatever it has said itself.
+void LayerState::linger_timeout(Instant now, Connection& c) {
+  send_reset(now, c, TxReason::ResetLinger);
+  finish(now, c, StateCause::LingerTimeout, Error::TimedOut);
 }
 
 // --- 3.10.5 ABORT ---
@@ -310,19 +329,26 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
   if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
   c->options = options;
-  c->snd.congestion.select(options.congestion);
+  c->snd.congestion.select(options.congestion, config.custom_congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);
     if (uncorked) c->work.sws_override = true;
     const Instant give_up = c->snd.progress_at + give_up_after(*c);
-    if (c->timers.armed(TimerKind::Retransmission) && give_up < c->timers.due(TimerKind::Retransmission)) {
-      set_timer(now, *c, TimerKind::Retransmission, std::max(now, give_up));
+    for (const auto kind : {TimerKind::Retransmission, TimerKind::ZeroWindowProbe}) {
+      if (c->timers.armed(kind) && give_up < c->timers.due(kind)) set_timer(now, *c, kind, std::max(now, give_up));
     }
     if (user_timeout_told) tell_user_timeout(*c);
     wants_output(*c);  // no_delay may release what Nagle held
   }
   return {};
+}
+
+void LayerState::keep_report(Connection& c, const ErrorReport& report) {
+  if (!c.options.report_errors || c.reports.size() >= max_error_reports) return;
+  c.reports.push_back(report);
+  copy_small_quote(c.reports.back(), pool);
+  raise(c, TcpEvent::Kind::Reported);
 }
 
 void LayerState::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
@@ -335,11 +361,7 @@ void LayerState::network_error(Instant now, const ErrorReport& report, std::opti
     return sink.drop(now, observe::DropReason::IcmpNotCredible);
   }
   c.soft_error = report.error;
-  if (c.options.report_errors && c.reports.size() < max_error_reports) {
-    c.reports.push_back(report);
-    copy_small_quote(c.reports.back(), pool);
-    raise(c, TcpEvent::Kind::Reported);
-  }
+  keep_report(c, report);
   const bool opening = c.state() == TcpState::SynSent || c.state() == TcpState::SynReceived;
   if (hard && opening) finish(now, c, StateCause::IcmpHardError, report.error);  // synchronized states go on (RFC 5461)
 }

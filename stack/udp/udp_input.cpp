@@ -35,7 +35,7 @@ Delivery UdpLayer::datagram_arrives(Instant now, const UdpArrival& arrival) {
     return Delivery::Dropped;
   }
   const Endpoint from{arrival.source, header->source};
-  const UdpHandle h = find(Service::Udp, Endpoint{arrival.destination, header->destination}, from);
+  const UdpHandle h = find(Service::Udp, {{arrival.destination, header->destination}, from});
   if (!h.is_valid()) {
     sink_.drop(now, DropReason::UdpNoSocket);
     return Delivery::NoSocket;
@@ -53,7 +53,7 @@ Delivery UdpLayer::datagram_arrives(Instant now, const UdpArrival& arrival) {
 Delivery UdpLayer::echo_reply_arrives(Instant now, const EchoArrival& arrival) {
   const Port identifier{arrival.identifier};
   const Endpoint from{arrival.source, identifier};
-  const UdpHandle h = find(Service::Echo, Endpoint{arrival.destination, identifier}, from);
+  const UdpHandle h = find(Service::Echo, {{arrival.destination, identifier}, from});
   if (!h.is_valid()) {
     sink_.drop(now, DropReason::IcmpSuppressed);
     return Delivery::NoSocket;
@@ -68,29 +68,57 @@ Delivery UdpLayer::echo_reply_arrives(Instant now, const EchoArrival& arrival) {
                           .ip_options = arrival.ip_options});
 }
 
-UdpHandle UdpLayer::find(Service service, Endpoint to, Endpoint from) const {
-  const auto it = bound_.find(key(service, to.port));
+/// How closely a socket's addresses fit a flow; -1 = it is not the socket's.
+int UdpLayer::fitness(const Socket& s, Service service, const FourTuple& flow) {
+  int score = 0;
+  if (!s.local.address.is_unspecified()) {
+    if (s.local.address != flow.local.address) return -1;
+    score += 1;
+  }
+  if (s.peer) {
+    const bool matches = service == Service::Echo ? s.peer->address == flow.remote.address : *s.peer == flow.remote;
+    if (!matches) return -1;
+    score += 2;
+  }
+  return score;
+}
+
+/// The socket that fits best; where several do alike, they share their endpoint.
+UdpHandle UdpLayer::find(Service service, const FourTuple& flow) const {
+  const auto it = bound_.find(key(service, flow.local.port));
   if (it == bound_.end()) return {};
   UdpHandle best;
   int best_score = -1;
+  std::size_t alike = 0;
   for (const UdpHandle h : it->second) {
-    const Socket& s = *sockets_.find(h);
-    int score = 0;
-    if (!s.local.address.is_unspecified()) {
-      if (s.local.address != to.address) continue;
-      score += 1;
-    }
-    if (s.peer) {
-      const bool matches = service == Service::Echo ? s.peer->address == from.address : *s.peer == from;
-      if (!matches) continue;
-      score += 2;
-    }
+    const int score = fitness(*sockets_.find(h), service, flow);
     if (score > best_score) {
       best = h;
       best_score = score;
+      alike = 1;
+    } else if (score >= 0 && score == best_score) {
+      ++alike;
     }
   }
+  if (alike <= 1 || !sharing_) return best;
+  std::size_t skip = sharing_->choose(flow, alike);
+  for (const UdpHandle h : it->second) {
+    if (fitness(*sockets_.find(h), service, flow) == best_score && skip-- == 0) return h;
+  }
   return best;
+}
+
+/// Of several that share an endpoint, the one that sent to this peer, as far as that is known.
+UdpHandle UdpLayer::find_sender(Service service, const FourTuple& flow) const {
+  const UdpHandle found = find(service, flow);
+  const Socket* s = sockets_.find(found);
+  if (s == nullptr || !s->options.reuse_port || s->last_peer == flow.remote) return found;
+  const int best_score = fitness(*s, service, flow);
+  for (const UdpHandle h : bound_.find(key(service, flow.local.port))->second) {
+    const Socket& other = *sockets_.find(h);
+    if (other.last_peer == flow.remote && fitness(other, service, flow) == best_score) return h;
+  }
+  return found;
 }
 
 Delivery UdpLayer::enqueue(Instant now, UdpHandle h, Datagram datagram) {
@@ -123,7 +151,7 @@ void UdpLayer::network_error(Service service, const FourTuple& tuple, Error erro
 }
 
 void UdpLayer::network_error(Service service, const ErrorReport& report) {
-  const UdpHandle h = find(service, report.tuple.local, report.tuple.remote);
+  const UdpHandle h = find_sender(service, report.tuple);
   Socket* s = sockets_.find(h);
   if (s == nullptr) return;
   const bool concerned = s->peer || service == Service::Echo || s->options.report_errors;
@@ -137,7 +165,7 @@ void UdpLayer::network_error(Service service, const ErrorReport& report) {
 }
 
 bool UdpLayer::sent_to(Service service, const FourTuple& tuple) const {
-  const Socket* s = sockets_.find(find(service, tuple.local, tuple.remote));
+  const Socket* s = sockets_.find(find_sender(service, tuple));
   if (s == nullptr) return false;
   const std::optional<Endpoint>& peer = s->peer ? s->peer : s->last_peer;
   if (!peer) return false;

@@ -28,11 +28,14 @@ std::uint32_t UdpLayer::key(Service service, Port port) {
   return (static_cast<std::uint32_t>(service) << 16) | port.value;
 }
 
-bool UdpLayer::is_taken(Service service, Endpoint local) const {
+/// Whether nobody else may have the endpoint now; `share`: unless all who overlap with it agree to.
+bool UdpLayer::is_taken(Service service, Endpoint local, bool share) const {
   const auto it = bound_.find(key(service, local.port));
   if (it == bound_.end()) return false;
-  return std::any_of(it->second.begin(), it->second.end(),
-                     [&](UdpHandle h) { return overlap(sockets_.find(h)->local.address, local.address); });
+  return std::any_of(it->second.begin(), it->second.end(), [&](UdpHandle h) {
+    const Socket& other = *sockets_.find(h);
+    return overlap(other.local.address, local.address) && !(share && other.options.reuse_port);
+  });
 }
 
 Result<Port> UdpLayer::pick_port(Service service, IpAddress address) {
@@ -41,7 +44,7 @@ Result<Port> UdpLayer::pick_port(Service service, IpAddress address) {
   const auto start = static_cast<std::uint32_t>(random_.below(count));
   for (std::uint32_t i = 0; i < count; ++i) {
     const Port port{static_cast<std::uint16_t>(config_.ephemeral_first + (start + i) % count)};
-    if (!is_taken(service, Endpoint{address, port})) return port;
+    if (!is_taken(service, Endpoint{address, port}, false)) return port;
   }
   return fail(Error::AddressNotAvailable);
 }
@@ -62,9 +65,10 @@ Result<void> UdpLayer::bind(UdpHandle h, Endpoint local) {
     const auto port = pick_port(s->service, local.address);
     if (!port) return fail(port.error());
     local.port = *port;
-  } else if (is_taken(s->service, local)) {
+  } else if (is_taken(s->service, local, s->options.reuse_port)) {
     return fail(Error::AddressInUse);
   }
+  if (s->options.reuse_port && !sharing_) sharing_ = KeyedHash{random_.sip_key()};
   s->local = local;
   bound_[key(s->service, local.port)].push_back(h);
   return {};

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/keyed_hash.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
 #include "observe/event.hpp"
@@ -24,8 +25,8 @@ class UdpLayer {
 
   /// Error: NoBuffers.
   [[nodiscard]] Result<UdpHandle> open(Service service);
-  /// Port 0 picks a random free one (RFC 6056). Errors: InvalidArgument (already bound), AddressInUse,
-  /// AddressNotAvailable (no port left).
+  /// Port 0 picks a random free one (RFC 6056). With UdpOptions::reuse_port several sockets that all have it share the
+  /// endpoint. Errors: InvalidArgument (already bound), AddressInUse, AddressNotAvailable (no port left).
   [[nodiscard]] Result<void> bind(UdpHandle h, Endpoint local);
   /// Receives from `peer` only from now on (UDP-11). `source` replaces a wildcard local address until disconnect.
   [[nodiscard]] Result<void> connect(UdpHandle h, IpAddress source, Endpoint peer);
@@ -109,9 +110,11 @@ class UdpLayer {
   static constexpr std::size_t max_payload = 65507;
 
   [[nodiscard]] static std::uint32_t key(Service service, Port port);
-  [[nodiscard]] bool is_taken(Service service, Endpoint local) const;
+  [[nodiscard]] bool is_taken(Service service, Endpoint local, bool share) const;
   [[nodiscard]] Result<Port> pick_port(Service service, IpAddress address);
-  [[nodiscard]] UdpHandle find(Service service, Endpoint to, Endpoint from) const;
+  [[nodiscard]] static int fitness(const Socket& socket, Service service, const FourTuple& flow);
+  [[nodiscard]] UdpHandle find(Service service, const FourTuple& flow) const;
+  [[nodiscard]] UdpHandle find_sender(Service service, const FourTuple& flow) const;
   [[nodiscard]] bool checksum_ok(const UdpArrival& arrival, ByteView datagram, std::uint16_t field) const;
   [[nodiscard]] Delivery enqueue(Instant now, UdpHandle h, Datagram datagram);
   void note(UdpHandle h, Socket& socket, bool readable, bool writable);
@@ -124,6 +127,7 @@ class UdpLayer {
   SlotMap<Socket, UdpTag> sockets_;
   // By service and port. A peer cannot choose these keys, only hit or miss ports that are bound here.
   std::unordered_map<std::uint32_t, std::vector<UdpHandle>> bound_;
+  std::optional<KeyedHash> sharing_;  ///< whose a flow is, where sockets share an endpoint
   std::deque<Queued> outgoing_;
   std::size_t outgoing_octets_ = 0;
   std::deque<UdpHandle> events_;

@@ -40,7 +40,10 @@ struct UdpOptions {
   bool report_errors = false;               ///< keep what the network said of what was sent, for take_error_report
   std::size_t receive_buffer = 256 * 1024;  ///< octets queued at most; the newest is dropped beyond
   std::uint16_t echo_sequence = 0;          ///< of the next echo request; counts up with each
-  wire::Ipv4Options ip_options{};           ///< of every datagram sent (RFC 1122 section 4.1.3.2); no source routes
+  /// Set before the port is bound: sockets that all ask for it share an endpoint (SO_REUSEPORT). All datagrams of one
+  /// flow go to the same of them, by a keyed hash of its addresses and ports, while the sharers stay the same.
+  bool reuse_port = false;
+  wire::Ipv4Options ip_options{};  ///< of every datagram sent (RFC 1122 section 4.1.3.2); no source routes
 };
 
 struct UdpConfig {

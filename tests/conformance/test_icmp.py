@@ -222,7 +222,7 @@ def test_without_report_errors_nothing_is_kept(dut, wire):
     assert socket.recverr(timeout_ms=0) is None
 
 
-@pytest.mark.requirement("MUST-56", "ICMP-11")
+@pytest.mark.requirement("MUST-47", "MUST-56", "ICMP-11")
 def test_time_exceeded_is_a_soft_error_of_a_connection(tcp, wire):
     peer, socket = tcp.passive(socket_options={"report_errors": True})
     socket.send(b"one")

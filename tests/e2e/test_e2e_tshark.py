@@ -23,7 +23,7 @@ FIELDS = ["frame.number", "ip.src", "tcp.stream", "tcp.len", "tcp.seq_raw", "tcp
           "tcp.analysis.duplicate_ack_num", "tcp.flags", "frame.comment"]
 FLAGS = ["retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order", "duplicate_ack",
          "lost_segment", "ack_lost_segment", "reused_ports", "keep_alive", "keep_alive_ack", "rto_frame", *LEGITIMATE]
-SENT_AGAIN = ("fast retransmit", "RTO retransmit", "tail loss probe")
+SENT_AGAIN = ("fast retransmit", "RTO retransmit", "path-MTU retransmit", "closed-window retransmit", "tail loss probe")
 # Reasons of ACKs for data out of order, or that came again (RFC 5681 section 4.2, RFC 9293 section 3.10.7.4).
 DATA_CAME_BADLY = ("duplicate ACK: segment out of order", "ACK of a duplicate segment", "ACK of an unacceptable segment")
 

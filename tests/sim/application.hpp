@@ -2,7 +2,10 @@
 // events alone, so a readiness edge that is not reported stops it.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "stack.hpp"
 #include "support/pattern.hpp"
@@ -22,6 +25,12 @@ struct ApplicationPlan {
   bool sends_after_eof = false;  ///< waits for the peer's end before it sends anything
   bool shuts_after_eof = false;  ///< keeps its side open until the peer has closed
   bool uses_slices = false;      ///< the borrowing calls
+  double urgent_write = 0;       ///< probability that a write is urgent
+  double option_change = 0;      ///< probability that options are changed before a write
+  bool sends_early = false;      ///< the first octets go with connect() (client only)
+  /// Leaves after so many octets sent or received, by close() or by abort(), whatever is still to come.
+  std::optional<std::uint64_t> leaves_after;
+  bool leaves_by_abort = false;
   tcp::ConnectionOptions options;
 };
 
@@ -33,6 +42,10 @@ class Application {
   /// Takes over a connected (or connecting) socket.
   void start(Instant now, SocketHandle socket, bool connected);
   void on_event(Instant now, const SocketEvent& event);
+  /// What goes with connect(); counts as sent.
+  [[nodiscard]] std::vector<std::uint8_t> take_early_data();
+  /// The peer may leave early: that its reset ends this side is no problem.
+  void expect_reset() { reset_expected_ = true; }
   /// Does what can be done at `now`; true when something was.
   bool act(Instant now);
   /// When act() has something to do without an event; Instant::max() = only after an event.
@@ -40,6 +53,8 @@ class Application {
 
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] bool finished() const { return closed_; }
+  [[nodiscard]] bool left() const { return left_; }
+  [[nodiscard]] bool expects_reset() const { return reset_expected_; }
   [[nodiscard]] SocketHandle socket() const { return socket_; }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::uint64_t received() const { return received_; }
@@ -52,6 +67,9 @@ class Application {
   bool write(Instant now);
   bool read(Instant now);
   bool finish(Instant now);
+  bool leave(Instant now);
+  void change_options(Instant now);
+  [[nodiscard]] Result<std::size_t> put(Instant now, std::span<const std::uint8_t> octets);
   void verify(ByteView octets);
   void fail_with(const std::string& what, Error error);
   [[nodiscard]] Instant pause(Instant now, double probability);
@@ -63,7 +81,7 @@ class Application {
   TestRandom random_;
   SocketHandle socket_;
   bool started_ = false, connected_ = false, closed_ = false, shut_ = false, eof_ = false;
-  bool can_write_ = true, can_read_ = true;
+  bool can_write_ = true, can_read_ = true, reset_expected_ = false, left_ = false;
   Instant next_write_, next_read_;
   std::uint64_t sent_ = 0, received_ = 0;
   std::optional<Error> error_;

@@ -30,8 +30,11 @@ class World {
   void open_pair(const ConnectionPlan& plan, std::uint16_t index);
   void connect(Pair& pair, std::uint16_t index);
   bool pump_events(unsigned side);
+  void accept(Pair& pair);
+  bool act(Pair& pair, std::uint16_t index);
   bool act();
   void send_frames(unsigned side);
+  [[nodiscard]] bool never_sent(unsigned side);
   void check_frame(unsigned side, const FrameOut& frame);
   void check_new_data(unsigned side, const FrameOut& frame, const SeenSegment& segment);
   void check_connections(unsigned side);
@@ -80,6 +83,10 @@ void World::open_pair(const ConnectionPlan& plan, std::uint16_t index) {
                         Application{server, plan.server_plan, salt + 1, salt, random_.next()},
                         0,
                         now_ + plan.starts_at});
+  if (plan.someone_leaves()) {
+    pairs_.back().client.expect_reset();
+    pairs_.back().server.expect_reset();
+  }
   auto& sockets = server.sockets();
   const auto listener = sockets.open(SocketKind::Stream);
   const Endpoint local{IpAddress{}, Port{static_cast<std::uint16_t>(first_port + index)}};
@@ -98,11 +105,27 @@ void World::connect(Pair& pair, std::uint16_t index) {
   }
   const Endpoint peer{scenario_.config[1 - pair.plan->client].ip.addresses.front().address,
                       Port{static_cast<std::uint16_t>(first_port + index)}};
-  const auto result = sockets.connect(now_, *socket, peer);
-  if (result || result.error() != Error::InProgress) return problem("connect does not begin");
+  const auto early = pair.client.take_early_data();
+  const auto result = sockets.connect(now_, *socket, peer, early);
+  if (result || result.error() != Error::InProgress)
+    return problem("connect does not begin: " + std::string{result ? "ok" : errno_name(result.error())});
   pair.client.start(now_, *socket, false);
   pair.next_attempt = Instant::max();
   ++pair.attempts;
+}
+
+void World::accept(Pair& pair) {
+  auto& sockets = stack(1 - pair.plan->client).sockets();
+  const auto accepted = sockets.accept(pair.listener);
+  if (!accepted) return;
+  if (!pair.server.started()) return pair.server.start(now_, accepted->socket, true);
+  // A SYN with data that the network repeats may open a connection again (RFC 7413 section 2.1); so may, when its
+  // connection was left, a segment that proves a cookie.
+  const bool cookies = scenario_.config[1 - pair.plan->client].tcp.syn_cookies != tcp::SynCookieUse::Never &&
+                       scenario_.config[1 - pair.plan->client].tcp.max_syn_queue == 1;
+  const bool again = pair.plan->server_plan.options.fast_open_queue > 0 || (cookies && pair.server.finished());
+  if (!again) problem("a second connection was accepted");
+  std::ignore = sockets.abort(now_, accepted->socket);
 }
 
 bool World::pump_events(unsigned side) {
@@ -112,12 +135,7 @@ bool World::pump_events(unsigned side) {
     for (Pair& pair : pairs_) {
       const unsigned server = 1 - pair.plan->client;
       if (side == server && event->socket == pair.listener) {
-        const auto accepted = stack(side).sockets().accept(pair.listener);
-        if (accepted && pair.server.started()) {
-          problem("a second connection was accepted");
-        } else if (accepted) {
-          pair.server.start(now_, accepted->socket, true);
-        }
+        accept(pair);
       } else if (side == server && pair.server.started() && event->socket == pair.server.socket()) {
         pair.server.on_event(now_, *event);
       } else if (side == pair.plan->client && pair.client.started() && event->socket == pair.client.socket()) {
@@ -128,35 +146,44 @@ bool World::pump_events(unsigned side) {
   return any;
 }
 
+bool World::act(Pair& pair, std::uint16_t index) {
+  bool any = false;
+  if (now_ >= pair.next_attempt) {
+    connect(pair, index);
+    any = true;
+  }
+  // The neighbour could not be resolved through the loss: an application would try again.
+  if (pair.client.error() == Error::HostUnreachable && !pair.server.started() &&
+      pair.attempts < most_connect_attempts) {
+    std::ignore = stack(pair.plan->client).sockets().close(now_, pair.client.socket());
+    pair.client = Application{stack(pair.plan->client), pair.plan->client_plan, static_cast<StreamSalt>(2 * index + 10),
+                              static_cast<StreamSalt>(2 * index + 11), random_.next()};
+    if (pair.plan->someone_leaves()) pair.client.expect_reset();
+    pair.next_attempt = now_ + 5s;
+  }
+  for (Application* a : {&pair.client, &pair.server}) {
+    any |= a->act(now_);
+    if (!a->problem().empty()) problem(a->problem() + " (" + a->describe() + ")");
+    const bool reset = a->error() == Error::ConnectionReset || a->error() == Error::BrokenPipe;
+    if (!a->error() || (reset && a->expects_reset())) continue;
+    if (pair.server.started() || *a->error() != Error::HostUnreachable) problem("connection failed: " + a->describe());
+  }
+  if (pair.client.received() > pair.server.sent() || pair.server.received() > pair.client.sent()) {
+    problem("more was delivered than was sent");
+  }
+  return any;
+}
+
 bool World::act() {
   bool any = false;
   std::uint16_t index = 0;
-  for (Pair& pair : pairs_) {
-    if (now_ >= pair.next_attempt) {
-      connect(pair, index);
-      any = true;
-    }
-    ++index;
-    // The neighbour could not be resolved through the loss: an application would try again.
-    if (pair.client.error() == Error::HostUnreachable && !pair.server.started() &&
-        pair.attempts < most_connect_attempts) {
-      std::ignore = stack(pair.plan->client).sockets().close(now_, pair.client.socket());
-      pair.client =
-          Application{stack(pair.plan->client), pair.plan->client_plan, static_cast<StreamSalt>(2 * index + 8),
-                      static_cast<StreamSalt>(2 * index + 9), random_.next()};
-      pair.next_attempt = now_ + 5s;
-    }
-    for (Application* a : {&pair.client, &pair.server}) {
-      any |= a->act(now_);
-      if (!a->problem().empty()) problem(a->problem() + " (" + a->describe() + ")");
-      if (a->error() && pair.server.started()) problem("connection failed: " + a->describe());
-      if (a->error() && *a->error() != Error::HostUnreachable) problem("connection failed: " + a->describe());
-    }
-    if (pair.client.received() > pair.server.sent() || pair.server.received() > pair.client.sent()) {
-      problem("more was delivered than was sent");
-    }
-  }
+  for (Pair& pair : pairs_) any |= act(pair, index++);
   return any;
+}
+
+/// The checker sees frames. Segments that waited in vain for the neighbour's address became none.
+bool World::never_sent(unsigned side) {
+  return stack(side).statistics().dropped(observe::DropReason::NeighbourUnreachable) > 0;
 }
 
 void World::check_frame(unsigned side, const FrameOut& frame) {
@@ -171,7 +198,7 @@ void World::check_frame(unsigned side, const FrameOut& frame) {
   if (!whole && frame.size() > scenario_.config[side].link.mtu + std::size_t{14}) problem("frame exceeds the MTU");
   std::optional<SeenSegment> segment;
   const auto wrong = checker_.check(frame.header.view(), frame.size(), &segment);
-  if (!wrong.empty()) problem(wrong);
+  if (!wrong.empty() && !never_sent(side)) problem(wrong);
   if (segment && segment->carries_new_data) check_new_data(side, frame, *segment);
 }
 
@@ -253,7 +280,8 @@ void World::step() {
 
 bool World::finished() const {
   for (const Pair& pair : pairs_) {
-    if (!pair.client.finished() || !pair.server.finished()) return false;
+    const bool nobody_came = pair.client.finished() && !pair.server.started() && pair.plan->someone_leaves();
+    if (!pair.client.finished() || !(pair.server.finished() || nobody_came)) return false;
   }
   return stacks_[0]->connections().empty() && stacks_[1]->connections().empty();
 }
@@ -261,7 +289,9 @@ bool World::finished() const {
 void World::check_end() {
   for (const Pair& pair : pairs_) {
     const auto& plan = *pair.plan;
-    if (pair.server.received() != plan.client_plan.octets || pair.client.received() != plan.server_plan.octets) {
+    const bool left = pair.client.left() || pair.server.left();
+    if (!left &&
+        (pair.server.received() != plan.client_plan.octets || pair.client.received() != plan.server_plan.octets)) {
       problem("not all was delivered");
     }
     result_.octets += pair.client.received() + pair.server.received();
@@ -304,7 +334,8 @@ RunResult World::run() {
       }
     }
     for (unsigned side = 0; side < 2; ++side) {
-      result_.problem += "\n  side " + std::to_string(side) + " dropped:";
+      result_.problem += "\n  side " + std::to_string(side) +
+                         (scenario_.config[side].tcp.max_syn_queue == 1 ? " (cookies)" : "") + " dropped:";
       for (const auto& d : list_drops(stack(side).statistics())) {
         if (d.value > 0) result_.problem += " " + d.name + " " + std::to_string(d.value) + ";";
       }

@@ -18,6 +18,7 @@ struct ConnectionPlan {
   unsigned client = 0;
   Duration starts_at{};
   ApplicationPlan client_plan, server_plan;
+  [[nodiscard]] bool someone_leaves() const { return client_plan.leaves_after || server_plan.leaves_after; }
 };
 
 struct Scenario {
@@ -28,7 +29,9 @@ struct Scenario {
   std::uint64_t largest_batch = 1;  ///< frames a side takes before it is asked for output
 };
 
-/// A scenario drawn from the seed: up to 20 % loss, duplication and reordering until the network heals.
+/// A scenario drawn from the seed: up to 20 % loss, bursts, duplication, reordering, damage, marks and a black hole
+/// until the network heals; every option of TcpConfig and ConnectionOptions that changes what is sent; applications
+/// that change their options, send urgently, and leave early.
 [[nodiscard]] Scenario make_scenario(std::uint64_t seed);
 
 struct RunResult {

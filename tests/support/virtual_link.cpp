@@ -21,6 +21,18 @@ impair::Settings settings_of(const LinkConditions& c) {
   s.corrupt = Probability::of(c.corruption);
   s.rate = c.bits_per_second;
   if (s.rate != 0) s.queue = impair::QueueAmount{c.queue_octets, true};
+  if (s.rate != 0 && c.mark_octets != 0) s.ecn = impair::QueueAmount{c.mark_octets, true};
+  if (c.bursts > 0)
+    s.bursts = impair::Bursts{.to_bad = Probability::of(c.bursts),
+                              .to_good = Probability::of(c.burst_end),
+                              .loss_in_bad = Probability::of(1),
+                              .loss_in_good = {}};
+  s.reorder = Probability::of(c.reorder);
+  s.mtu = c.path_mtu;
+  if (!c.lost_data.empty()) {
+    s.drops.push_back({impair::FrameKind::Data, {}});
+    for (const auto n : c.lost_data) s.drops.back().numbers.push_back({n, n});
+  }
   return s;
 }
 

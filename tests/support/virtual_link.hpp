@@ -20,7 +20,13 @@ struct LinkConditions {
   double corruption = 0;              ///< one bit of an IPv4 packet; only of frames with a complete checksum
   std::uint64_t bits_per_second = 0;  ///< 0 = no bottleneck
   std::size_t queue_octets = 256 * 1024;
-  Instant heals_at = Instant::max();  ///< from then on nothing is lost, repeated or damaged
+  double bursts = 0;                     ///< probability per frame that the path goes bad, and loses all frames
+  double burst_end = 0.2;                ///< and, while it is bad, that it is good again
+  double reorder = 0;                    ///< a frame overtakes those under way
+  std::size_t mark_octets = 0;           ///< ECN marks above this queue; 0 = none. Needs a bottleneck.
+  std::uint16_t path_mtu = 0;            ///< larger packets are lost silently, until the network heals; 0 = all pass
+  std::vector<std::uint64_t> lost_data;  ///< these segments with payload are lost, counted from 1
+  Instant heals_at = Instant::max();     ///< from then on nothing is lost, repeated or damaged
 };
 
 struct LinkCounters {

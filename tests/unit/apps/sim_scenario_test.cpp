@@ -86,7 +86,14 @@ TEST(SimScenario, ErrorsNameTheLineTheReasonAndTheRemedy) {
       {"host a\nhost b\nlink a b\nflow f a c octets=1MB", 4, "c is not a host", "host c"},
       {"host a\nhost b\nlink a b\nflow f a b octets=1MB congestion=bbr", 4, "congestion=bbr", "newreno or cubic"},
       {"host a\nhost b\nlink a b\nflow f a b octets=1MB\nflow f b a octets=1MB", 5, "second flow f", "another name"},
-      {"host a\nhost b\nhost c\nlink a b\nflow f a b octets=1MB", 0, "the host c has no link", "link c"},
+      {"host a\nhost b\nhost c\nlink a b\nflow f a b octets=1MB", 3, "the host c has no link", "link c"},
+      {"host a\nhost b\nhost c\nhost d\nlink a b\nlink c d\nflow f a c octets=1MB", 7, "no links lead from a to c",
+       "link a c"},
+      {"host a rto-min=5s rto-max=1s\nhost b\nlink a b\nflow f a b octets=1MB", 1, "rto-min is above rto-max",
+       "rto-min=200ms"},
+      {"stop 5s\nhost a\nhost b\nlink a b\nflow f a b for=10s", 5, "beyond the scenario's stop, which is at 5s",
+       "stop 20s"},
+      {"host a\nhost b\nlink a b\nflow f a b octets=1MB start=700s", 4, "starts after the scenario's stop", "stop"},
   };
   for (const Case& c : cases) {
     const auto scenario = parse_scenario(c.text);
@@ -123,9 +130,9 @@ Flow any_flow(std::size_t number, std::size_t hosts) {
   if (*rc::gen::arbitrary<bool>()) {
     flow.octets = *rc::gen::inRange<std::uint64_t>(1, max_flow_octets);
   } else {
-    flow.run_for = any_duration(1ns, max_stop);
+    flow.run_for = any_duration(1ns, max_stop / 4);
   }
-  flow.start = any_duration(0ns, max_stop);
+  flow.start = any_duration(0ns, max_stop / 4);
   flow.options.no_delay = *rc::gen::arbitrary<bool>();
   flow.options.send_buffer = *rc::gen::inRange<std::size_t>(1000, 1 << 30);
   if (*rc::gen::arbitrary<bool>()) flow.options.congestion = tcp::CongestionAlgorithm::NewReno;
@@ -136,13 +143,13 @@ Flow any_flow(std::size_t number, std::size_t hosts) {
 RC_GTEST_PROP(SimScenario, RoundTrip, ()) {
   Scenario s;
   s.seed = *rc::gen::arbitrary<std::uint64_t>();
-  s.stop = any_duration(0ns, max_stop);
+  s.stop = any_duration(max_stop / 2 + 1ns, max_stop);
   const auto hosts = *rc::gen::inRange<std::size_t>(2, 8);
   s.routers.push_back({"r"});
   for (std::size_t i = 0; i < hosts; ++i) {
     s.hosts.push_back({"h" + std::to_string(i), {}});
     s.hosts[i].tcp.sack = *rc::gen::arbitrary<bool>();
-    s.hosts[i].tcp.rto_min = any_duration(1ns, std::chrono::hours{1});
+    s.hosts[i].tcp.rto_min = any_duration(1ns, 100s);
     s.links.push_back(
         {s.hosts[i].name, "r", any_impairment(), any_impairment(), *rc::gen::inRange<std::uint16_t>(576, 65521)});
   }

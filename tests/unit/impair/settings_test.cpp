@@ -23,6 +23,15 @@ TEST(ImpairmentText, TheExampleOfTheManual) {
   EXPECT_TRUE(s.active());
 }
 
+// Frames are lost at random, and in bursts besides.
+TEST(ImpairmentText, BothKindsOfLoss) {
+  const Settings s = parsed("loss=1%,loss=ge:2%/30%");
+  EXPECT_EQ(s.loss, Probability::of(0.01));
+  ASSERT_TRUE(s.bursts);
+  EXPECT_EQ(parsed(describe(s)), s);
+  EXPECT_FALSE(impair::parse_settings("loss=ge:1%/2%,loss=ge:1%/2%"));
+}
+
 TEST(ImpairmentText, EveryKey) {
   const Settings s = parsed(
       "drop=data:3,drop=ack:2-4/7/9-,drop=syn,drop=udp:*10,drop=arp:all,mtu=1400,loss=ge:1%/30%/90%/0.5%,"

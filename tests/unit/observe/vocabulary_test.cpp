@@ -27,7 +27,7 @@ TEST(Vocabulary, EveryCauseHasItsOwnWords) {
   expect_distinct_names(DropReason::DnsWrongQuestion);
   expect_distinct_names(TcpState::TimeWait);
   expect_distinct_names(StateCause::AddressLost);
-  expect_distinct_names(TimerKind::Pacing);
+  expect_distinct_names(TimerKind::Linger);
   expect_distinct_names(WindowCause::Initial);
   expect_distinct_names(NeighbourState::Failed);
   expect_distinct_names(GatewayAdvice::Alive);

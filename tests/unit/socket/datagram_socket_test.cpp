@@ -107,6 +107,20 @@ TEST_F(DatagramSocketTest, EchoSocketGetsItsReplies) {
   EXPECT_EQ(got->from.address, IpAddress{b.address});
 }
 
+TEST_F(DatagramSocketTest, PortsAreSharedByThoseWhoAsk) {  // SO_REUSEPORT
+  std::vector<SocketHandle> sharing;
+  for (int i = 0; i < 3; ++i) {
+    sharing.push_back(*b.sockets.open(SocketKind::Datagram));
+    auto options = *b.sockets.datagram_options(sharing.back());
+    options.reuse_port = true;
+    ASSERT_TRUE(b.sockets.set_datagram_options(sharing.back(), options).has_value());
+    EXPECT_TRUE(b.sockets.datagram_options(sharing.back())->reuse_port);
+    ASSERT_TRUE(b.sockets.bind(sharing.back(), b.at(53)).has_value());
+  }
+  const auto alone = *b.sockets.open(SocketKind::Datagram);
+  EXPECT_EQ(b.sockets.bind(alone, b.at(53)).error(), Error::AddressInUse);
+}
+
 TEST_F(DatagramSocketTest, OptionsAreKept) {
   const auto h = open(a, 0);
   const DatagramOptions options{.ttl = 2,

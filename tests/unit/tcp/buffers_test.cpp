@@ -186,6 +186,34 @@ TEST(TcpStatus, SoftErrorsAreReportedOnlyToWhoAsks) {  // RFC 9293 SHLD-20
   t.ignore_rest();
 }
 
+// A buffer that is nearly all in flight is refilled in smaller parts than a third, or the path would run dry.
+TEST(TcpSendBuffer, TheWriterIsAskedForMoreBeforeThePathRunsDry) {
+  PeerSetup s;
+  s.mss = 9000;
+  TcpPeer t{s};
+  ConnectionOptions o;
+  o.send_buffer = std::size_t{1} << 20;
+  t.establish("<mss 8960,wscale 7>", o);
+  const auto acknowledge = [&](std::uint32_t octets) {
+    t.in(". 1 ack " + std::to_string(t.status().snd_una - t.our_iss() + static_cast<std::int32_t>(octets)));
+    t.discard();
+  };
+  for (int i = 0; i < 400 && t.status().flight < 950'000; ++i) {
+    t.send(o.send_buffer, false);
+    t.discard();
+    acknowledge(8960);
+  }
+  t.send(o.send_buffer, false);
+  t.discard();
+  ASSERT_GE(t.status().flight, 950'000U);
+  t.take_events();
+  acknowledge(4 * 8960);
+  t.no_event(EventKind::Writable);
+  acknowledge(4 * 8960);
+  t.event(EventKind::Writable);
+  t.ignore_rest();
+}
+
 TEST(TcpStatus, CountsSegmentsAndDeliveries) {
   PeerSetup setup;
   setup.config.tail_loss_probe = false;

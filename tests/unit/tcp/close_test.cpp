@@ -362,16 +362,85 @@ TEST(TcpClose, StaleHandleIsRecognised) {
   t.nothing();
 }
 
-TEST(TcpClose, NothingIsTakenBehindTheFin) {  // RFC 9293 EV-28, EV-29
+// RFC 9293 EV-28, EV-29: a FIN counts once everything before it is here. Text behind it says that it was not true, or
+// one blind segment could cut the stream.
+TEST(TcpClose, AFinThatTextContradictsIsForgotten) {
   TcpPeer t;
   t.establish();
   t.in("F. 101 ack 1");
   t.out(". 1 ack 1");
-  t.in("P. 1+200 ack 1");  // contradicts the FIN
-  t.out(". 1 ack 102");
-  t.read_exactly(100);
-  t.eof();
+  t.in("P. 1+200 ack 1");
+  t.wait(100ms);
+  t.out(". 1 ack 201");
+  t.state(TcpState::Established);
+  t.read_exactly(200);
+  t.read_fails(Error::WouldBlock);
+  t.in("F. 201 ack 1");
+  t.out(". 1 ack 202");
   t.state(TcpState::CloseWait);
+  t.eof();
+}
+
+TEST(TcpClose, AFinInFrontOfHeldTextIsForgotten) {  // RFC 9293 EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("P. 51+100 ack 1");
+  t.out(". 1 ack 1");
+  t.in("F. 101 ack 1");
+  t.out(". 1 ack 1");
+  t.in("P. 1+50 ack 1");
+  t.out(". 1 ack 151");
+  t.state(TcpState::Established);
+  t.read_exactly(150);
+  t.in("P. 151+50 ack 1");  // what comes then is taken
+  t.in("F. 201 ack 1");
+  t.out(". 1 ack 202");
+  t.read_exactly(50);
+  t.state(TcpState::CloseWait);
+  t.eof();
+}
+
+TEST(TcpClose, HeldTextBehindAFinMakesItForgotten) {  // RFC 9293 EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("F. 101 ack 1");
+  t.out(". 1 ack 1");
+  t.in("P. 51+100 ack 1");
+  t.out(". 1 ack 1");
+  t.in("P. 1+50 ack 1");
+  t.out(". 1 ack 151");
+  t.state(TcpState::Established);
+  t.read_exactly(150);
+  t.in("F. 151 ack 1");
+  t.out(". 1 ack 152");
+  t.eof();
+}
+
+TEST(TcpClose, OfTwoFinsAheadTheFartherCounts) {  // RFC 9293 EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("F. 151 ack 1");
+  t.in("F. 101 ack 1");  // and the other way round:
+  t.in("F. 201 ack 1");
+  t.discard();
+  t.in("P. 1+200 ack 1");
+  t.out(". 1 ack 202");
+  t.read_exactly(200);
+  t.eof();
+}
+
+// RFC 9293 EV-24, section 3.10.7.4 eighth: a FIN in sequence counts, whatever was held or announced for later.
+TEST(TcpClose, AFinInSequenceCountsWhateverIsAhead) {
+  for (const char* ahead : {"F. 101 ack 1", "P. 51+50 ack 1"}) {
+    TcpPeer t;
+    t.establish();
+    t.in(ahead);
+    t.out(". 1 ack 1");
+    t.in("F. 1 ack 1");
+    t.out(". 1 ack 2");
+    t.state(TcpState::CloseWait);
+    t.eof();
+  }
 }
 
 }  // namespace

@@ -89,16 +89,61 @@ TEST(Cubic, AWindowThatShrinksLeavesRoom) {  // RFC 9438 CUBIC-03, section 4.7
 }
 
 TEST(Cubic, IdleTimeDoesNotCount) {  // RFC 9438 CUBIC-04, section 5.8
-  Path p{100ms};
-  lose_at(p, 1000);
-  for (int i = 0; i < 20; ++i) p.round();
-  Path q = p;
+  Path p{100ms}, q{100ms};
+  for (Path* path : {&p, &q}) {
+    lose_at(*path, 1000);
+    for (int i = 0; i < 20; ++i) path->round();
+  }
   p.round();
   q.now += 60s;
   q.congestion.on_idle_restart(60s);
   q.congestion.set_cwnd(p.congestion.cwnd());
   q.round();
   EXPECT_NEAR(q.segments(), p.segments(), 0.02 * p.segments()) << "not as if 60 s of the curve had passed";
+}
+
+TEST(Cubic, TimeInWhichTheApplicationLimitsDoesNotCount) {  // RFC 9438 CUBIC-04, sections 4.2 and 5.8
+  Path p{100ms}, q{100ms};
+  for (Path* path : {&p, &q}) {
+    lose_at(*path, 1000);
+    for (int i = 0; i < 20; ++i) path->round();
+  }
+  p.round();
+  for (int i = 0; i < 600; ++i) {
+    q.now += 100ms;
+    q.congestion.on_limited(q.now);
+  }
+  q.round();
+  EXPECT_NEAR(q.segments(), p.segments(), 0.02 * p.segments()) << "not as if 60 s of the curve had passed";
+}
+
+/// One write of `octets`, acknowledged after 100 ms.
+void write_and_acknowledge(testing::TcpPeer& t, std::size_t octets) {
+  t.send(octets);
+  t.discard();
+  t.wait(100ms);
+  t.in(". 1 ack " + std::to_string(t.status().snd_nxt - t.our_iss()));
+}
+
+TEST(Cubic, AMinuteOfSmallWritesDoesNotEndInABurst) {  // RFC 9438 CUBIC-04, section 5.8
+  testing::PeerSetup s;
+  s.congestion = CongestionAlgorithm::Cubic;
+  testing::TcpPeer t{s};
+  t.establish("<mss 1000,sackOK>");
+  t.send(10'000);
+  t.discard();
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 1001:10001>");
+  t.discard();
+  t.wait(100ms);
+  t.in(". 1 ack 10001");
+  EXPECT_EQ(t.status().cwnd, 7000U);
+  for (int i = 0; i < 3; ++i) write_and_acknowledge(t, t.status().cwnd);  // the epoch begins
+  const auto before = t.status().cwnd;
+  for (int i = 0; i < 600; ++i) write_and_acknowledge(t, 100);
+  EXPECT_LE(t.status().cwnd, before + 1000);
+  write_and_acknowledge(t, t.status().cwnd);
+  EXPECT_LE(t.status().cwnd, before + 2000) << "the curve a minute later would be far above";
 }
 
 TEST(Cubic, ATimeoutHasTheSameFactor) {  // RFC 9438 CUBIC-05, section 4.8

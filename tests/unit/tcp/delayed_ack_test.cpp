@@ -59,6 +59,95 @@ TEST(TcpDelayedAck, ManySmallSegmentsCountByOctets) {  // RFC 9293 SHLD-19: 2*RM
   t.ignore_rest();
 }
 
+TEST(TcpDelayedAck, ThePeersSegmentsMayBecomeSmaller) {  // RFC 9293 SHLD-19, MUST-58: as the path's MTU does
+  TcpPeer t;
+  t.establish();
+  std::uint32_t at = 1;
+  const auto segment = [&](std::uint32_t octets, const char* flags) {
+    t.in(flags + std::string{" "} + std::to_string(at) + "+" + std::to_string(octets) + " ack 1");
+    at += octets;
+    return t.discard();
+  };
+  for (int i = 0; i < 4; ++i) segment(1460, ".");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  segment(600, "P.");  // the ends of messages say nothing
+  segment(600, "P.");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  t.wait(500ms);
+  t.discard();
+  segment(536, ".");
+  segment(536, ".");
+  EXPECT_EQ(t.status().rcv_mss, 536U);
+  t.wait(500ms);
+  t.discard();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(segment(536, ".") + segment(536, "."), 1U) << "every second one";
+  t.wait(500ms);
+  t.discard();
+  segment(100, ".");
+  segment(100, ".");
+  EXPECT_EQ(t.status().rcv_mss, 536U) << "no path is that narrow";
+  segment(1460, ".");
+  EXPECT_EQ(t.status().rcv_mss, 1460U);
+  t.ignore_rest();
+}
+
+/// Ten super-segments of twenty segments in one batch; the window has been opened for them by a first octet.
+void receive_200_segments(TcpPeer& t) {
+  t.establish("<mss 1000,wscale 7>");
+  t.in("P. 1+1 ack 1");
+  t.out_within(500ms, ". 1 ack 2");
+  t.check_right_edge(false);
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    const std::uint32_t at = 1 + 20'000 * i;
+    tcp::IncomingSegment s;
+    s.tuple = t.tuple();
+    s.header.flags.ack = true;
+    s.header.seq = SeqNum{1'000'001} + at;
+    s.header.ack = t.our_iss() + 1;
+    s.header.window = 512;
+    s.payload = t.pool().copy(pattern_octets(peer_to_us, at, 20'000));
+    s.gso_size = 1000;
+    t.layer().segment_arrives(t.now(), s);
+  }
+}
+
+PeerSetup with_a_large_buffer() {
+  PeerSetup s;
+  s.config.receive_buffer_initial = std::size_t{1} << 20;
+  return s;
+}
+
+/// What the next segment acknowledges, 0 if there is none; the right edge must not move left meanwhile.
+std::uint32_t next_ack(TcpPeer& t, SeqNum& edge) {
+  tcp::OutgoingSegment s;
+  if (!t.layer().poll_segment(t.now(), s)) return 0;
+  const SeqNum right = s.header.ack + (std::uint32_t{s.header.window} << 8);
+  EXPECT_TRUE(right.at_or_after(edge));
+  edge = right;
+  return span_octets(SeqNum{1'000'000}, s.header.ack);
+}
+
+// RFC 5681 section 4.2 asks for an ACK for two segments, and allows fewer: one per batch would take the sender's clock
+// away, and its growth (RFC 5681 section 3.1, RFC 9406 section 4.3).
+TEST(TcpDelayedAck, AnAckStandsForSixtyFourSegmentsOfABatch) {  // RFC 5681 CC-09; RFC 9293 SHLD-19
+  TcpPeer t{with_a_large_buffer()};
+  receive_200_segments(t);
+  SeqNum edge{1'000'002};
+  EXPECT_EQ(next_ack(t, edge), 80'002U) << "and the rest of the super-segment";
+  EXPECT_EQ(next_ack(t, edge), 160'002U);
+  EXPECT_EQ(next_ack(t, edge), 200'002U);
+  EXPECT_EQ(next_ack(t, edge), 0U);
+}
+
+TEST(TcpDelayedAck, DataTakesTheAcksOfABatchAlong) {  // RFC 9293 section 3.8.6.3
+  TcpPeer t{with_a_large_buffer()};
+  receive_200_segments(t);
+  EXPECT_EQ(t.layer().send(t.now(), t.handle(), pattern_octets(ours_to_peer, 0, 100)).value_or(0), 100U);
+  SeqNum edge{1'000'002};
+  EXPECT_EQ(next_ack(t, edge), 200'002U);
+  EXPECT_EQ(next_ack(t, edge), 0U);
+}
+
 // A super-segment counts as the segments it stands for.
 TEST(TcpDelayedAck, SuperSegmentIsAcknowledgedAtOnce) {
   TcpPeer t;

@@ -214,6 +214,53 @@ TEST(TcpCrossing, ARstThatCrossesOurSynAckEndsTheHalfOpenRecord) {  // RFC 9293 
   t.ignore_rest();
 }
 
+// RFC 2883 section 4: the ACK of the segment that brought octets twice reports them, and no other does.
+TEST(TcpDsack, IsReportedThoughDataCarriesTheAck) {  // RFC 2883 SACK-04
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.in("P. 1+100 ack 1");
+  t.out_within(500ms, ". 1 ack 101");
+  t.batch([&] {
+    t.in("P. 1+100 ack 1");
+    t.send(500);
+  });
+  t.out("P. 1+500 ack 101");
+  t.out(". 501 ack 101 <sack 1:101>");
+  t.in(". 101 ack 501");
+  t.in("P. 101+100 ack 501");
+  t.out_within(500ms, ". 501 ack 201");  // and never again
+}
+
+TEST(TcpDsack, IsReportedByTheAckOfItsSegmentOnly) {  // RFC 2883 SACK-04, section 4 (1)
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.in(". 1+1000 ack 1");
+  t.in(". 1001+1000 ack 1");
+  t.discard();
+  t.batch([&] {
+    t.in(". 1+1000 ack 1");
+    t.in(". 2001+1000 ack 1");
+    t.in(". 3001+1000 ack 1");
+  });
+  t.out(". 1 ack 2001 <sack 1:1001>");
+  t.out(". 1 ack 4001");
+  t.nothing();
+}
+
+TEST(TcpDsack, GoesBeforeWhatIsHeldOutOfOrder) {  // RFC 2883 SACK-04; RFC 2018 SACK-02
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.in(". 1+1000 ack 1");
+  t.discard();
+  t.batch([&] {
+    t.in(". 1+1000 ack 1");
+    t.in(". 2001+1000 ack 1");
+  });
+  t.out(". 1 ack 1001 <sack 1:1001>");
+  t.out(". 1 ack 1001 <sack 2001:3001>");
+  t.ignore_rest();
+}
+
 // Both at once: our RST leaves while their SYN-ACK comes, and their answer to it must not be answered again.
 TEST(TcpCrossing, AResetIsNeverAnsweredByAReset) {
   TcpPeer t;

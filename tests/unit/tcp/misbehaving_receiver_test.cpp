@@ -151,5 +151,49 @@ TEST(TcpMisbehavingReceiver, AClosedWindowOverReportedDataLeavesATimer) {  // RF
   t.ignore_rest();
 }
 
+/// Two flights, 100 ms apart: octets up to 10001, of which 8,000 are acknowledged as they should be, and those behind.
+std::uint32_t two_flights(TcpPeer& t) {
+  established(t, "<mss 1012,TS val 1 ecr 0>", 100 * mss);
+  const std::uint32_t first = t.our_last_timestamp();
+  t.wait(100ms);
+  t.in(". 1 ack 8001 <TS val 200 ecr " + std::to_string(first) + ">");
+  EXPECT_GT(t.our_last_timestamp(), first);
+  t.discard();
+  return first;
+}
+
+// RFC 5681 CC-10; RFC 7323 section 4.3: who acknowledges the second flight before it has come knows no time of it yet.
+TEST(TcpMisbehavingReceiver, AcksAheadOfTheDataGiveNoGrowth) {
+  TcpPeer t;
+  const auto first = two_flights(t);
+  const auto cwnd = t.status().cwnd;
+  t.wait(5ms);
+  t.in(". 1 ack 10001 <TS val 205 ecr " + std::to_string(first) + ">");
+  const auto honest = t.status().cwnd;
+  EXPECT_GT(honest, cwnd);  // octets up to 10001 were of the first flight
+  for (const char* ack : {"12001", "14001", "16001"}) {
+    t.in(std::string{". 1 ack "} + ack + " <TS val 205 ecr " + std::to_string(first) + ">");
+    EXPECT_EQ(t.status().cwnd, honest) << ack;
+  }
+  t.in(". 1 ack 18001 <TS val 205 ecr " + std::to_string(t.our_last_timestamp() + 1000) + ">");  // a guess
+  EXPECT_EQ(t.status().cwnd, honest);
+  t.ignore_rest();
+}
+
+TEST(TcpMisbehavingReceiver, AcksOfWhatHasComeGiveGrowth) {  // RFC 5681 CC-10; RFC 7323 section 4.3
+  TcpPeer t;
+  two_flights(t);
+  t.wait(100ms);
+  auto cwnd = t.status().cwnd;
+  const auto second = std::to_string(t.our_last_timestamp());
+  for (std::uint32_t to = 10001; to <= 18001; to += 4000) {
+    // The echo is of the earliest segment that an ACK is for, or of a later one where an ACK before it was lost.
+    t.in(". 1 ack " + std::to_string(to) + " <TS val 300 ecr " + second + ">");
+    EXPECT_GT(t.status().cwnd, cwnd) << to;
+    cwnd = t.status().cwnd;
+  }
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

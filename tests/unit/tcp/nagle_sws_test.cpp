@@ -32,6 +32,37 @@ TEST(TcpNagle, FullSegmentsDoNotWait) {
   t.out("P. 2011+500");
 }
 
+// The test is about the latest small segment in flight, whatever was sent again meanwhile.
+TEST(TcpNagle, ARepeatedSmallSegmentDoesNotHideALaterOne) {  // RFC 9293 SHLD-7
+  PeerSetup s;
+  s.config.tail_loss_probe = false;
+  TcpPeer t{s};
+  ConnectionOptions o;
+  o.no_delay = true;
+  t.listen(16, o);
+  t.in("S 0 win 65535 <mss 1000,sackOK>");
+  t.out("S. 0 ack 1");
+  t.wait(100ms);
+  t.in(". 1 ack 1");
+  t.accept();
+  t.send(500);
+  t.out("P. 1+500");
+  t.send(1000);
+  t.out("P. 501+1000");
+  t.wait(99ms);
+  t.send(100);
+  t.out("P. 1501+100");
+  o.no_delay = false;
+  t.options(o);
+  t.in(". 1 ack 1 <sack 501:1501>");
+  t.out_within(50ms, ". 1+500");
+  t.in(". 1 ack 1501");
+  t.send(50);
+  t.nothing();  // 1501 to 1600 are not acknowledged
+  t.in(". 1 ack 1601");
+  t.out("P. 1601+50");
+}
+
 // RFC 9293 MUST-17
 TEST(TcpNagle, NoDelaySendsAtOnce) {
   TcpPeer t;

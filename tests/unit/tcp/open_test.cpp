@@ -310,7 +310,7 @@ TEST(TcpOpen, ListenOnPortWithActiveOpenWorks) {
   t.state(TcpState::Established);
 }
 
-// RFC 9293 MUST-47, SHLD-25: a hard ICMP error ends an opening, a soft one does not.
+// RFC 9293 MUST-54, SHLD-26: a hard ICMP error ends an opening, a soft one does not.
 TEST(TcpOpen, HardIcmpErrorEndsOpening) {
   TcpPeer t;
   t.connect();

@@ -111,5 +111,66 @@ TEST(TcpPaws, OldTimestampInSynReceivedIsAcknowledgedAndDropped) {
   t.state(TcpState::SynReceived);
 }
 
+// RFC 5961 section 4, BLIND-02; RFC 9293 EV-18: a peer that has begun anew, without timestamps now, hears of it, and
+// its reset ends the old connection (section 3.5.1).
+TEST(TcpPaws, SynWithoutTimestampIsChallenged) {
+  TcpPeer t;
+  establish_ts(t, 1000);
+  for (const char* syn : {"S 1 <mss 1460>", "S 500000 <mss 1460>", "S -500000 <mss 1460>"}) {
+    t.in(syn);
+    t.out(". 1 ack 1");
+  }
+  EXPECT_EQ(t.drops(observe::DropReason::TcpMissingTimestamp), 0U);
+  t.state(TcpState::Established);
+  t.in("R 1");
+  t.failed(Error::ConnectionReset);
+}
+
+TEST(TcpPaws, SynWithoutTimestampIsAcknowledgedInTimeWait) {  // RFC 5961 BLIND-02; RFC 9293 EV-18
+  TcpPeer t;
+  t.connect();
+  t.out("S 0");
+  t.in("S. 0 ack 1 <mss 1460,TS val 1000 ecr last>");
+  t.out(". 1 ack 1");
+  t.close();
+  t.out("F. 1 ack 1");
+  t.in("F. 1 ack 2");
+  t.out(". 2 ack 2");
+  t.in("S 500000 <mss 1460>");  // nobody listens: it cannot open a connection
+  t.out(". 2 ack 2");
+  t.state(TcpState::TimeWait);
+}
+
+TEST(TcpPaws, SynWithoutTimestampSendsSynReceivedBackToListen) {  // RFC 9293 section 3.10.7.4 fourth, EV-17
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460,TS val 1000 ecr 0>");
+  t.out("S. 0 ack 1");
+  t.in("S 1000000 <mss 1460>");
+  t.out(". 1 ack 1");
+  t.in("S 100 <mss 1460>");
+  t.nothing();
+  EXPECT_TRUE(t.layer().list().empty());
+}
+
+TEST(TcpPaws, OtherSegmentsWithoutTimestampAreDropped) {  // RFC 7323 TS-05, section 3.2
+  TcpPeer t;
+  establish_ts(t, 1000);
+  t.in("P. 1+100 ack 1 <nop>");
+  t.in("F. 1 ack 1 <nop>");
+  t.nothing();
+  EXPECT_EQ(t.drops(observe::DropReason::TcpMissingTimestamp), 2U);
+}
+
+TEST(TcpPaws, AnswersInSynReceivedAreLimited) {  // RFC 5961 BLIND-04, section 10
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460,TS val 1000 ecr 0>");
+  t.out("S. 0 ack 1");
+  for (int i = 0; i < 1000; ++i) t.in(". 1 ack 1 <TS val 1 ecr last>");
+  EXPECT_EQ(t.discard(), 200U);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 800U);
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -1,6 +1,8 @@
 // Zero-window probes (RFC 9293 section 3.8.6.1).
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "support/tcp_peer.hpp"
 
 namespace wireside::testing {
@@ -21,6 +23,16 @@ TEST(TcpProbe, FirstProbeComesAfterAboutOneRto) {
   const auto took = t.out_within(10s, ". 1+1 ack 1");
   EXPECT_GE(took, rto * 9 / 10);
   EXPECT_LE(took, rto * 2);
+}
+
+TEST(TcpProbe, WhatWasSentIntoAClosedWindowIsNoTimeoutsRepetition) {  // RFC 9293 MUST-36
+  TcpPeer t;
+  establish_blocked(t);
+  t.out_within(10s, ". 1+1 ack 1");
+  t.in(". 1 ack 1 win 65535");
+  EXPECT_EQ(t.out(". 1+1000").reason, observe::TxReason::WindowRetransmit);
+  EXPECT_EQ(t.out(". 1001+1000").reason, observe::TxReason::Data);
+  t.ignore_rest();
 }
 
 // RFC 9293 SHLD-30
@@ -128,6 +140,68 @@ TEST(TcpProbe, WindowClosedInMidTransferIsProbed) {
   t.in(". 1 ack 2001 win 0");
   t.in(". 1 ack 2001 win 1000");
   t.out(". 2001+1000");
+}
+
+ConnectionOptions limited_to(Duration d) {
+  ConnectionOptions o;
+  o.user_timeout = d;
+  return o;
+}
+
+/// Answers every probe with a closed window for so long; tells when the connection ended.
+std::optional<Duration> answer_probes(TcpPeer& t, Duration limit, std::string_view answer = ". 1 ack 1 win 0") {
+  const auto start = t.now();
+  while (t.now() - start < limit && !t.broken()) {
+    t.wait(100ms);
+    if (t.layer().list().empty() || t.layer().list()[0].state == TcpState::Closed) return t.now() - start;
+    if (t.discard() > 0) t.in(answer);
+  }
+  return std::nullopt;
+}
+
+// RFC 9293 MUST-21; TCP_USER_TIMEOUT: a time that the application sets holds behind a closed window, too.
+TEST(TcpProbe, TheApplicationsUserTimeoutEndsAnsweredProbes) {
+  TcpPeer t;
+  establish_blocked(t, limited_to(5s));
+  const auto took = answer_probes(t, 1min);
+  ASSERT_TRUE(took.has_value());
+  EXPECT_GE(*took, 5s);
+  EXPECT_LE(*took, 5200ms);
+  t.failed(Error::TimedOut);
+}
+
+TEST(TcpProbe, TheUserTimeoutMayBeSetWhileTheWindowIsClosed) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  establish_blocked(t);
+  EXPECT_FALSE(answer_probes(t, 1h).has_value());  // MUST-37
+  t.options(limited_to(5s));
+  const auto took = answer_probes(t, 1min);
+  ASSERT_TRUE(took.has_value());
+  EXPECT_LE(*took, 5200ms);
+}
+
+TEST(TcpProbe, WhatThePeerTakesStartsTheUserTimeoutAnew) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  establish_blocked(t, limited_to(5s));
+  EXPECT_FALSE(answer_probes(t, 4s).has_value());
+  t.in(". 1 ack 1 win 1000");
+  t.discard();
+  t.in(". 1 ack 1001 win 0");
+  EXPECT_FALSE(answer_probes(t, 4s, ". 1 ack 1001 win 0").has_value());
+  EXPECT_TRUE(answer_probes(t, 2s, ". 1 ack 1001 win 0").has_value());
+}
+
+TEST(TcpProbe, AnIdleConnectionBehindAClosedWindowHasNoUserTimeout) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  t.establish("<mss 1000>", limited_to(5s), 1000);
+  t.send(1000);
+  t.out("P. 1+1000");
+  t.in(". 1 ack 1001 win 0");
+  t.silence(1h);
+  t.state(TcpState::Established);
+  t.send(10);
+  EXPECT_FALSE(answer_probes(t, 4s, ". 1 ack 1001 win 0").has_value());  // the hour does not count
+  EXPECT_TRUE(answer_probes(t, 2s, ". 1 ack 1001 win 0").has_value());
 }
 
 }  // namespace

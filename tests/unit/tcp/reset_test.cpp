@@ -213,6 +213,32 @@ TEST(TcpReset, ChallengeAckLimitOfOneConnectionDoesNotShowOnAnother) {  // RFC 5
   t.out(". 1 ack 1");
 }
 
+TEST(TcpReset, AnswersToOtherSegmentsHaveALimitOfTheirOwn) {  // RFC 5961 BLIND-04, section 10
+  TcpPeer t;
+  t.establish();
+  for (int i = 0; i < 1000; ++i) t.in(". 1000000 ack 1");
+  EXPECT_EQ(t.discard(), 200U);
+  for (int i = 0; i < 1000; ++i) t.in("R 100");
+  EXPECT_EQ(t.discard(), 10U);
+  t.wait(2s);
+  for (int i = 0; i < 1000; ++i) t.in("R 100");
+  EXPECT_EQ(t.discard(), 10U);
+  t.in(". 1000000 ack 1");
+  t.out(". 1 ack 1");
+}
+
+TEST(TcpReset, AHalfOpenConnectionAnswersNoMoreThanThat) {  // RFC 5961 BLIND-04, section 10
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  for (int i = 0; i < 1000; ++i) t.in("R 100");
+  EXPECT_EQ(t.discard(), 10U);
+  for (int i = 0; i < 1000; ++i) t.in(". 1000000 ack 1");
+  EXPECT_EQ(t.discard(), 200U);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 1790U);
+}
+
 // RFC 9293 EV-33: the peer rebooted.
 TEST(TcpReset, DataToRebootedPeerAbortsWithError) {
   TcpPeer t;

@@ -290,5 +290,36 @@ TEST(TcpRetransmission, NoSampleWhenTheClientMadeUsRepeatTheSynAck) {
   EXPECT_GE(t.status().rto, 1s);
 }
 
+/// A path that becomes narrower.
+class NarrowPath : public tcp::PathMtu {
+ public:
+  [[nodiscard]] std::uint16_t mtu(IpAddress /*destination*/) const override { return mtu_; }
+  [[nodiscard]] std::uint32_t generation() const override { return generation_; }
+  void narrow(std::uint16_t mtu) {
+    mtu_ = mtu;
+    ++generation_;
+  }
+
+ private:
+  std::uint16_t mtu_ = 1500;
+  std::uint32_t generation_ = 1;
+};
+
+TEST(TcpRetransmission, WhatWasTooBigForThePathIsNoTimeoutsRepetition) {  // RFC 1191 section 6.4
+  TcpPeer t;
+  NarrowPath path;
+  t.layer().set_path_mtu(&path);
+  t.establish("<mss 1460>");
+  t.send(1460);
+  t.out("P. 1+1460");
+  path.narrow(1040);
+  t.layer().path_mtu_changed(t.now(), t.tuple());
+  t.collect();
+  EXPECT_EQ(t.out(". 1+1000").reason, observe::TxReason::PathMtuRetransmit);
+  EXPECT_EQ(t.out("P. 1001+460").reason, observe::TxReason::PathMtuRetransmit);
+  EXPECT_EQ(t.status().ssthresh, UINT32_MAX);
+  t.in(". 1 ack 1461");
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -37,7 +37,7 @@ bool was_seen(const TcpPeer& t, WindowCause cause) {
   return std::any_of(all.begin(), all.end(), [&](const auto& w) { return w.cause == cause; });
 }
 
-TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SACKR-01; RFC 8985 RACK-01, RACK-02
+TEST(TcpSackRecovery, ThreeReportedSegmentsAboveAHoleStartIt) {  // RFC 6675 SACKR-01; RFC 8985 RACK-02
   TcpPeer t;
   establish_100ms(t);
   send_segments(t, 30, 10);
@@ -92,6 +92,7 @@ TEST(TcpSackRecovery, TheWindowGoesDownInStepWithWhatIsDelivered) {  // RFC 6675
   t.in(". 1 ack 1 <sack 1001:2001>");
   t.in(". 1 ack 1 <sack 1001:3001>");
   t.discard();
+  t.wait(1ms);  // what limited transmit sent left earlier than what is sent again
   t.in(". 1 ack 1 <sack 1001:4001>");
   t.out(". 1+1000");
   std::size_t sent = 0;
@@ -108,6 +109,49 @@ TEST(TcpSackRecovery, TheWindowGoesDownInStepWithWhatIsDelivered) {  // RFC 6675
   t.ignore_rest();
 }
 
+// What a window carried does not depend on how many of its ACKs come at once.
+TEST(TcpSackRecovery, SsthreshIsThatOfTheFlightBeforeABatchOfAcks) {  // RFC 5681 CC-05, equation (4)
+  TcpPeer t;
+  establish_100ms(t);
+  send_segments(t, 40, 10);
+  t.wait(100ms);
+  t.batch([&] {
+    t.in(". 1 ack 3001");
+    t.in(". 1 ack 6001");
+    t.in(". 1 ack 6001 <sack 7001:10001>");
+  });
+  EXPECT_EQ(t.status().ssthresh, 5000U) << "ten segments were in flight, not four";
+  EXPECT_EQ(t.out(". 6001+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.discard(), 4U) << "nine were delivered: PRR leads straight to ssthresh";
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, CubicTakesTheSameFlight) {  // RFC 9438 CUBIC-01, section 4.6
+  PeerSetup s;
+  s.congestion = tcp::CongestionAlgorithm::Cubic;
+  TcpPeer t{s};
+  establish_100ms(t);
+  send_segments(t, 40, 10);
+  t.wait(100ms);
+  t.batch([&] {
+    t.in(". 1 ack 6001");
+    t.in(". 1 ack 6001 <sack 7001:10001>");
+  });
+  EXPECT_EQ(t.status().ssthresh, 7000U);
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, WhatSendingHasAnsweredCountsNoMore) {  // RFC 5681 equation (4)
+  TcpPeer t;
+  establish_100ms(t);
+  send_segments(t, 10, 10);
+  t.wait(100ms);
+  t.in(". 1 ack 6001");  // nothing more to send: four segments are in flight
+  t.in(". 1 ack 6001 <sack 7001:10001>");
+  EXPECT_EQ(t.out(". 6001+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 2000U);
+}
+
 TEST(TcpSackRecovery, ALostRetransmissionIsSentAgainWithoutATimeout) {  // RFC 8985 RACK-08
   TcpPeer t;
   establish_100ms(t);
@@ -122,6 +166,111 @@ TEST(TcpSackRecovery, ALostRetransmissionIsSentAgainWithoutATimeout) {  // RFC 8
   t.wait(100ms);
   t.in(". 1 ack 1 <sack 1001:11001>");  // sent after the retransmission, and delivered
   EXPECT_EQ(t.out(". 1+1000").reason, TxReason::FastRetransmit);
+  t.ignore_rest();
+}
+
+// RFC 5681 section 4.3: "loss in two successive windows of data, or the loss of a retransmission, should be taken as
+// two indications of congestion and, therefore, cwnd (and ssthresh) MUST be lowered twice in this case".
+
+/// The first segment of ten is lost; its repetition has left with four new segments, a round trip ago.
+void lose_the_first(TcpPeer& t) {
+  establish_100ms(t);
+  send_segments(t, 60, 10);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 1001:10001>");
+  EXPECT_EQ(t.out(". 1+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.discard(), 4U);
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  t.wait(100ms);
+}
+
+TEST(TcpSackRecovery, TheLossOfARetransmissionLowersTheWindowAgain) {  // RFC 5681 section 4.3; RFC 8985 RACK-08
+  TcpPeer t;
+  lose_the_first(t);
+  t.in(". 1 ack 1 <sack 1001:11001>");  // sent after the repetition
+  EXPECT_EQ(t.out(". 1+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 2500U);
+  t.in(". 1 ack 1 <sack 1001:14001>");
+  EXPECT_EQ(t.status().ssthresh, 2500U) << "once for each round trip";
+  t.in(". 1 ack 14001");
+  EXPECT_EQ(t.status().cwnd, 2500U);
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, AllLossesOfOneWindowLowerItOnce) {  // RFC 5681 section 4.3; RFC 8985 section 9.3
+  TcpPeer t;
+  establish_100ms(t);
+  send_segments(t, 60, 10);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 3001:10001 1001:2001>");
+  t.out(". 1+1000");
+  t.out(". 2001+1000");
+  EXPECT_EQ(t.discard(), 3U) << "10001, 11001 and 12001";
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 11001:12001 3001:10001 1001:2001>");  // two repetitions and a new segment are lost
+  t.in(". 1 ack 1 <sack 11001:13001 3001:10001 1001:2001>");
+  EXPECT_EQ(t.status().ssthresh, 2500U);
+  EXPECT_EQ(t.status().total_retransmitted, 4U) << "two more in the window of two and a half";
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, LossesOfTheNextWindowLowerItAgain) {  // RFC 5681 section 4.3
+  PeerSetup s;
+  s.config.loss_detection = tcp::LossDetection::Rfc6675;  // which does not judge what was sent again
+  TcpPeer t{s};
+  establish_100ms(t);
+  send_segments(t, 60, 10);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 3001:10001 1001:2001>");
+  t.out(". 1+1000");
+  t.out(". 2001+1000");
+  EXPECT_EQ(t.discard(), 3U);
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  t.in(". 1 ack 2001 <sack 3001:10001>");
+  EXPECT_GE(t.discard(), 1U) << "13001";
+  t.in(". 1 ack 2001 <sack 11001:14001 3001:10001>");
+  EXPECT_EQ(t.out(". 10001+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 2500U);
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, ARetransmissionLostAfterATimeoutEndsSlowStart) {  // RFC 5681 section 4.3
+  PeerSetup s;
+  s.config.tail_loss_probe = false;
+  TcpPeer t{s};
+  establish_100ms(t);
+  send_segments(t, 40, 10);
+  t.out_after(300ms, ". 1+1000");
+  EXPECT_EQ(t.status().ssthresh, 5000U);
+  t.in(". 1 ack 1001");
+  EXPECT_EQ(t.discard(), 2U) << "new data, as F-RTO wants it";
+  t.wait(100ms);
+  t.in(". 1 ack 1001 <sack 10001:12001>");
+  t.out(". 1001+1000");
+  t.out(". 2001+1000");
+  EXPECT_EQ(t.status().ssthresh, 5000U) << "all that was in flight at the timeout";
+  t.wait(100ms);
+  t.in(". 1 ack 1001 <sack 2001:3001 10001:12001>");
+  EXPECT_EQ(t.out(". 1001+1000").reason, TxReason::FastRetransmit);
+  EXPECT_EQ(t.status().ssthresh, 2000U);
+  EXPECT_EQ(t.status().recovery, tcp::LossRecovery::Fast);
+  t.ignore_rest();
+}
+
+TEST(TcpSackRecovery, DuplicatesOfAllRepetitionsTakeBothReductionsBack) {  // RFC 3708; RFC 4015
+  TcpPeer t;
+  lose_the_first(t);
+  t.in(". 1 ack 1 <sack 1001:11001>");
+  t.out(". 1+1000");
+  t.discard();
+  t.in(". 1 ack 14001");
+  EXPECT_EQ(t.status().cwnd, 2500U);
+  t.in(". 1 ack 14001 <sack 1:1001>");
+  EXPECT_FALSE(was_seen(t, WindowCause::Undo)) << "the first of the two may have been lost";
+  t.in(". 1 ack 14001 <sack 1:1001>");
+  EXPECT_TRUE(was_seen(t, WindowCause::Undo));
+  EXPECT_EQ(t.status().ssthresh, UINT32_MAX);
+  EXPECT_GE(t.status().cwnd, 10000U);
   t.ignore_rest();
 }
 

@@ -1,5 +1,6 @@
 #include "state_event_matrix.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <stdexcept>
@@ -28,14 +29,10 @@ std::string trim(std::string_view text) {
   return std::string{text.substr(begin, text.find_last_not_of(' ') - begin + 1)};
 }
 
-std::vector<std::string> split(std::string_view line) {
-  std::vector<std::string> columns;
-  while (true) {
-    const auto bar = line.find('|');
-    columns.push_back(trim(line.substr(0, bar)));
-    if (bar == std::string_view::npos) return columns;
-    line.remove_prefix(bar + 1);
-  }
+/// A list of words, or all others with ! in front.
+bool fits_words(std::string_view wanted, std::string_view word) {
+  if (wanted == "*") return true;
+  return wanted.starts_with('!') ? !is_listed(wanted.substr(1), word) : is_listed(wanted, word);
 }
 
 bool has_bits(std::string_view bits, const MatrixCase& c) {
@@ -46,25 +43,28 @@ bool has_bits(std::string_view bits, const MatrixCase& c) {
 }
 
 bool has_ack(std::string_view wanted, std::string_view ack) {
-  if (wanted == "*") return true;
-  if (wanted.starts_with('!')) return ack != wanted.substr(1);
-  if (wanted == "valid") return is_listed("new,part,dup,old", ack);
-  return is_listed(wanted, ack);
+  return wanted == "valid" ? is_listed("new,part,dup,old", ack) : fits_words(wanted, ack);
 }
 
 }  // namespace
 
-bool is_listed(std::string_view list, std::string_view word, char separator) {
+std::vector<std::string> split_words(std::string_view list, char separator) {
+  std::vector<std::string> words;
   while (true) {
     const auto end = list.find(separator);
-    if (list.substr(0, end) == word) return true;
-    if (end == std::string_view::npos) return false;
+    words.push_back(trim(list.substr(0, end)));
+    if (end == std::string_view::npos) return words;
     list.remove_prefix(end + 1);
   }
 }
 
+bool is_listed(std::string_view list, std::string_view word, char separator) {
+  const auto words = split_words(list, separator);
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 bool MatrixRow::fits(const MatrixCase& c) const {
-  return has_bits(bits, c) && (position == "*" || is_listed(position, c.position)) && has_ack(ack, c.ack);
+  return has_bits(bits, c) && fits_words(position, c.position) && has_ack(ack, c.ack);
 }
 
 MatrixTable read_matrix(const std::string& path) {
@@ -80,9 +80,9 @@ MatrixTable read_matrix(const std::string& path) {
       section = &table[line.substr(1, line.size() - 2)];
       continue;
     }
-    const auto columns = split(line);
-    if (section == nullptr || columns.size() != 8) {
-      throw std::runtime_error(path + ":" + std::to_string(number) + ": a row has eight columns, in a section");
+    const auto columns = split_words(line, '|');
+    if (section == nullptr || columns.size() != 9) {
+      throw std::runtime_error(path + ":" + std::to_string(number) + ": a row has nine columns, in a section");
     }
     section->push_back({.bits = columns[0],
                         .position = columns[1],
@@ -90,8 +90,9 @@ MatrixTable read_matrix(const std::string& path) {
                         .reply = columns[3],
                         .next = columns[4],
                         .taken = columns[5],
-                        .user = columns[6],
-                        .rule = columns[7],
+                        .acked = columns[6],
+                        .user = columns[7],
+                        .rule = columns[8],
                         .line = number});
   }
   return table;
@@ -134,7 +135,8 @@ std::string describe(const MatrixCase& c) {
 
 std::string describe(const MatrixRow& row) {
   std::string text = "line " + std::to_string(row.line) + ": ";
-  for (const auto* column : {&row.bits, &row.position, &row.ack, &row.reply, &row.next, &row.taken, &row.user}) {
+  for (const auto* column :
+       {&row.bits, &row.position, &row.ack, &row.reply, &row.next, &row.taken, &row.acked, &row.user}) {
     text += *column + " | ";
   }
   return text + row.rule;

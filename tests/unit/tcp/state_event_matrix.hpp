@@ -28,7 +28,7 @@ struct MatrixCase {
 
 /// One line of the table.
 struct MatrixRow {
-  std::string bits, position, ack, reply, next, taken, user, rule;
+  std::string bits, position, ack, reply, next, taken, acked, user, rule;
   int line = 0;
 
   [[nodiscard]] bool fits(const MatrixCase& c) const;
@@ -49,6 +49,9 @@ using MatrixTable = std::map<std::string, std::vector<MatrixRow>, std::less<>>;
 /// "FIN+ACK, exact, ack new".
 [[nodiscard]] std::string describe(const MatrixCase& c);
 [[nodiscard]] std::string describe(const MatrixRow& row);
+
+/// The words of a list.
+[[nodiscard]] std::vector<std::string> split_words(std::string_view list, char separator = ',');
 
 /// Is `word` one of the comma-separated words of `list`?
 [[nodiscard]] bool is_listed(std::string_view list, std::string_view word, char separator = ',');

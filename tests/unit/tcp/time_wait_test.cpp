@@ -47,6 +47,30 @@ TEST(TcpTimeWait, RepeatedFinIsAcknowledgedAndRestartsTheTimer) {
   t.gone();
 }
 
+TEST(TcpTimeWait, AnswersAreLimited) {  // RFC 5961 BLIND-04, section 10
+  TcpPeer t;
+  enter_time_wait(t);
+  for (int i = 0; i < 1000; ++i) t.in("P. 1000000+1 ack 2");
+  EXPECT_EQ(t.discard(), 200U);
+  for (int i = 0; i < 1000; ++i) t.in("S. 0 ack 2");
+  EXPECT_EQ(t.discard(), 10U);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 1790U);
+  t.wait(1s);
+  t.in("F. 1 ack 2");
+  t.out(". 2 ack 2");
+}
+
+TEST(TcpTimeWait, TheLimitOfOneDoesNotShowOnAnother) {  // RFC 5961 BLIND-04, CVE-2016-5696
+  TcpPeer t;
+  enter_time_wait(t);
+  for (int i = 0; i < 1000; ++i) t.in("P. 1000000+1 ack 2");
+  t.discard();
+  t.use_port(40001);
+  t.establish();
+  t.in(". 1000000 ack 1");
+  t.out(". 1 ack 1");
+}
+
 // RFC 9293 EV-35; RFC 1337
 TEST(TcpTimeWait, ResetDoesNotEndIt) {
   TcpPeer t;

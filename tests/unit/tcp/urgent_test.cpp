@@ -80,5 +80,80 @@ TEST(TcpUrgent, WhatLiesFartherThanThePointerReachesIsToldLater) {  // RFC 9293 
   t.ignore_rest();
 }
 
+void take(TcpPeer& t, std::size_t octets) {
+  while (octets > 0) {
+    const auto slice = t.layer().receive_slice(t.now(), t.handle(), octets);
+    ASSERT_TRUE(slice.has_value());
+    octets -= slice->size();
+  }
+  tcp::OutgoingSegment ack;
+  while (t.layer().poll_segment(t.now(), ack)) continue;
+}
+
+/// The next segment from the peer, past what TcpPeer keeps of the numbers: they wrap more than once.
+void arrive(TcpPeer& t, Slice text, std::uint16_t urgent_pointer = 0) {
+  const auto status = t.status();
+  tcp::IncomingSegment s;
+  s.tuple = t.tuple();
+  s.header.source = s.tuple.remote.port;
+  s.header.destination = s.tuple.local.port;
+  s.header.flags.ack = true;
+  s.header.flags.urg = urgent_pointer != 0;
+  s.header.urgent_pointer = urgent_pointer;
+  s.header.seq = status.rcv_nxt;
+  s.header.ack = status.snd_una;
+  s.header.window = 65535;
+  s.gso_size = 1460;
+  s.payload = std::move(text);
+  t.layer().segment_arrives(t.now(), s);
+}
+
+/// So many octets from the peer, and read, in large pieces.
+void stream(TcpPeer& t, std::uint64_t octets) {
+  constexpr std::size_t piece = 60'000;
+  const Slice text = t.pool().copy(pattern_octets(peer_to_us, 0, piece));
+  while (octets > 0) {
+    const auto n = std::min<std::uint64_t>(octets, piece);
+    arrive(t, text.sub(0, n));
+    take(t, n);
+    octets -= n;
+  }
+}
+
+bool announced(TcpPeer& t) {
+  bool urgent = false;
+  while (const auto event = t.layer().poll_event()) urgent |= event->kind == EventKind::Urgent;
+  return urgent;
+}
+
+// RFC 9293 MUST-32, MUST-33, section 3.4: what was urgent once is not urgent again half the sequence space later.
+TEST(TcpUrgent, AMarkThatWasReadDoesNotComeBackWhenNumbersWrap) {
+  TcpPeer t;
+  t.establish();
+  t.in("PU. 1+10 ack 1 urg 10");
+  t.event(EventKind::Urgent);
+  t.read_exactly(10);
+  EXPECT_EQ(t.status().urgent_ahead, 0U);
+  stream(t, 2'200'000'000);
+  EXPECT_FALSE(announced(t));
+  EXPECT_EQ(t.status().urgent_ahead, 0U);
+  arrive(t, t.pool().copy(pattern_octets(peer_to_us, 0, 10)), 30);
+  EXPECT_TRUE(announced(t));
+  EXPECT_EQ(t.status().urgent_ahead, 30U);
+  take(t, 10);
+  stream(t, 2'200'000'000);  // past the start
+  EXPECT_EQ(t.status().urgent_ahead, 0U);
+  t.ignore_rest();
+}
+
+TEST(TcpUrgent, AMarkIsForgottenWhereNobodyReads) {  // RFC 9293 MUST-32, MUST-33
+  TcpPeer t;
+  t.establish();
+  t.shutdown_receive();
+  t.in("PU. 1+10 ack 1 urg 10");
+  EXPECT_EQ(t.status().urgent_ahead, 0U);
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

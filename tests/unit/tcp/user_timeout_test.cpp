@@ -143,5 +143,46 @@ TEST(TcpUserTimeout, ReachingR1WhileConnectingGivesNegativeAdviceToo) {  // RFC 
   EXPECT_TRUE(t.layer().take_negative_advice().has_value());
 }
 
+// RFC 9293 MUST-47, section 3.9.1.8: soft errors are reported when they occur: ICMP messages, and from R1 on the
+// retransmissions.
+TEST(TcpUserTimeout, SoftErrorsAreReportedWhenTheyOccur) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.report_errors = true;
+  t.establish("<mss 1460>", o);
+  t.send(100);
+  t.out("P. 1+100");
+  t.icmp(Error::HostUnreachable, false, 1);
+  t.event(EventKind::Reported);
+  auto report = t.layer().take_error_report(t.handle());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->error, Error::HostUnreachable);
+  for (unsigned i = 1; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(5s, "P. 1+100");
+  t.no_event(EventKind::Reported);
+  t.out_within(5s, "P. 1+100");
+  t.event(EventKind::Reported);
+  report = t.layer().take_error_report(t.handle());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->error, Error::TimedOut);
+  EXPECT_TRUE(report->local);
+  EXPECT_EQ(report->tuple, t.tuple());
+  t.out_within(10s, "P. 1+100");
+  t.no_event(EventKind::Reported);  // once, until there is progress
+  t.state(TcpState::Established);   // MUST-56: it goes on
+  t.in(". 1 ack 101");
+  t.no_event(EventKind::Failed);
+}
+
+TEST(TcpUserTimeout, WithoutTheOptionNothingIsReported) {  // RFC 9293 MUST-47
+  TcpPeer t;
+  t.establish();
+  t.send(100);
+  t.icmp(Error::HostUnreachable, false, 1);
+  t.wait(30s);
+  t.discard();
+  t.no_event(EventKind::Reported);
+  EXPECT_FALSE(t.layer().take_error_report(t.handle()));
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -241,6 +241,39 @@ TEST(TcpWindow, WindowShrunkToZeroIsProbed) {
   t.discard();
 }
 
+// RFC 9293 SHLD-15, SHLD-16, SHLD-17: the right edge moves from 5001 to 3001. What lies inside is repeated, nothing
+// beyond is sent, and that it stays unacknowledged for longer than R2 ends nothing.
+TEST(TcpWindow, DataBeyondAShrunkenEdgeIsNotSentAndDoesNotTimeOut) {
+  TcpPeer t;
+  t.establish("<mss 1000>", {}, 5000);
+  t.send(5000);
+  t.discard();
+  t.in(". 1 ack 1001 win 2000");
+  t.out_within(3s, ". 1001+1000");
+  t.in(". 1 ack 2001 win 1000");
+  t.out_within(3s, ". 2001+1000");
+  t.in(". 1 ack 3001 win 0");
+  const auto end = t.now() + 2 * tcp::TcpConfig{}.r2_timeout;
+  while (t.now() < end && !t.broken()) {
+    t.wait(5s);
+    while (t.pending() > 0 && !t.broken()) {
+      t.out(". 3001+1");  // a probe (MUST-36)
+      t.in(". 1 ack 3001 win 0");
+    }
+  }
+  t.no_event(EventKind::Failed);
+  t.in(". 1 ack 3001 win 500");  // the edge moves right again, not all the way
+  t.out_within(3s, ". 3001+500");
+  t.in(". 1 ack 3501 win 5000");
+  t.wait(1s);
+  t.discard();
+  t.in(". 1 ack 5001 win 5000");
+  EXPECT_EQ(t.status().flight, 0U);
+  EXPECT_EQ(t.status().send_queued, 0U);
+  t.silence(1min);
+  t.state(TcpState::Established);
+}
+
 TEST(TcpWindow, LateWindowFromTheHandshakeAckIsTaken) {
   TcpPeer t;
   t.listen();

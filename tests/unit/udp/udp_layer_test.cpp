@@ -27,6 +27,13 @@ class UdpLayerTest : public ::testing::Test {
     return *h;
   }
 
+  UdpHandle sharing_socket(Endpoint local) {
+    const auto h = layer.open(Service::Udp);
+    EXPECT_TRUE(layer.set_options(*h, {.reuse_port = true}).has_value());
+    EXPECT_TRUE(layer.bind(*h, local).has_value());
+    return *h;
+  }
+
   /// A datagram as IP hands it over, with a correct checksum.
   UdpArrival arrival(Endpoint from, Endpoint to, std::string_view text) {
     UdpArrival a{.source = from.address, .destination = to.address, .octets = pool.allocate_slice(8 + text.size())};
@@ -125,6 +132,104 @@ TEST_F(UdpLayerTest, ConnectedSocketTakesPrecedenceAndWildcardGetsTheRest) {  //
   EXPECT_EQ(deliver(peer, {ours_too, Port{53}}, "2"), Delivery::Delivered);
   EXPECT_EQ(text_of(wildcard), "1");
   EXPECT_EQ(text_of(*conflict), "2");
+}
+
+// --- SO_REUSEPORT ---
+
+TEST_F(UdpLayerTest, SocketsSharePortsByFlow) {  // SO_REUSEPORT
+  std::vector<UdpHandle> sharing;
+  for (int i = 0; i < 4; ++i) sharing.push_back(sharing_socket({{}, Port{53}}));
+  std::vector<std::size_t> counts(sharing.size());
+  for (std::uint16_t flow = 0; flow < 400; ++flow) {
+    const Endpoint from{theirs, Port{static_cast<std::uint16_t>(2000 + flow)}};
+    std::size_t owner = sharing.size();
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      ASSERT_EQ(deliver(from, {ours, Port{53}}, "x"), Delivery::Delivered);
+      const auto got = std::find_if(sharing.begin(), sharing.end(), [&](UdpHandle h) { return text_of(h) == "x"; });
+      const auto which = static_cast<std::size_t>(got - sharing.begin());
+      if (repeat > 0) {
+        EXPECT_EQ(which, owner) << "one flow, one socket";
+      }
+      owner = which;
+    }
+    ++counts.at(owner);
+  }
+  for (const std::size_t n : counts) EXPECT_GT(n, 50U) << "about a hundred each";
+}
+
+TEST_F(UdpLayerTest, TheHashOfSharedPortsIsTheStacksSecret) {  // SO_REUSEPORT
+  Random other_random{make_seed(2)};
+  UdpLayer other{UdpConfig{}, other_random, pool, sink};
+  const auto owners = [&](UdpLayer& layer_of) {
+    std::vector<UdpHandle> sharing;
+    for (int i = 0; i < 2; ++i) {
+      const auto h = layer_of.open(Service::Udp);
+      EXPECT_TRUE(layer_of.set_options(*h, {.reuse_port = true}).has_value());
+      EXPECT_TRUE(layer_of.bind(*h, {{}, Port{53}}).has_value());
+      sharing.push_back(*h);
+    }
+    std::string all;
+    for (std::uint16_t flow = 0; flow < 64; ++flow) {
+      const Endpoint from{theirs, Port{static_cast<std::uint16_t>(2000 + flow)}};
+      EXPECT_EQ(layer_of.datagram_arrives(Instant{}, arrival(from, {ours, Port{53}}, "x")), Delivery::Delivered);
+      all += layer_of.receive(sharing[0]) ? '0' : '1';
+      std::ignore = layer_of.receive(sharing[1]);
+    }
+    return all;
+  };
+  EXPECT_NE(owners(layer), owners(other));
+}
+
+TEST_F(UdpLayerTest, EverySharerMustAsk) {  // SO_REUSEPORT
+  const auto alone = bound({{}, Port{53}});
+  const auto late = layer.open(Service::Udp);
+  ASSERT_TRUE(layer.set_options(*late, {.reuse_port = true}).has_value());
+  EXPECT_EQ(layer.bind(*late, {{}, Port{53}}).error(), Error::AddressInUse);
+  layer.close(alone);
+  ASSERT_TRUE(layer.bind(*late, {{}, Port{53}}).has_value());
+  const auto other = layer.open(Service::Udp);
+  EXPECT_EQ(layer.bind(*other, {{}, Port{53}}).error(), Error::AddressInUse);
+}
+
+TEST_F(UdpLayerTest, OfThoseThatShareTheMoreSpecificStillWins) {  // SO_REUSEPORT, RFC 1122 UDP-06
+  const auto wildcard = sharing_socket({{}, Port{53}});
+  const auto specific = sharing_socket({ours, Port{53}});
+  const auto connected = sharing_socket({ours, Port{53}});
+  ASSERT_TRUE(layer.connect(connected, ours, peer).has_value());
+  EXPECT_EQ(deliver(peer, {ours, Port{53}}, "1"), Delivery::Delivered);
+  EXPECT_EQ(text_of(connected), "1");
+  EXPECT_EQ(deliver({theirs, Port{4001}}, {ours, Port{53}}, "2"), Delivery::Delivered);
+  EXPECT_EQ(text_of(specific), "2");
+  EXPECT_EQ(deliver(peer, {ours_too, Port{53}}, "3"), Delivery::Delivered);
+  EXPECT_EQ(text_of(wildcard), "3");
+}
+
+TEST_F(UdpLayerTest, TheOtherSharersGoOnWhenOneCloses) {  // SO_REUSEPORT
+  const auto first = sharing_socket({{}, Port{53}});
+  const auto second = sharing_socket({{}, Port{53}});
+  layer.close(first);
+  for (std::uint16_t port = 2000; port < 2020; ++port) {
+    EXPECT_EQ(deliver({theirs, Port{port}}, {ours, Port{53}}, "x"), Delivery::Delivered);
+    EXPECT_EQ(text_of(second), "x");
+  }
+}
+
+TEST_F(UdpLayerTest, AnErrorGoesToTheSharerThatSent) {  // RFC 1122 UDP-05; SO_REUSEPORT
+  std::vector<UdpHandle> sharing;
+  for (int i = 0; i < 4; ++i) {
+    sharing.push_back(sharing_socket({ours, Port{53}}));
+    auto options = *layer.options(sharing.back());
+    options.report_errors = true;
+    ASSERT_TRUE(layer.set_options(sharing.back(), options).has_value());
+  }
+  for (const UdpHandle& sender : sharing) {
+    const Endpoint to{theirs, Port{static_cast<std::uint16_t>(5000 + (&sender - sharing.data()))}};
+    ASSERT_TRUE(layer.send(sender, ours, to, pool.allocate_slice(1)).has_value());
+    const FourTuple flow{{ours, Port{53}}, to};
+    EXPECT_TRUE(layer.sent_to(Service::Udp, flow));
+    layer.network_error(Service::Udp, flow, Error::ConnectionRefused);
+    EXPECT_EQ(text_of(sender), "ECONNREFUSED");
+  }
 }
 
 TEST_F(UdpLayerTest, ConnectFiltersPeerUntilDisconnect) {  // UDP-11
