@@ -92,13 +92,36 @@ void LayerState::acknowledgement_left(Instant now, Connection& c) {
   cancel_timer(now, c, TimerKind::DelayedAck);
 }
 
+namespace {
+
+/// The ACK will carry a later number than the one it was made with. Blocks that this number has passed are no news, and
+/// the first of them would be taken for octets that came twice (RFC 2883 section 4) when it is not.
+void acknowledge_up_to(OwedAck& a, SeqNum rcv_nxt) {
+  const auto& first = a.sack[0];
+  const bool duplicate =
+      a.sack_count > 0 &&
+      (first.right.at_or_before(a.ack) ||
+       (a.sack_count > 1 && a.sack[1].left.at_or_before(first.left) && first.right.at_or_before(a.sack[1].right)));
+  std::uint8_t kept = duplicate ? 1 : 0;
+  for (std::uint8_t i = kept; i < a.sack_count; ++i) {
+    if (!a.sack[i].left.before(rcv_nxt)) a.sack[kept++] = a.sack[i];
+  }
+  a.sack_count = kept;
+  a.ack = rcv_nxt;
+}
+
+}  // namespace
+
 /// An acknowledgement went out with data. To the peer that is no duplicate ACK, and it brings no SACK blocks: with a
 /// hole in what we received, or octets that came twice, a segment of its own is still owed (RFC 5681 section 4.2,
 /// RFC 2018 section 4, RFC 2883 section 4).
 void LayerState::acknowledgement_rode_along(Instant now, Connection& c) {
   const bool still_owed = c.work.ack_now && (!c.rcv.reassembly.empty() || c.rcv.duplicate);
-  std::erase_if(c.work.owed_acks, [&](const OwedAck& a) { return a.ack != c.rcv.rcv_nxt && a.sack_count == 0; });
-  for (OwedAck& a : c.work.owed_acks) a.ack = c.rcv.rcv_nxt;
+  std::erase_if(c.work.owed_acks, [&](OwedAck& a) {
+    if (a.ack == c.rcv.rcv_nxt) return false;
+    acknowledge_up_to(a, c.rcv.rcv_nxt);
+    return a.sack_count == 0;
+  });
   if (c.rcv.octets_received > 0) c.rcv.quick_acks = 0;  // a conversation: answers carry our ACKs
   acknowledgement_left(now, c);
   c.work.ack_now = still_owed;
