@@ -75,6 +75,7 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   const bool deferred = defers(s, l);
   // The data that the connection waits for will bring the cookie, too.
   if (deferred && half_open.size() >= config.max_syn_queue) return true;
+  answered_syns_.forget(demux.hash_function()(s.tuple));
   ++sink.count.syn_cookies_received;
   ++sink.count.tcp_passive_opens;
   h.id = next_id_++;

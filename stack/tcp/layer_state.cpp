@@ -57,11 +57,13 @@ void LayerState::erase(Connection& c) {
 /// The connection is CLOSED. The application's handle, if it still has one, keeps the received octets and the error.
 void LayerState::finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error) {
   end_fast_open(now, c, cause == StateCause::ResetReceived);
+  const bool both_closed = c.state() == TcpState::Closing || c.state() == TcpState::LastAck;
   if (c.state() != TcpState::Closed) c.transition(now, cause, TcpState::Closed, sink);
   release_network_state(c);
   if (error) {
     c.error = *error == Error::TimedOut && c.soft_error ? c.soft_error : error;
-    c.rcv.queue.clear();
+    // In CLOSING and LAST-ACK a RST flushes nothing (3.10.7.4): the peer's stream was whole.
+    if (!both_closed) c.rcv.queue.clear();
   }
   if (c.listener.is_valid()) {  // nobody has accepted it yet
     if (Listener* l = listeners.find(c.listener)) std::erase(l->accept_queue, c.handle);

@@ -12,7 +12,9 @@ constexpr std::uint32_t class_mask = 7;
 
 constexpr std::uint32_t scale_mask = 0x0f, no_scale = 0x0f, sack_bit = 0x10, ecn_bit = 0x20, stamp_mask = 0x3f;
 
-std::uint64_t count_at(Instant now) { return static_cast<std::uint64_t>(now.ns() / SynCookies::period.count()); }
+std::uint64_t count_at(Instant now, Duration period = SynCookies::period) {
+  return static_cast<std::uint64_t>(now.ns() / period.count());
+}
 
 }  // namespace
 
@@ -47,14 +49,18 @@ std::optional<std::uint16_t> SynCookies::open(Instant now, const FourTuple& tupl
 }
 
 void AnsweredSyns::note(Instant now, std::uint64_t flow) {
-  const std::uint64_t count = count_at(now);
-  Period& period = periods_[count % 2];
-  if (period.count != count) period = {count, {}};
-  period.flows.set(flow % bits);
+  const std::uint64_t count = count_at(now, period);
+  Period& current = periods_[count % 2];
+  if (current.count != count) current = {count, {}};
+  current.flows.set(flow % bits);
+}
+
+void AnsweredSyns::forget(std::uint64_t flow) {
+  for (Period& p : periods_) p.flows.reset(flow % bits);
 }
 
 bool AnsweredSyns::may_have(Instant now, std::uint64_t flow) const {
-  const std::uint64_t count = count_at(now);
+  const std::uint64_t count = count_at(now, period);
   return std::ranges::any_of(periods_,
                              [&](const Period& p) { return p.count + 1 >= count && p.flows.test(flow % bits); });
 }

@@ -47,11 +47,17 @@ class SynCookies {
   SipKey key_;
 };
 
-/// Which flows were answered with a cookie of late: 2 KiB whatever the number of SYNs. May name a flow that was not.
+/// Which flows wait for the ACK of a cookie: 2 KiB whatever the number of SYNs. May name a flow that does not, or, when
+/// another one of the same place was opened, miss one.
 class AnsweredSyns {
  public:
+  /// As long as a cookie is good: the segment that proves it may have to be repeated often.
+  static constexpr Duration period = SynCookies::period;
+
   void note(Instant now, std::uint64_t flow);
-  /// Noted within the last cookie period, perhaps up to two ago.
+  /// The cookie came back.
+  void forget(std::uint64_t flow);
+  /// Noted within the last period, perhaps up to two ago, and not forgotten.
   [[nodiscard]] bool may_have(Instant now, std::uint64_t flow) const;
 
  private:

@@ -43,7 +43,8 @@ void Application::on_event(Instant now, const SocketEvent& event) {
 
 bool Application::act(Instant now) {
   if (!started_ || closed_ || !problem_.empty()) return false;
-  if (error_ && reset_expected_) {  // the connection is over, the socket still to be given up
+  if (error_ && reset_expected_) {  // the connection is over, the socket still to be read and to be given up
+    while (connected_ && !eof_ && read(now)) continue;
     closed_ = true;
     std::ignore = stack_->sockets().close(now, socket_);
     return true;

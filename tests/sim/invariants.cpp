@@ -85,6 +85,8 @@ std::string SegmentChecker::check_acknowledgement(const SeenSegment& s, Directio
   const SeqNum edge = h.ack + std::uint32_t{h.window} * unit;
   // RFC 7323 section 2.4: the edge in the segment may fall back by less than one unit of the scale (the receiver still
   // takes what it once offered).
+  // That of a SYN is not scaled: a larger window than its field holds may have been offered since (a repeated SYN-ACK).
+  if (h.flags.syn && h.window == 0xffff && own.right_edge && edge.before(*own.right_edge)) return {};
   if (own.right_edge && (edge + (unit - 1)).before(*own.right_edge)) return "moves its window's right edge left";
   if (!own.right_edge || edge.after(*own.right_edge)) own.right_edge = edge;
   return {};

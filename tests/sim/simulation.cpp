@@ -27,6 +27,7 @@ class World {
   RunResult run();
 
  private:
+  [[nodiscard]] bool may_be_reset(const ConnectionPlan& plan) const;
   void open_pair(const ConnectionPlan& plan, std::uint16_t index);
   void connect(Pair& pair, std::uint16_t index);
   bool pump_events(unsigned side);
@@ -73,6 +74,14 @@ World::World(const Scenario& scenario, const std::string& pcap_path)
   for (const auto& plan : scenario_.connections) open_pair(plan, index++);
 }
 
+/// Somebody leaves, or keeps fewer connections in TIME-WAIT than there may be: a FIN whose ACK was lost gets a RST
+/// then.
+bool World::may_be_reset(const ConnectionPlan& plan) const {
+  return plan.someone_leaves() || std::ranges::any_of(scenario_.config, [&](const Config& c) {
+           return c.tcp.max_time_wait < scenario_.connections.size();
+         });
+}
+
 void World::open_pair(const ConnectionPlan& plan, std::uint16_t index) {
   Stack& client = stack(plan.client);
   Stack& server = stack(1 - plan.client);
@@ -83,7 +92,7 @@ void World::open_pair(const ConnectionPlan& plan, std::uint16_t index) {
                         Application{server, plan.server_plan, salt + 1, salt, random_.next()},
                         0,
                         now_ + plan.starts_at});
-  if (plan.someone_leaves()) {
+  if (may_be_reset(plan)) {
     pairs_.back().client.expect_reset();
     pairs_.back().server.expect_reset();
   }
@@ -158,7 +167,7 @@ bool World::act(Pair& pair, std::uint16_t index) {
     std::ignore = stack(pair.plan->client).sockets().close(now_, pair.client.socket());
     pair.client = Application{stack(pair.plan->client), pair.plan->client_plan, static_cast<StreamSalt>(2 * index + 10),
                               static_cast<StreamSalt>(2 * index + 11), random_.next()};
-    if (pair.plan->someone_leaves()) pair.client.expect_reset();
+    if (may_be_reset(*pair.plan)) pair.client.expect_reset();
     pair.next_attempt = now_ + 5s;
   }
   for (Application* a : {&pair.client, &pair.server}) {

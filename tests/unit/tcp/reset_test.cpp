@@ -310,6 +310,21 @@ TEST(TcpReset, AbortAfterBothFinsSendsNothing) {  // RFC 9293 section 3.10.5: CL
   }
 }
 
+// RFC 9293 section 3.10.7.4: in CLOSING and LAST-ACK a RST deletes the TCB and flushes nothing. The peer that no longer
+// remembers its TIME-WAIT resets, and what it had sent was whole.
+TEST(TcpReset, WhatThePeerSentBeforeItsFinStaysReadableInLastAck) {
+  TcpPeer t;
+  t.establish();
+  t.in("FP. 1+100 ack 1");
+  t.discard();
+  t.shutdown();
+  t.out("F. 1 ack 102");
+  t.in("R 102");
+  t.failed(Error::ConnectionReset);
+  t.read_exactly(100);
+  t.eof();
+}
+
 // A peer takes a RST only exactly at its RCV.NXT (EV-15), and nothing beyond its window.
 TEST(TcpReset, AbortStaysInsideAClosedWindow) {
   TcpPeer t;

@@ -246,7 +246,6 @@ TEST(TcpSynCookie, DataBehindALostFirstSegmentDoesNotEndTheConnection) {  // RFC
   t.ignore_rest();
 }
 
-// As many flows as there are bits in its memory, two periods on: forgotten.
 TEST(AnsweredSyns, RememberFlowsForOneToTwoPeriods) {
   tcp::AnsweredSyns flows;
   Instant now = start;
@@ -254,13 +253,60 @@ TEST(AnsweredSyns, RememberFlowsForOneToTwoPeriods) {
   flows.note(now, 17);
   EXPECT_TRUE(flows.may_have(now, 17));
   EXPECT_FALSE(flows.may_have(now, 18));
-  now = now + SynCookies::period;
+  now = now + tcp::AnsweredSyns::period;
   EXPECT_TRUE(flows.may_have(now, 17));
   flows.note(now, 18);
-  now = now + SynCookies::period;
+  now = now + tcp::AnsweredSyns::period;
   EXPECT_FALSE(flows.may_have(now, 17));
   EXPECT_TRUE(flows.may_have(now, 18));
-  EXPECT_FALSE(flows.may_have(now + 2 * SynCookies::period, 18));
+  EXPECT_FALSE(flows.may_have(now + 2 * tcp::AnsweredSyns::period, 18));
+}
+
+TEST(AnsweredSyns, ForgetAFlowThatWasOpened) {
+  tcp::AnsweredSyns flows;
+  flows.note(start, 17);
+  flows.note(start + tcp::AnsweredSyns::period, 17);
+  flows.note(start, 18);
+  flows.forget(17);
+  EXPECT_FALSE(flows.may_have(start + tcp::AnsweredSyns::period, 17));
+  EXPECT_TRUE(flows.may_have(start + tcp::AnsweredSyns::period, 18));
+}
+
+// RFC 9293 section 3.10.7.1: once the cookie has come back and the connection is over, its peer's segments are answered
+// with the RST they would get without cookies, or a half-open peer would never learn of the end.
+TEST(TcpSynCookie, AFlowThatIsOverIsResetAgain) {
+  TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
+  t.listen();
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in("P. 1+100 ack 1");
+  t.accept();
+  t.discard();
+  t.abort();
+  t.out("R. 1 ack 101");
+  t.in(". 100 ack 1");  // the RST was lost: a keep-alive
+  t.out("R 1");
+}
+
+// A repeated SYN, with room in the queue by now: another sequence number would make the ACK of the first answer wrong.
+TEST(TcpSynCookie, ARepeatedSynGetsTheSameCookieWhenThereIsRoomAgain) {  // RFC 4987 SYNF-02
+  TcpPeer t{tiny_queue(1)};
+  t.listen();
+  t.use_port(39999);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.use_port(40000);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  const auto first = t.our_iss();
+  t.use_port(39999);
+  t.in("R 1");
+  t.use_port(40000);
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  EXPECT_EQ(t.our_iss(), first);
+  t.in(". 1 ack 1");
+  t.accept();
 }
 
 TEST(TcpSynCookie, IsWorthNothingWhenOld) {
