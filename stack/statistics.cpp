@@ -145,6 +145,7 @@ std::vector<Statistic> list(const Statistics& s) {
       {"TcpRetransSegs", c.tcp_segments_retransmitted},
       {"TcpInErrs", s.tcp_in_errors()},
       {"TcpOutRsts", c.tcp_resets_out},
+      {"TcpOptimisticAcks", c.tcp_optimistic_acks},
       {"UdpInDatagrams", c.udp_in},
       {"UdpNoPorts", s.dropped(Drop::UdpNoSocket)},
       {"UdpInErrors", s.udp_in_errors()},

@@ -28,6 +28,7 @@ struct Counters {
   // TCP (RFC 4022)
   Count tcp_active_opens = 0, tcp_passive_opens = 0, tcp_attempt_fails = 0, tcp_estab_resets = 0;
   Count tcp_segments_in = 0, tcp_segments_out = 0, tcp_segments_retransmitted = 0, tcp_resets_out = 0;
+  Count tcp_optimistic_acks = 0;  // which cannot come from the receipt of what they acknowledge, and earn no window
   // SYN cookies (RFC 4987 section 3.6)
   Count syn_cookies_sent = 0, syn_cookies_received = 0, syn_cookies_failed = 0;
   // TCP Fast Open (RFC 7413): data in our SYN was taken, or was not; data in a peer's was, or was not; cookies that

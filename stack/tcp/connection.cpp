@@ -23,11 +23,15 @@ bool Connection::transition(Instant now, StateCause cause, TcpState to, observe:
   return true;
 }
 
+/// A mark below one segment would fill none, and let a part of one go in each round trip.
+std::size_t Connection::most_unsent() const { return std::max<std::size_t>(options.notsent_lowat, snd.mss); }
+
 std::size_t Connection::send_room() const {
   const std::size_t limit = send_limit();
   const std::size_t room = snd.queue.octets() >= limit ? 0 : limit - snd.queue.octets();
   if (options.notsent_lowat == 0) return room;
-  return std::min(room, options.notsent_lowat - std::min(options.notsent_lowat, unsent()));
+  const std::size_t most = most_unsent();
+  return std::min(room, most - std::min(most, unsent()));
 }
 
 /// What TCP_INFO has beyond RFC 9293's own variables.

@@ -253,6 +253,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
     return snd.snd_nxt.before(data_end()) ? span_octets(later(snd.snd_nxt, data_start()), data_end()) : 0;
   }
   [[nodiscard]] std::size_t send_room() const;
+  [[nodiscard]] std::size_t most_unsent() const;  ///< where options.notsent_lowat sets a bound
   [[nodiscard]] ConnectionStatus status() const;
 
  private:

@@ -71,8 +71,7 @@ std::uint32_t LayerState::note_unanswered(Instant now, Connection& c, std::uint3
 void LayerState::offer_send_room(Connection& c) {
   if (!c.snd.blocked_writer) return;
   const std::size_t room = c.send_room();
-  const std::size_t low = c.options.notsent_lowat;
-  const std::size_t most = low == 0 ? c.send_limit() : std::min(c.send_limit(), low);
+  const std::size_t most = c.options.notsent_lowat == 0 ? c.send_limit() : std::min(c.send_limit(), c.most_unsent());
   // A third at a time saves wake-ups; but where nearly all of the buffer is in flight, what is left may be gone before
   // the writer comes, so it is asked for smaller parts.
   const bool runs_dry = c.unsent() < most / 8;
@@ -105,7 +104,10 @@ void LayerState::learn_deliveries(Instant now, const IncomingSegment& s, Connect
   bool in_order = true;
   const SeqNum una = snd.snd_una;
   const auto take = [&](const SentRange& range) {
-    if (in_order && range.start == una) news.false_echo = echoes_falsely(now, s, c, range);
+    if (in_order && range.start == una && echoes_falsely(now, s, c, range)) {
+      news.false_echo = true;
+      ++sink.count.tcp_optimistic_acks;
+    }
     news.delivered += range.octets();
     if (!range.retransmitted) {
       const Duration rtt = now - range.sent_at;

@@ -78,9 +78,10 @@ struct ConnectionOptions {
   /// (TCP_USER_TIMEOUT; R2 of MUST-21). 0 = TcpConfig::r2_timeout, and a peer that answers zero-window probes may keep
   /// its window closed for ever (MUST-37).
   Duration user_timeout{};
-  std::size_t send_buffer = 0;    ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
-  std::size_t notsent_lowat = 0;  ///< no more octets than this wait unsent (TCP_NOTSENT_LOWAT); 0 = no such bound
-  bool cork = false;              ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)
+  std::size_t send_buffer = 0;  ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
+  /// No more octets than this, or than one segment where that is more, wait unsent (TCP_NOTSENT_LOWAT). 0 = no bound.
+  std::size_t notsent_lowat = 0;
+  bool cork = false;  ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)
   /// Tell the peer our user timeout, and follow the peer's where `user_timeout` is 0 (RFC 5482; off by default).
   bool user_timeout_option = false;
   std::size_t receive_buffer = 0;  ///< 0 = auto-tuned between the configured bounds; else fixed

@@ -12,8 +12,14 @@ void Application::start(Instant now, SocketHandle socket, bool connected) {
   next_read_ = now + plan_.reads_from;
 }
 
+bool Application::expects(Error error) const {
+  // A server that leaves while it has only the data of a SYN refuses, as its client sees it.
+  const bool refused = error == Error::ConnectionRefused && plan_.sends_early && !connected_;
+  return reset_expected_ && (error == Error::ConnectionReset || error == Error::BrokenPipe || refused);
+}
+
 void Application::fail_with(const std::string& what, Error error) {
-  if (reset_expected_ && (error == Error::ConnectionReset || error == Error::BrokenPipe)) {
+  if (expects(error)) {
     error_ = error;
     return;
   }

@@ -54,7 +54,8 @@ class Application {
   [[nodiscard]] bool started() const { return started_; }
   [[nodiscard]] bool finished() const { return closed_; }
   [[nodiscard]] bool left() const { return left_; }
-  [[nodiscard]] bool expects_reset() const { return reset_expected_; }
+  /// The connection's end by `error` is no problem.
+  [[nodiscard]] bool expects(Error error) const;
   [[nodiscard]] SocketHandle socket() const { return socket_; }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] std::uint64_t received() const { return received_; }

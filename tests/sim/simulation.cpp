@@ -173,8 +173,7 @@ bool World::act(Pair& pair, std::uint16_t index) {
   for (Application* a : {&pair.client, &pair.server}) {
     any |= a->act(now_);
     if (!a->problem().empty()) problem(a->problem() + " (" + a->describe() + ")");
-    const bool reset = a->error() == Error::ConnectionReset || a->error() == Error::BrokenPipe;
-    if (!a->error() || (reset && a->expects_reset())) continue;
+    if (!a->error() || a->expects(*a->error())) continue;
     if (pair.server.started() || *a->error() != Error::HostUnreachable) problem("connection failed: " + a->describe());
   }
   if (pair.client.received() > pair.server.sent() || pair.server.received() > pair.client.sent()) {

@@ -61,6 +61,22 @@ TEST(TcpBuffers, NoMoreThanTheLowWatermarkWaitsUnsent) {  // TCP_NOTSENT_LOWAT
   t.ignore_rest();
 }
 
+// A mark of one octet holds back what a segment more would be, and fills segments all the same.
+TEST(TcpBuffers, ALowWatermarkBelowTheMssIsOneSegment) {  // TCP_NOTSENT_LOWAT
+  TcpPeer t;
+  ConnectionOptions o;
+  o.notsent_lowat = 1;
+  t.establish("<mss 1000>", o, 2000);
+  EXPECT_EQ(t.send(20'000, false), 1000U);
+  t.out("P. 1+1000 ack 1");
+  EXPECT_EQ(t.send(20'000, false), 1000U);
+  t.out("P. 1001+1000 ack 1");
+  EXPECT_EQ(t.send(20'000, false), 1000U);
+  EXPECT_EQ(t.status().unsent, 1000U);
+  EXPECT_EQ(t.send(1, false), 0U);
+  t.ignore_rest();
+}
+
 TEST(TcpBuffers, CorkedDataLeavesInFullSegments) {  // TCP_CORK
   TcpPeer t;
   ConnectionOptions o;

@@ -177,6 +177,7 @@ TEST(TcpMisbehavingReceiver, AcksAheadOfTheDataGiveNoGrowth) {
   }
   t.in(". 1 ack 18001 <TS val 205 ecr " + std::to_string(t.our_last_timestamp() + 1000) + ">");  // a guess
   EXPECT_EQ(t.status().cwnd, honest);
+  EXPECT_EQ(t.sink().count.tcp_optimistic_acks, 4U);
   t.ignore_rest();
 }
 
@@ -192,6 +193,7 @@ TEST(TcpMisbehavingReceiver, AcksOfWhatHasComeGiveGrowth) {  // RFC 5681 CC-10; 
     EXPECT_GT(t.status().cwnd, cwnd) << to;
     cwnd = t.status().cwnd;
   }
+  EXPECT_EQ(t.sink().count.tcp_optimistic_acks, 0U);
   t.ignore_rest();
 }
 
