@@ -80,7 +80,8 @@ void LayerState::begin_handshake(Instant now, const IncomingSegment& s, Listener
   h.irs = s.header.seq;
   h.snd_wnd = s.header.window;
   h.timestamps.offset = timestamp_offset(s.tuple);
-  negotiate(s, l.options, h.negotiated);
+  h.negotiated.rcv_wscale = our_window_scale(l.options);
+  negotiate(s, h.negotiated);
   h.negotiated.ecn = l.options.ecn != EcnMode::Off && is_ecn_setup_syn(s);
   if (h.negotiated.timestamps) {
     h.timestamps.recent = s.header.options.timestamps->ts_val;
@@ -92,7 +93,7 @@ void LayerState::begin_handshake(Instant now, const IncomingSegment& s, Listener
 
 /// What a SYN-ACK offers: never scaled (RFC 7323 section 2.2).
 std::uint16_t LayerState::first_window(const ConnectionOptions& o, const Negotiated& n) const {
-  return static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(o, n.window_scaling), 65535));
+  return static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(o, n), 65535));
 }
 
 ControlSegment LayerState::syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const {
