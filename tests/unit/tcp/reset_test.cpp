@@ -193,8 +193,7 @@ INSTANTIATE_TEST_SUITE_P(Synchronized, ResetInEveryState,
 TEST(TcpReset, ChallengeAcksAreLimitedPerConnection) {
   TcpPeer t;
   t.establish();
-  for (int i = 0; i < 1000; ++i) t.in("R 100");
-  const auto first = t.discard();
+  const auto first = t.in_repeatedly(1000, "R 100");
   EXPECT_GE(first, 1U);
   EXPECT_LE(first, 100U);
   t.wait(2s);
@@ -205,8 +204,7 @@ TEST(TcpReset, ChallengeAcksAreLimitedPerConnection) {
 TEST(TcpReset, ChallengeAckLimitOfOneConnectionDoesNotShowOnAnother) {  // RFC 5961 BLIND-04, CVE-2016-5696
   TcpPeer t;
   t.establish();
-  for (int i = 0; i < 1000; ++i) t.in("R 100");
-  t.discard();
+  t.in_repeatedly(1000, "R 100");
   t.use_port(40001);
   t.establish();
   t.in("R 100");
@@ -216,26 +214,19 @@ TEST(TcpReset, ChallengeAckLimitOfOneConnectionDoesNotShowOnAnother) {  // RFC 5
 TEST(TcpReset, AnswersToOtherSegmentsHaveALimitOfTheirOwn) {  // RFC 5961 BLIND-04, section 10
   TcpPeer t;
   t.establish();
-  for (int i = 0; i < 1000; ++i) t.in(". 1000000 ack 1");
-  EXPECT_EQ(t.discard(), 200U);
-  for (int i = 0; i < 1000; ++i) t.in("R 100");
-  EXPECT_EQ(t.discard(), 10U);
+  EXPECT_EQ(t.in_repeatedly(1000, ". 1000000 ack 1"), 200U);
+  EXPECT_EQ(t.in_repeatedly(1000, "R 100"), 10U);
   t.wait(2s);
-  for (int i = 0; i < 1000; ++i) t.in("R 100");
-  EXPECT_EQ(t.discard(), 10U);
+  EXPECT_EQ(t.in_repeatedly(1000, "R 100"), 10U);
   t.in(". 1000000 ack 1");
   t.out(". 1 ack 1");
 }
 
 TEST(TcpReset, AHalfOpenConnectionAnswersNoMoreThanThat) {  // RFC 5961 BLIND-04, section 10
   TcpPeer t;
-  t.listen();
-  t.in("S 0 <mss 1460>");
-  t.out("S. 0 ack 1");
-  for (int i = 0; i < 1000; ++i) t.in("R 100");
-  EXPECT_EQ(t.discard(), 10U);
-  for (int i = 0; i < 1000; ++i) t.in(". 1000000 ack 1");
-  EXPECT_EQ(t.discard(), 200U);
+  t.half_open();
+  EXPECT_EQ(t.in_repeatedly(1000, "R 100"), 10U);
+  EXPECT_EQ(t.in_repeatedly(1000, ". 1000000 ack 1"), 200U);
   EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 1790U);
 }
 
