@@ -240,7 +240,7 @@ class LayerState {
   [[nodiscard]] Step check_syn_received_ack(Instant now, const IncomingSegment& s, Connection& c,
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
-  void challenge(Instant now, Connection& c, TxReason reason);
+  void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
   static void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---

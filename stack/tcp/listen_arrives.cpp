@@ -183,10 +183,10 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
     return Step::Drop;
   }
-  const auto acknowledge = [&](TxReason reason) {
-    const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
-    if (h.ack_ration.take(now, kind)) {
-      send_control(now, control_from(now, h, reason));
+  const auto acknowledge = [&] {
+    const bool maybe_forged = flags.syn || flags.rst;
+    if (h.ack_ration.take(now, maybe_forged ? AckRation::Kind::Challenge : AckRation::Kind::Repeat)) {
+      send_control(now, control_from(now, h, maybe_forged ? TxReason::ChallengeAck : TxReason::UnacceptableSegment));
     } else {
       sink.drop(now, observe::DropReason::TcpRateLimited, h.id);
     }
@@ -200,7 +200,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
                              static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.timestamps.recent) < 0;
   if (old_timestamp) {
     sink.drop(now, observe::DropReason::TcpPaws, h.id);
-    return acknowledge(TxReason::UnacceptableSegment);
+    return acknowledge();
   }
   const SeqNum rcv_nxt = h.irs + 1;
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
@@ -208,12 +208,12 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
                           (length > 0 && (s.header.seq + (length - 1)).in_window(rcv_nxt, h.rcv_wnd));
   if (!acceptable) {
     sink.drop(now, observe::DropReason::TcpUnacceptable, h.id);
-    return flags.rst ? Step::Drop : acknowledge(TxReason::UnacceptableSegment);
+    return flags.rst ? Step::Drop : acknowledge();
   }
   if (flags.rst) {
     if (s.header.seq != rcv_nxt) {
       sink.drop(now, observe::DropReason::TcpBadReset, h.id);
-      return s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ? acknowledge(TxReason::ChallengeAck) : Step::Drop;
+      return s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ? acknowledge() : Step::Drop;
     }
     return back_to_listen(now, h, StateCause::ResetReceived);
   }
