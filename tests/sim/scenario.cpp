@@ -132,7 +132,7 @@ void draw_early_end(TestRandom& r, ConnectionPlan& c) {
     o->keep_alive = true;
     o->keep_alive_idle = 2s;
     o->keep_alive_interval = 1s;
-    o->keep_alive_probes = 60;
+    o->keep_alive_probes = 90;  // the links heal after 60 s
   }
 }
 
