@@ -9,6 +9,7 @@ namespace wireside::agent {
 namespace {
 
 namespace json = boost::json;
+using Status = tcp::ConnectionStatus;
 
 struct Describe {
   json::object& line;
@@ -128,79 +129,96 @@ constexpr std::array<std::string_view, 16> kinds = {
     "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered", "impaired"};
 static_assert(std::variant_size_v<observe::Event> == kinds.size());
 
-}  // namespace
-
-namespace {
-
-/// What is known of the path and of what went over it.
-void add_path(json::object& o, const tcp::ConnectionStatus& s) {
-  o["sacked"] = s.sacked;
-  o["lost"] = s.lost;
-  o["recovery"] = json::string_view(to_string(s.recovery));
-  o["reordering_seen"] = s.reordering_seen;
-  o["duplicates_reported"] = s.duplicates_reported;
-  o["delivered"] = s.delivered;
-  o["delivery_rate"] = s.delivery_rate;
-  o["delivery_rate_app_limited"] = s.delivery_rate_app_limited;
-  o["min_rtt_ms"] = milliseconds(s.min_rtt);
-  o["rcv_rtt_ms"] = milliseconds(s.rcv_rtt);
-  o["advertised_mss"] = s.advertised_mss;
-  o["rcv_mss"] = s.rcv_mss;
-  o["path_mtu"] = s.path_mtu;
-  o["segments_sent"] = s.segments_sent;
-  o["segments_received"] = s.segments_received;
-  o["data_segments_sent"] = s.data_segments_sent;
-  o["data_segments_received"] = s.data_segments_received;
-  o["octets_retransmitted"] = s.octets_retransmitted;
-  o["unsent"] = s.unsent;
-  o["send_buffer"] = s.send_buffer;
-  o["user_timeout_ms"] = milliseconds(s.user_timeout);
+/// A member of the status as its type goes into JSON: times in milliseconds, enumerations by name.
+template <auto member>
+json::value member_value(const Status& s) {
+  const auto& value = s.*member;
+  using Type = std::remove_cvref_t<decltype(value)>;
+  if constexpr (std::is_same_v<Type, Duration>) {
+    return milliseconds(value);
+  } else if constexpr (std::is_same_v<Type, SeqNum>) {
+    return value.value();
+  } else if constexpr (std::is_enum_v<Type>) {
+    return json::string_view(to_string(value));
+  } else {
+    return value;
+  }
 }
+
+struct StatusField {
+  std::string_view name;
+  json::value (*of)(const Status&);
+};
+
+// In the order in which they are written.
+constexpr StatusField status_fields[] = {
+    {"connection", member_value<&Status::id>},
+    {"local", [](const Status& s) { return json::value(s.tuple.local.to_string()); }},
+    {"peer", [](const Status& s) { return json::value(s.tuple.remote.to_string()); }},
+    {"state", member_value<&Status::state>},
+    {"iss", member_value<&Status::iss>},
+    {"irs", member_value<&Status::irs>},
+    {"snd_una", member_value<&Status::snd_una>},
+    {"snd_nxt", member_value<&Status::snd_nxt>},
+    {"rcv_nxt", member_value<&Status::rcv_nxt>},
+    {"snd_wnd", member_value<&Status::snd_wnd>},
+    {"rcv_wnd", member_value<&Status::rcv_wnd>},
+    {"snd_wscale", member_value<&Status::snd_wscale>},
+    {"rcv_wscale", member_value<&Status::rcv_wscale>},
+    {"mss", member_value<&Status::mss>},
+    {"timestamps", member_value<&Status::timestamps>},
+    {"sack", member_value<&Status::sack>},
+    {"ecn", member_value<&Status::ecn>},
+    {"ce_received", member_value<&Status::ce_received>},
+    {"ece_received", member_value<&Status::ece_received>},
+    {"cwnd", member_value<&Status::cwnd>},
+    {"ssthresh", member_value<&Status::ssthresh>},
+    {"flight", member_value<&Status::flight>},
+    {"pipe", member_value<&Status::pipe>},
+    {"sacked", member_value<&Status::sacked>},
+    {"lost", member_value<&Status::lost>},
+    {"recovery", member_value<&Status::recovery>},
+    {"reordering_seen", member_value<&Status::reordering_seen>},
+    {"duplicates_reported", member_value<&Status::duplicates_reported>},
+    {"delivered", member_value<&Status::delivered>},
+    {"delivery_rate", member_value<&Status::delivery_rate>},
+    {"delivery_rate_app_limited", member_value<&Status::delivery_rate_app_limited>},
+    {"min_rtt_ms", member_value<&Status::min_rtt>},
+    {"rcv_rtt_ms", member_value<&Status::rcv_rtt>},
+    {"advertised_mss", member_value<&Status::advertised_mss>},
+    {"rcv_mss", member_value<&Status::rcv_mss>},
+    {"path_mtu", member_value<&Status::path_mtu>},
+    {"segments_sent", member_value<&Status::segments_sent>},
+    {"segments_received", member_value<&Status::segments_received>},
+    {"data_segments_sent", member_value<&Status::data_segments_sent>},
+    {"data_segments_received", member_value<&Status::data_segments_received>},
+    {"octets_retransmitted", member_value<&Status::octets_retransmitted>},
+    {"unsent", member_value<&Status::unsent>},
+    {"send_buffer", member_value<&Status::send_buffer>},
+    {"user_timeout_ms", member_value<&Status::user_timeout>},
+    {"urgent_ahead", member_value<&Status::urgent_ahead>},
+    {"received_tos", member_value<&Status::received_tos>},
+    {"congestion", member_value<&Status::congestion>},
+    {"pacing_rate", member_value<&Status::pacing_rate>},
+    {"srtt_ms", member_value<&Status::srtt>},
+    {"rttvar_ms", member_value<&Status::rttvar>},
+    {"rto_ms", member_value<&Status::rto>},
+    {"retransmissions", member_value<&Status::retransmissions>},
+    {"total_retransmitted", member_value<&Status::total_retransmitted>},
+    {"octets_sent", member_value<&Status::octets_sent>},
+    {"octets_received", member_value<&Status::octets_received>},
+    {"send_queued", member_value<&Status::send_queued>},
+    {"receive_queued", member_value<&Status::receive_queued>},
+    {"out_of_order", member_value<&Status::out_of_order>},
+    {"receive_buffer", member_value<&Status::receive_buffer>},
+    {"error", [](const Status& s) { return s.error ? json::value(errno_name(*s.error)) : json::value(nullptr); }},
+};
 
 }  // namespace
 
 json::object to_json(const tcp::ConnectionStatus& s) {
   json::object o;
-  o["connection"] = s.id;
-  o["local"] = s.tuple.local.to_string();
-  o["peer"] = s.tuple.remote.to_string();
-  o["state"] = to_string(s.state);
-  o["iss"] = s.iss.value();
-  o["irs"] = s.irs.value();
-  o["snd_una"] = s.snd_una.value();
-  o["snd_nxt"] = s.snd_nxt.value();
-  o["rcv_nxt"] = s.rcv_nxt.value();
-  o["snd_wnd"] = s.snd_wnd;
-  o["rcv_wnd"] = s.rcv_wnd;
-  o["snd_wscale"] = s.snd_wscale;
-  o["rcv_wscale"] = s.rcv_wscale;
-  o["mss"] = s.mss;
-  o["timestamps"] = s.timestamps;
-  o["sack"] = s.sack;
-  o["ecn"] = s.ecn;
-  o["ce_received"] = s.ce_received;
-  o["ece_received"] = s.ece_received;
-  o["cwnd"] = s.cwnd;
-  o["ssthresh"] = s.ssthresh;
-  o["flight"] = s.flight;
-  o["pipe"] = s.pipe;
-  add_path(o, s);
-  o["urgent_ahead"] = s.urgent_ahead;
-  o["received_tos"] = s.received_tos;
-  o["congestion"] = json::string_view(to_string(s.congestion));
-  o["pacing_rate"] = s.pacing_rate;
-  o["srtt_ms"] = milliseconds(s.srtt);
-  o["rttvar_ms"] = milliseconds(s.rttvar);
-  o["rto_ms"] = milliseconds(s.rto);
-  o["retransmissions"] = s.retransmissions;
-  o["total_retransmitted"] = s.total_retransmitted;
-  o["octets_sent"] = s.octets_sent;
-  o["octets_received"] = s.octets_received;
-  o["send_queued"] = s.send_queued;
-  o["receive_queued"] = s.receive_queued;
-  o["out_of_order"] = s.out_of_order;
-  o["receive_buffer"] = s.receive_buffer;
-  o["error"] = s.error ? json::value(errno_name(*s.error)) : json::value(nullptr);
+  for (const StatusField& f : status_fields) o[f.name] = f.of(s);
   return o;
 }
 

@@ -131,7 +131,8 @@ struct Sender {
 /// Receiver half.
 struct Receiver {
   SeqNum irs, rcv_nxt;
-  SeqNum rcv_adv;  ///< right edge as last advertised: never moves left (SHLD-14)
+  std::uint16_t syn_window = 0;  ///< what our SYN offered
+  SeqNum rcv_adv;                ///< right edge as last advertised: never moves left (SHLD-14)
   SeqNum last_ack_sent;
   std::optional<wire::SackBlock> duplicate;  ///< octets that came again, for the next ACK to report (RFC 2883)
   std::size_t limit = 0;                     ///< octets we are willing to hold in order

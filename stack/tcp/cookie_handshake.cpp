@@ -20,7 +20,7 @@ void LayerState::send_cookie(Instant now, const IncomingSegment& s, ListenerHand
     auto& value = r.header.options.timestamps->ts_val;
     value = SynCookies::stamp(value, kept);
   }
-  l.cookie_sent_at = now;
+  cookie_sent_at_ = now;
   answered_syns_.note(now, demux.hash_function()(s.tuple));
   ++sink.count.syn_cookies_sent;
   send_control(now, r);
@@ -56,7 +56,7 @@ void LayerState::defer_from_cookie(Instant now, const Handshake& from, const Lis
 /// came before that one, because it was lost or overtaken, would be answered with a RST (as by other stacks), and the
 /// connection end before it began. It is passed over instead: the first segment will be sent again.
 bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
-  if (s.header.flags.syn || !l.cookie_sent_at || now - *l.cookie_sent_at > SynCookies::longest_life) return false;
+  if (s.header.flags.syn || !cookie_sent_at_ || now - *cookie_sent_at_ > SynCookies::longest_life) return false;
   Handshake h;
   h.irs = s.header.seq - 1;
   h.iss = s.header.ack - 1;

@@ -204,10 +204,10 @@ WindowScale LayerState::our_window_scale(const ConnectionOptions& o) const {
   return WindowScale{shift};
 }
 
-std::size_t LayerState::initial_limit(const ConnectionOptions& o, bool scaling) const {
+/// No more than the agreed shift can tell.
+std::size_t LayerState::initial_limit(const ConnectionOptions& o, const Negotiated& n) const {
   const std::size_t wanted = o.receive_buffer != 0 ? o.receive_buffer : config.receive_buffer_initial;
-  const std::size_t most = scaling ? std::size_t{65535} << our_window_scale(o).shift() : 65535;
-  return std::min(wanted, most);
+  return std::min(wanted, std::size_t{65535} << n.rcv_wscale.shift());
 }
 
 /// Everything that starts when the handshake is over, whoever opened.
@@ -227,7 +227,7 @@ void LayerState::establish(Instant now, Connection& c, bool syn_was_lost) {
   c.snd.last_sent_at = now;
   c.snd.retransmissions = 0;
   c.soft_error.reset();
-  c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);
+  c.rcv.limit = initial_limit(c.options, c.negotiated);
   c.rcv.rcv_mss = std::min<std::uint32_t>(536, advertised_mss(c.options) - option_octets);
   c.rcv.quick_acks = config.quick_acks;
   c.rcv.ack_delay = config.delayed_ack;

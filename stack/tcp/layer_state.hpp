@@ -143,7 +143,7 @@ class LayerState {
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const;
   [[nodiscard]] Result<Port> ephemeral_port(Instant now, const FourTuple& tuple);
   [[nodiscard]] WindowScale our_window_scale(const ConnectionOptions& o) const;
-  [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, bool scaling) const;
+  [[nodiscard]] std::size_t initial_limit(const ConnectionOptions& o, const Negotiated& n) const;
   void establish(Instant now, Connection& c, bool syn_was_lost);
   /// Why a listener takes up no further connection now; nullopt when it does.
   [[nodiscard]] std::optional<observe::DropReason> has_no_room(const Listener& l) const;
@@ -225,7 +225,7 @@ class LayerState {
 
   // --- 3.10.7.3: SYN-SENT (syn_sent_arrives.cpp) ---
   void syn_sent_arrives(Instant now, const IncomingSegment& s, Connection& c);
-  void negotiate(const IncomingSegment& s, const ConnectionOptions& o, Negotiated& n) const;
+  void negotiate(const IncomingSegment& s, Negotiated& n) const;
   void take_syn(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- 3.10.7.4: other states, in the RFC's order (segment_arrives.cpp) ---
@@ -240,7 +240,7 @@ class LayerState {
   [[nodiscard]] Step check_syn_received_ack(Instant now, const IncomingSegment& s, Connection& c,
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
-  void challenge(Instant now, Connection& c, TxReason reason);
+  void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
   static void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
@@ -357,6 +357,7 @@ class LayerState {
   void resend_from_start(Connection& c);
   void suspect_black_hole(Instant now, Connection& c);
   [[nodiscard]] std::uint32_t plan_probe(Instant now, Connection& c, std::uint32_t unsent, std::uint32_t usable);
+  static void probe_repeated(Connection& c, SeqNum from, SeqNum to);
   void probe_sent(Connection& c, SeqNum seq, std::uint32_t octets);
   void judge_probe(Instant now, Connection& c, bool lost);
   [[nodiscard]] static bool lost_only_probe(const Connection& c);
@@ -387,6 +388,7 @@ class LayerState {
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
   AnsweredSyns answered_syns_;
+  std::optional<Instant> cookie_sent_at_;  // the last; an ACK can bring one back only soon after
   FastOpenKeys fast_open_keys_;
   FastOpenCache fast_open_cache_;
   std::uint32_t next_id_ = 1;

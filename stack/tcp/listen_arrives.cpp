@@ -80,7 +80,8 @@ void LayerState::begin_handshake(Instant now, const IncomingSegment& s, Listener
   h.irs = s.header.seq;
   h.snd_wnd = s.header.window;
   h.timestamps.offset = timestamp_offset(s.tuple);
-  negotiate(s, l.options, h.negotiated);
+  h.negotiated.rcv_wscale = our_window_scale(l.options);
+  negotiate(s, h.negotiated);
   h.negotiated.ecn = l.options.ecn != EcnMode::Off && is_ecn_setup_syn(s);
   if (h.negotiated.timestamps) {
     h.timestamps.recent = s.header.options.timestamps->ts_val;
@@ -92,7 +93,7 @@ void LayerState::begin_handshake(Instant now, const IncomingSegment& s, Listener
 
 /// What a SYN-ACK offers: never scaled (RFC 7323 section 2.2).
 std::uint16_t LayerState::first_window(const ConnectionOptions& o, const Negotiated& n) const {
-  return static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(o, n.window_scaling), 65535));
+  return static_cast<std::uint16_t>(std::min<std::size_t>(initial_limit(o, n), 65535));
 }
 
 ControlSegment LayerState::syn_ack_of(Instant now, const Handshake& h, const Listener& l, TxReason reason) const {
@@ -182,10 +183,10 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
     return Step::Drop;
   }
-  const auto acknowledge = [&](TxReason reason) {
-    const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
-    if (h.ack_ration.take(now, kind)) {
-      send_control(now, control_from(now, h, reason));
+  const auto acknowledge = [&] {
+    const bool maybe_forged = flags.syn || flags.rst;
+    if (h.ack_ration.take(now, maybe_forged ? AckRation::Kind::Challenge : AckRation::Kind::Repeat)) {
+      send_control(now, control_from(now, h, maybe_forged ? TxReason::ChallengeAck : TxReason::UnacceptableSegment));
     } else {
       sink.drop(now, observe::DropReason::TcpRateLimited, h.id);
     }
@@ -199,7 +200,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
                              static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.timestamps.recent) < 0;
   if (old_timestamp) {
     sink.drop(now, observe::DropReason::TcpPaws, h.id);
-    return acknowledge(TxReason::UnacceptableSegment);
+    return acknowledge();
   }
   const SeqNum rcv_nxt = h.irs + 1;
   const auto length = static_cast<std::uint32_t>(s.payload.size()) + flags.syn + flags.fin;
@@ -207,12 +208,12 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
                           (length > 0 && (s.header.seq + (length - 1)).in_window(rcv_nxt, h.rcv_wnd));
   if (!acceptable) {
     sink.drop(now, observe::DropReason::TcpUnacceptable, h.id);
-    return flags.rst ? Step::Drop : acknowledge(TxReason::UnacceptableSegment);
+    return flags.rst ? Step::Drop : acknowledge();
   }
   if (flags.rst) {
     if (s.header.seq != rcv_nxt) {
       sink.drop(now, observe::DropReason::TcpBadReset, h.id);
-      return s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ? acknowledge(TxReason::ChallengeAck) : Step::Drop;
+      return s.header.seq.in_window(rcv_nxt, h.rcv_wnd) ? acknowledge() : Step::Drop;
     }
     return back_to_listen(now, h, StateCause::ResetReceived);
   }

@@ -79,6 +79,8 @@ void LayerState::advertise_window(Connection& c, OutgoingSegment& out) {
   std::uint32_t field = span_octets(from, edge) >> shift;
   const bool would_retract = (field << shift) < span_octets(from, r.rcv_adv);
   if (would_retract && held <= r.limit + (std::size_t{16} << shift)) ++field;
+  // A buffer smaller than one unit of the scale would say 0 for ever.
+  if (field == 0 && edge.after(from) && held < r.limit / 2) field = 1;
   field = std::min<std::uint32_t>(field, 65535);
   r.rcv_adv = later(r.rcv_adv, from + (field << shift));
   out.header.window = static_cast<std::uint16_t>(field);
@@ -141,9 +143,10 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
     ask_for_ecn(c, h.flags);
   }
   h.window = static_cast<std::uint16_t>(std::min<std::size_t>(answers ? c.rcv.rcv_wnd() : c.rcv.limit, 65535));
+  if (!answers) c.rcv.syn_window = h.window;
   h.options.mss = advertised_mss(c.options);
   if (answers ? c.negotiated.window_scaling : config.window_scaling) {
-    h.options.window_scale = our_window_scale(c.options).shift();
+    h.options.window_scale = c.negotiated.rcv_wscale.shift();
   }
   h.options.sack_permitted = answers ? c.negotiated.sack : config.sack;
   if (!answers) add_user_timeout(c, h.options);

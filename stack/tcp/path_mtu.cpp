@@ -128,6 +128,15 @@ void LayerState::probe_sent(Connection& c, SeqNum seq, std::uint32_t octets) {
   path.probe_octets = octets;
 }
 
+/// RFC 4821 section 7.6.4: once the probe's octets go out again, in segments of another size, their acknowledgement
+/// says nothing of the size of the probe.
+void LayerState::probe_repeated(Connection& c, SeqNum from, SeqNum to) {
+  PathSearch& path = c.snd.path;
+  if (path.probing && from.before(path.probe_start + path.probe_octets) && path.probe_start.before(to)) {
+    path.probing = false;
+  }
+}
+
 void LayerState::judge_probe(Instant now, Connection& c, bool lost) {
   const PathSearch& path = c.snd.path;
   if (!path.probing) return;

@@ -20,9 +20,8 @@ struct Listener {
   ConnectionOptions options;
   std::deque<ConnectionHandle> accept_queue;
   bool event_queued = false;
-  std::size_t fast_open_pending = 0;      ///< opened by data in the SYN, handshake not over
-  std::deque<Instant> fast_open_resets;   ///< until when those that ended by a RST count as pending
-  std::optional<Instant> cookie_sent_at;  ///< the last SYN cookie; an ACK can bring one back only soon after
+  std::size_t fast_open_pending = 0;     ///< opened by data in the SYN, handshake not over
+  std::deque<Instant> fast_open_resets;  ///< until when those that ended by a RST count as pending
 };
 
 /// What two SYNs have said to each other, until the connection stands.

@@ -283,6 +283,7 @@ void LayerState::note_repeated(Instant now, Connection& c, SeqNum start, SeqNum 
   snd.retransmitted_segments += (octets + snd.mss - 1) / snd.mss;
   snd.octets_retransmitted += octets;
   snd.timing = false;
+  probe_repeated(c, start, end);
   Recovery& r = snd.recovery;
   if (r.open() || !r.undoable) return;
   r.unproven += octets;

@@ -107,7 +107,7 @@ Step LayerState::check_timestamps(Instant now, const IncomingSegment& s, Connect
   const bool older = static_cast<std::int32_t>(ts_val - c.timestamps.recent) < 0;
   if (older && now - c.timestamps.recent_at <= timestamp_validity) {
     sink.drop(now, DropReason::TcpPaws, c.id);
-    challenge(now, c, TxReason::UnacceptableSegment);
+    challenge(now, c, s.header.flags);
     return Step::Drop;
   }
   return Step::Continue;
@@ -154,7 +154,7 @@ Step LayerState::check_sequence(Instant now, IncomingSegment& s, Connection& c) 
   sink.drop(now, DropReason::TcpUnacceptable, c.id);
   const SeqNum text_end = seq + static_cast<std::uint32_t>(s.payload.size());
   if (!flags.rst && !flags.syn && text_end.at_or_before(c.rcv.rcv_nxt)) note_duplicate(c, seq, text_end);
-  if (!flags.rst) challenge(now, c, TxReason::UnacceptableSegment);
+  if (!flags.rst) challenge(now, c, flags);
   return Step::Drop;
 }
 
@@ -164,7 +164,7 @@ Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& 
   if (!s.header.flags.rst) return Step::Continue;
   if (s.header.seq != c.rcv.rcv_nxt) {
     sink.drop(now, DropReason::TcpBadReset, c.id);
-    if (s.header.seq.in_window(c.rcv.rcv_nxt, c.rcv.rcv_wnd())) challenge(now, c, TxReason::ChallengeAck);
+    if (s.header.seq.in_window(c.rcv.rcv_nxt, c.rcv.rcv_wnd())) challenge(now, c, s.header.flags);
     return Step::Drop;
   }
   const bool was_opening = c.state() == TcpState::SynReceived && !c.fast_open_from.is_valid();
@@ -176,7 +176,7 @@ Step LayerState::check_reset(Instant now, const IncomingSegment& s, Connection& 
 Step LayerState::check_syn(Instant now, const IncomingSegment& s, Connection& c) {
   if (!s.header.flags.syn) return Step::Continue;
   sink.drop(now, DropReason::TcpSynInWindow, c.id);
-  challenge(now, c, TxReason::ChallengeAck);
+  challenge(now, c, s.header.flags);
   return Step::Drop;
 }
 
@@ -194,7 +194,7 @@ Step LayerState::check_ack(Instant now, const IncomingSegment& s, Connection& c,
   // Acknowledges what was never sent, or is older than anything that can still be under way (RFC 5961 section 5).
   if (s.header.ack.after(c.snd.snd_nxt) || s.header.ack.before(c.snd.snd_una - c.snd.max_snd_wnd)) {
     sink.drop(now, DropReason::TcpBadAck, c.id);
-    challenge(now, c, TxReason::UnacceptableSegment);
+    challenge(now, c, s.header.flags);
     return Step::Drop;
   }
   if (s.header.ack.at_or_after(c.snd.snd_una)) accept_ack(now, s, c, f);
@@ -244,10 +244,11 @@ Step LayerState::check_late_data(Instant now, const IncomingSegment& s, Connecti
 }
 
 /// An ACK that tells the peer where we are; rationed so that two confused ends cannot keep each other busy.
-void LayerState::challenge(Instant now, Connection& c, TxReason reason) {
-  const auto kind = reason == TxReason::ChallengeAck ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
+void LayerState::challenge(Instant now, Connection& c, const wire::TcpFlags& flags) {
+  const bool maybe_forged = flags.syn || flags.rst;
+  const auto kind = maybe_forged ? AckRation::Kind::Challenge : AckRation::Kind::Repeat;
   if (!c.ack_ration.take(now, kind)) return sink.drop(now, DropReason::TcpRateLimited, c.id);
-  ack_now(c, reason);
+  ack_now(c, maybe_forged ? TxReason::ChallengeAck : TxReason::UnacceptableSegment);
 }
 
 }  // namespace wireside::tcp

@@ -3,26 +3,25 @@
 
 namespace wireside::tcp {
 
-/// What the peer's SYN offers, met with what we offer (RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2).
-void LayerState::negotiate(const IncomingSegment& s, const ConnectionOptions& o, Negotiated& n) const {
+/// What the peer's SYN offers, met with what we offer (RFC 7323 sections 2.2 and 3.2, RFC 2018 section 2). The shift of
+/// ours is in `n` already: that of our SYN, whatever buffer the options ask for by now.
+void LayerState::negotiate(const IncomingSegment& s, Negotiated& n) const {
   const auto& offered = s.header.options;
   if (offered.mss) n.peer_mss = *offered.mss;
   n.window_scaling = config.window_scaling && offered.window_scale.has_value();
-  if (n.window_scaling) {
-    n.snd_wscale = WindowScale{*offered.window_scale};
-    n.rcv_wscale = our_window_scale(o);
-  }
+  n.snd_wscale = n.window_scaling ? WindowScale{*offered.window_scale} : WindowScale{};
+  if (!n.window_scaling) n.rcv_wscale = WindowScale{};
   n.timestamps = config.timestamps && offered.timestamps.has_value();
   n.sack = config.sack && offered.sack_permitted;
 }
 
 void LayerState::take_syn(Instant now, const IncomingSegment& s, Connection& c) {
-  negotiate(s, c.options, c.negotiated);
+  negotiate(s, c.negotiated);
   agree_on_ecn(s, c);
   c.rcv.irs = s.header.seq;
   c.rcv.rcv_nxt = c.rcv.last_ack_sent = s.header.seq + 1;
-  c.rcv.limit = initial_limit(c.options, c.negotiated.window_scaling);
-  c.rcv.rcv_adv = c.rcv.rcv_nxt + static_cast<std::uint32_t>(std::min<std::size_t>(c.rcv.limit, 65535));
+  c.rcv.limit = initial_limit(c.options, c.negotiated);
+  c.rcv.rcv_adv = c.rcv.rcv_nxt + c.rcv.syn_window;
   if (c.negotiated.timestamps) {
     c.timestamps.recent = s.header.options.timestamps->ts_val;
     c.timestamps.recent_at = now;

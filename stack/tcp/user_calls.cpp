@@ -29,7 +29,8 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
   c.snd.snd_una = c.snd.snd_nxt = c.snd.iss;
   c.timestamps.offset = timestamp_offset(tuple);
   c.snd.progress_at = now;
-  c.rcv.limit = initial_limit(options, config.window_scaling);
+  if (config.window_scaling) c.negotiated.rcv_wscale = our_window_scale(options);
+  c.rcv.limit = initial_limit(options, c.negotiated);
   if (!first.empty()) c.snd.queue.append_copy(first, pool);
   c.transition(now, StateCause::ActiveOpen, TcpState::SynSent, sink);
   c.work.syn = true;
@@ -330,7 +331,7 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
   c->options = options;
   c->snd.congestion.select(options.congestion, config.custom_congestion);
-  if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated.window_scaling);
+  if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_changed) arm_keep_alive(now, *c);
     if (uncorked) c->work.sws_override = true;

@@ -322,6 +322,14 @@ void TcpPeer::silence(Duration duration, Where where) {
   nothing(where);
 }
 
+std::size_t TcpPeer::in_repeatedly(std::size_t count, std::string_view text, Where where) {
+  const auto before = emitted_.size();
+  for (std::size_t i = 0; i < count; ++i) in(text, where);
+  const auto drawn = emitted_.size() - before;
+  emitted_.erase(emitted_.begin() + static_cast<std::ptrdiff_t>(before), emitted_.end());
+  return drawn;
+}
+
 std::size_t TcpPeer::discard() {
   const auto count = emitted_.size();
   emitted_.clear();

@@ -69,6 +69,8 @@ class TcpPeer : private observe::Observer {
   // --- the wire ---
   /// A segment from the peer; output is collected at once unless inside batch().
   void in(std::string_view text, Where where = Where::current());
+  /// The same segment so many times. Returns how many segments it drew; they are not looked at.
+  std::size_t in_repeatedly(std::size_t count, std::string_view text, Where where = Where::current());
   /// Next segment of the layer, in order; it must have been emitted already.
   tcp::OutgoingSegment out(std::string_view text, Where where = Where::current());
   /// Advances the clock until the next segment, which must come after `delay` (within `tolerance`) and match.
@@ -102,6 +104,12 @@ class TcpPeer : private observe::Observer {
   /// Listener, three-way handshake with these SYN options, accept. Leaves nothing emitted.
   void establish(std::string_view syn_options = "<mss 1460>", ConnectionOptions options = {},
                  std::uint16_t window = 65535);
+  /// The same with a peer that is so far away: the handshake measures this round-trip time. `last` is its third
+  /// segment.
+  void establish_after(Duration round_trip, std::string_view syn_options = "<mss 1000>", ConnectionOptions options = {},
+                       std::string_view last = ". 1 ack 1");
+  /// Listener and a SYN with these options that was answered: SYN-RECEIVED.
+  void half_open(std::string_view syn_options = "<mss 1460>", ConnectionOptions options = {});
   /// Active open up to the emitted SYN (not yet looked at), with so many octets of the pattern as first data.
   void connect(ConnectionOptions options = {}, std::size_t first = 0);
   void accept(Where where = Where::current());

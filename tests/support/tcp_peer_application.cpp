@@ -39,13 +39,23 @@ void TcpPeer::connect(ConnectionOptions options, std::size_t first) {
 
 void TcpPeer::establish(std::string_view syn_options, ConnectionOptions options, std::uint16_t window) {
   window_ = window;
-  if (!listener_.is_valid()) listen(16, options);
-  in("S 0 " + std::string{syn_options});
-  out("S. 0 ack 1");
-  in(". 1 ack 1");
+  establish_after(Duration{0}, syn_options, options);
+}
+
+void TcpPeer::establish_after(Duration round_trip, std::string_view syn_options, ConnectionOptions options,
+                              std::string_view last) {
+  half_open(syn_options, options);
+  wait(round_trip);
+  in(last);
   accept();
   state(TcpState::Established);
   nothing();
+}
+
+void TcpPeer::half_open(std::string_view syn_options, ConnectionOptions options) {
+  if (!listener_.is_valid()) listen(16, options);
+  in("S 0 " + std::string{syn_options});
+  out("S. 0 ack 1");
 }
 
 std::size_t TcpPeer::send(std::size_t count, bool all, Where where) {

@@ -63,12 +63,7 @@ std::uint32_t window_after_a_stretch_ack(tcp::CongestionAlgorithm congestion, tc
   s.congestion = congestion;
   s.pacing = pacing;
   TcpPeer t{s};
-  t.listen();
-  t.in("S 0 win 65535 <mss 1000>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms);
   t.send(60000);
   EXPECT_EQ(t.discard(), 10U);
   t.wait(100ms);
@@ -184,12 +179,7 @@ TEST(TcpCongestion, ATimeoutReleasesOneSegmentWhateverIsStillInFlight) {  // RFC
   PeerSetup s;
   s.config.tail_loss_probe = false;
   TcpPeer t{s};
-  t.listen();
-  t.in("S 0 win 65535 <mss 1000,sackOK>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms, "<mss 1000,sackOK>");
   t.send(1000);
   t.discard();
   t.wait(100ms);

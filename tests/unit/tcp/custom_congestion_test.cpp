@@ -54,12 +54,7 @@ PeerSetup by_rate(const std::shared_ptr<Log>& log) {
 
 /// A round trip of 100 ms and ten segments of 1,000 octets in flight, more waiting.
 void send_first_flight(TcpPeer& t, std::size_t octets = 100'000, std::string_view options = "<mss 1000,sackOK>") {
-  t.listen();
-  t.in("S 0 win 65535 " + std::string{options});
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms, options);
   t.send(octets);
   EXPECT_EQ(t.discard(), std::min<std::size_t>(10, octets / 1000));
 }
@@ -138,12 +133,7 @@ TEST(TcpCustomCongestion, SaysHowFastToSend) {
   PeerSetup s = by_rate(log);
   s.pacing = tcp::Pacing::On;
   TcpPeer t{s};
-  t.listen();
-  t.in("S 0 win 65535 <mss 1000>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms);
   t.send(100'000);
   t.wait(100ms);
   t.discard();

@@ -123,6 +123,76 @@ TEST(TcpDuplicateAcks, DataOnTheWayDoesNotTakeTheirPlace) {  // RFC 5681 section
   t.ignore_rest();
 }
 
+// --- an ACK that was owed while a hole was open, and leaves when it is closed ---
+//
+// A segment of data went first, with the later number. An old block below that number would tell the peer of octets
+// that came twice (RFC 2883 section 4), and it would take back a reduction of its window that was right.
+
+/// 64 segments in order, whose ACK is owed: one for so many at the least.
+void take_a_stretch(TcpPeer& t) {
+  for (int i = 0; i < 64; ++i) t.in(segment(i));
+}
+
+TEST(TcpOwedAck, AHoleClosedMeanwhileLeavesNoBlock) {  // RFC 2018 SACK-02; RFC 2883 SACK-04
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.batch([&] {
+    take_a_stretch(t);
+    t.in(". 64501+500 ack 1");
+    t.in(". 64001+500 ack 1");
+    t.send(100);
+  });
+  t.out("P. 1+100 ack 65001");
+  t.nothing();
+}
+
+TEST(TcpOwedAck, WhatIsStillHeldStaysInIt) {  // RFC 2018 SACK-02; RFC 2883 SACK-04
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.batch([&] {
+    take_a_stretch(t);
+    t.in(". 64901+100 ack 1");
+    t.in(". 64301+300 ack 1");
+    t.in(". 64001+300 ack 1");
+    t.send(100);
+  });
+  t.out("P. 1+100 ack 64601");
+  t.out(". 101 ack 64601 <sack 64901:65001>");  // of the stretch
+  t.out(". 101 ack 64601 <sack 64901:65001>");  // of the segment that closed the first hole
+  t.nothing();
+  t.ignore_rest();
+}
+
+TEST(TcpOwedAck, OctetsThatCameTwiceAreReportedAllTheSame) {  // RFC 2883 SACK-04
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.in(segment(0));
+  t.out_within(500ms, ". 1 ack 1001");
+  t.batch([&] {
+    t.in(segment(2));
+    t.in(segment(0));
+    t.in(segment(1));
+    t.send(100);
+  });
+  t.out("P. 1+100 ack 3001");
+  t.out(". 101 ack 3001 <sack 1:1001>");
+  t.nothing();
+}
+
+TEST(TcpOwedAck, SoAreThoseThatCameTwiceBehindTheHole) {  // RFC 2883 SACK-04
+  TcpPeer t;
+  t.establish("<mss 1000,sackOK>");
+  t.batch([&] {
+    t.in(segment(1));
+    t.in(segment(1));
+    t.in(segment(0));
+    t.send(100);
+  });
+  t.out("P. 1+100 ack 2001");
+  t.out(". 101 ack 2001 <sack 1001:2001>");
+  t.nothing();
+}
+
 // --- max_connections ---
 
 TEST(TcpConnectionLimit, FurtherSynsAreDroppedAndCounted) {

@@ -12,14 +12,19 @@ ConnectionOptions lingering(Duration time) {
   return o;
 }
 
-TEST(TcpLinger, WhatIsAcknowledgedInTimeClosesInOrder) {  // RFC 9293 section 3.10.4; SO_LINGER
-  TcpPeer t;
+/// CLOSE with five seconds to linger, behind two segments of data: all of it leaves, and the FIN.
+void close_behind_data(TcpPeer& t) {
   t.establish("<mss 1460>", lingering(5s));
   t.send(2000);
   t.close();
   t.out(". 1+1460");
   t.out("P. 1461+540");
   t.out("F. 2001");
+}
+
+TEST(TcpLinger, WhatIsAcknowledgedInTimeClosesInOrder) {  // RFC 9293 section 3.10.4; SO_LINGER
+  TcpPeer t;
+  close_behind_data(t);
   t.wait(10ms);
   t.in(". 1 ack 2002");
   t.in("F. 1 ack 2002");
@@ -30,12 +35,7 @@ TEST(TcpLinger, WhatIsAcknowledgedInTimeClosesInOrder) {  // RFC 9293 section 3.
 
 TEST(TcpLinger, WhatIsNotEndsInAReset) {  // SO_LINGER
   TcpPeer t;
-  t.establish("<mss 1460>", lingering(5s));
-  t.send(2000);
-  t.close();
-  t.out(". 1+1460");
-  t.out("P. 1461+540");
-  t.out("F. 2001");
+  close_behind_data(t);
   t.in(". 1 ack 1461");
   t.wait(5s - 1ms);
   t.discard();  // retransmissions

@@ -10,13 +10,7 @@ namespace {
 constexpr std::uint32_t mss = 1000;
 
 void established(TcpPeer& t, std::string_view options, std::size_t octets) {
-  t.listen();
-  t.in("S 0 win 65535 " + std::string{options});
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
-  t.discard();
+  t.establish_after(100ms, options);
   t.send(octets);
   t.discard();
 }

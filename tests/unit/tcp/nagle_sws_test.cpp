@@ -39,12 +39,7 @@ TEST(TcpNagle, ARepeatedSmallSegmentDoesNotHideALaterOne) {  // RFC 9293 SHLD-7
   TcpPeer t{s};
   ConnectionOptions o;
   o.no_delay = true;
-  t.listen(16, o);
-  t.in("S 0 win 65535 <mss 1000,sackOK>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms, "<mss 1000,sackOK>", o);
   t.send(500);
   t.out("P. 1+500");
   t.send(1000);

@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint32_t probe_octets = 1460, segment_octets = 984;
 
 struct Probe {
+  std::uint32_t front = 0;  ///< segment before it, where one was asked for
   std::uint32_t start = 0;  ///< relative sequence number
   std::uint32_t end = 0;    ///< of everything sent so far
 };
@@ -42,6 +43,39 @@ Probe send_probe(TcpPeer& t, std::string_view options) {
   }
   EXPECT_NE(probe.start, 0U);
   EXPECT_GE(probe.end, probe.start + probe_octets + 3 * segment_octets);
+  t.wait(20ms);
+  return probe;
+}
+
+/// The same with a segment in flight before the probe.
+Probe send_probe_behind_a_segment(TcpPeer& t, std::string_view options) {
+  t.establish(options);
+  t.send(probe_octets);
+  t.wait(1s);
+  t.discard();
+  Probe probe{.end = 1 + probe_octets};
+  t.in(". 1 ack " + std::to_string(probe.end));
+  t.wait(9s);
+  const auto take = [&](bool acknowledge) {
+    while (t.pending() > 0) {
+      const auto s = t.any();
+      const auto start = static_cast<std::uint32_t>(s.header.seq - t.our_iss());
+      if (s.payload.octets() == probe_octets) probe.start = start;
+      probe.end = start + static_cast<std::uint32_t>(s.payload.octets());
+      if (acknowledge) t.in(". 1 ack " + std::to_string(probe.end));
+    }
+  };
+  for (int round = 0; round < 12; ++round, t.wait(10ms)) {
+    t.send(20 * segment_octets);
+    take(true);
+  }
+  t.wait(30s);
+  probe.front = probe.end;
+  t.send(segment_octets);  // too little for a probe
+  t.wait(1ms);
+  t.send(10 * segment_octets);
+  take(false);
+  EXPECT_EQ(probe.start, probe.front + segment_octets);
   t.wait(20ms);
   return probe;
 }
@@ -109,6 +143,35 @@ TEST(TcpPathProbe, WithoutSackThreeDuplicatesAskForItAlone) {  // RFC 4821 secti
   EXPECT_GE(t.status().cwnd, before.cwnd);
   EXPECT_EQ(t.status().ssthresh, before.ssthresh);
   t.ignore_rest();
+}
+
+// RFC 4821 section 7.6.4: the path does not carry the probe. What it held is acknowledged in smaller segments, with the
+// lost segment before it: that proves nothing.
+TEST(TcpPathProbe, LostWithTheSegmentBeforeItTheRepetitionsProveNothing) {
+  for (const bool sack : {true, false}) {
+    TcpPeer t{without_tail_probes()};
+    const Probe p = send_probe_behind_a_segment(t, sack ? "<mss 1460,sackOK>" : "<mss 1460>");
+    for (int i = 0; i < 5; ++i) {
+      t.in(". 1 ack " + text(p.front) +
+           (sack ? " <sack " + text(p.start + probe_octets) + ":" + text(p.end) + ">" : ""));
+    }
+    for (int round = 0; round < 20 && t.status().snd_una != t.status().snd_nxt; ++round) {
+      std::uint32_t reached = 0;
+      while (t.pending() > 0) {
+        const auto s = t.any();
+        EXPECT_LE(s.payload.octets(), segment_octets);
+        reached =
+            static_cast<std::uint32_t>(s.header.seq - t.our_iss() + static_cast<std::int32_t>(s.payload.octets()));
+      }
+      t.wait(20ms);
+      if (reached == 0) t.wait(300ms);
+      if (reached >= p.start + probe_octets) reached = std::max(reached, p.end);
+      if (reached != 0) t.in(". 1 ack " + text(reached));
+      EXPECT_EQ(t.status().mss, segment_octets);
+    }
+    EXPECT_EQ(t.status().snd_una, t.status().snd_nxt);
+    t.ignore_rest();
+  }
 }
 
 TEST(TcpPathProbe, ATimeoutStaysATimeout) {  // RFC 4821 section 7.6.3

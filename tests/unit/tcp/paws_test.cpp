@@ -162,13 +162,23 @@ TEST(TcpPaws, OtherSegmentsWithoutTimestampAreDropped) {  // RFC 7323 TS-05, sec
   EXPECT_EQ(t.drops(observe::DropReason::TcpMissingTimestamp), 2U);
 }
 
+TEST(TcpPaws, AnswersAreLimited) {  // RFC 5961 BLIND-04, section 10
+  TcpPeer t;
+  establish_ts(t, 1000);
+  EXPECT_EQ(t.in_repeatedly(1000, "P. 1+100 ack 1 <TS val 999 ecr last>"), 200U);
+  EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 800U);
+}
+
+TEST(TcpPaws, OldSynsCountAsChallenges) {  // RFC 5961 BLIND-04, sections 4 and 10
+  TcpPeer t;
+  establish_ts(t, 1000);
+  EXPECT_EQ(t.in_repeatedly(1000, "S 1 <mss 1460,TS val 999 ecr 0>"), 10U);
+}
+
 TEST(TcpPaws, AnswersInSynReceivedAreLimited) {  // RFC 5961 BLIND-04, section 10
   TcpPeer t;
-  t.listen();
-  t.in("S 0 <mss 1460,TS val 1000 ecr 0>");
-  t.out("S. 0 ack 1");
-  for (int i = 0; i < 1000; ++i) t.in(". 1 ack 1 <TS val 1 ecr last>");
-  EXPECT_EQ(t.discard(), 200U);
+  t.half_open("<mss 1460,TS val 1000 ecr 0>");
+  EXPECT_EQ(t.in_repeatedly(1000, ". 1 ack 1 <TS val 1 ecr last>"), 200U);
   EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 800U);
 }
 

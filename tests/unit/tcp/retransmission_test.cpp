@@ -8,14 +8,7 @@ namespace wireside::testing {
 namespace {
 
 /// Established with a measured round trip of 100 ms: SRTT 100 ms, RTTVAR 50 ms, RTO 300 ms.
-void establish_100ms(TcpPeer& t, std::string_view options = "<mss 1000>") {
-  t.listen();
-  t.in("S 0 win 65535 " + std::string{options});
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
-}
+void establish_100ms(TcpPeer& t, std::string_view options = "<mss 1000>") { t.establish_after(100ms, options); }
 
 // RFC 6298 RTO-02: SRTT = R, RTTVAR = R/2, then 7/8-1/8 and 3/4-1/4 with RTTVAR first.
 TEST(RttEstimator, FollowsTheFormulas) {

@@ -12,16 +12,14 @@ using observe::WindowCause;
 
 constexpr std::string_view sack_only = "<mss 1000,sackOK>";
 
-/// Established with a measured round trip of 100 ms and a window of ten segments.
-void establish_with_sack(TcpPeer& t, std::string_view options = sack_only) {
-  t.listen();
-  t.in("S 0 win 65535 " + std::string{options});
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
-  t.discard();
+PeerSetup without_tail_loss_probe() {
+  PeerSetup s;
+  s.config.tail_loss_probe = false;
+  return s;
 }
+
+/// Established with a measured round trip of 100 ms and a window of ten segments.
+void establish_with_sack(TcpPeer& t, std::string_view options = sack_only) { t.establish_after(100ms, options); }
 
 /// Segments of 1,000 octets from octet 1 on; the cwnd of ten is in flight, the rest waits.
 void send_segments(TcpPeer& t, std::size_t count, std::size_t expected) {
@@ -31,6 +29,15 @@ void send_segments(TcpPeer& t, std::size_t count, std::size_t expected) {
   }
   t.nothing();
 }
+
+/// Without a tail loss probe the timer is what tells of the loss of everything in flight: the first segment goes again.
+struct TimedOut : TcpPeer {
+  TimedOut(std::size_t count, std::size_t sent) : TcpPeer{without_tail_loss_probe()} {
+    establish_with_sack(*this);
+    send_segments(*this, count, sent);
+    out_after(300ms, ". 1+1000");
+  }
+};
 
 bool was_seen(const TcpPeer& t, WindowCause cause) {
   const auto& all = t.windows_seen();
@@ -251,12 +258,7 @@ TEST(TcpSackRecovery, LossesOfTheNextWindowLowerItAgain) {  // RFC 5681 section 
 }
 
 TEST(TcpSackRecovery, ARetransmissionLostAfterATimeoutEndsSlowStart) {  // RFC 5681 section 4.3
-  PeerSetup s;
-  s.config.tail_loss_probe = false;
-  TcpPeer t{s};
-  establish_with_sack(t);
-  send_segments(t, 40, 10);
-  t.out_after(300ms, ". 1+1000");
+  TimedOut t{40, 10};
   EXPECT_EQ(t.status().ssthresh, 5000U);
   t.in(". 1 ack 1001");
   EXPECT_EQ(t.discard(), 2U) << "new data, as F-RTO wants it";
@@ -371,9 +373,7 @@ TEST(TcpSackRecovery, APeerThatReneges) {  // RFC 2018 SACK-05
 }
 
 TEST(TcpSackRecovery, ATimeoutRepeatsWhatIsMissingOnly) {  // RFC 6675 SACKR-03
-  PeerSetup s;
-  s.config.tail_loss_probe = false;
-  TcpPeer t{s};
+  TcpPeer t{without_tail_loss_probe()};
   establish_with_sack(t);
   send_segments(t, 3, 3);
   t.wait(100ms);
@@ -416,12 +416,7 @@ TEST(TcpSackRecovery, EifelDetectionByTimestamps) {  // RFC 3522 section 3.2; RF
 }
 
 TEST(TcpSackRecovery, FRtoFindsASpuriousTimeout) {  // RFC 5682 section 3.1
-  PeerSetup s;
-  s.config.tail_loss_probe = false;
-  TcpPeer t{s};
-  establish_with_sack(t);
-  send_segments(t, 5, 5);
-  t.out_after(300ms, ". 1+1000");
+  TimedOut t{5, 5};
   EXPECT_EQ(t.status().cwnd, 1000U);
   t.in(". 1 ack 2001");  // the second segment was never repeated: the first transmissions arrive
   EXPECT_TRUE(was_seen(t, WindowCause::Undo));
@@ -431,12 +426,7 @@ TEST(TcpSackRecovery, FRtoFindsASpuriousTimeout) {  // RFC 5682 section 3.1
 }
 
 TEST(TcpSackRecovery, FRtoSendsNewDataFirst) {  // RFC 5682 section 3.1 step 2
-  PeerSetup s;
-  s.config.tail_loss_probe = false;
-  TcpPeer t{s};
-  establish_with_sack(t);
-  send_segments(t, 20, 10);
-  t.out_after(300ms, ". 1+1000");
+  TimedOut t{20, 10};
   t.in(". 1 ack 1001");
   t.out(". 10001+1000");
   t.out(". 11001+1000");
@@ -448,12 +438,7 @@ TEST(TcpSackRecovery, FRtoSendsNewDataFirst) {  // RFC 5682 section 3.1 step 2
 }
 
 TEST(TcpSackRecovery, ThePathsLossAfterATimeoutIsNoNewReduction) {  // RFC 5681 CC-04: once per window
-  PeerSetup s;
-  s.config.tail_loss_probe = false;
-  TcpPeer t{s};
-  establish_with_sack(t);
-  send_segments(t, 20, 10);
-  t.out_after(300ms, ". 1+1000");
+  TimedOut t{20, 10};
   const auto after = t.status().ssthresh;
   t.in(". 1 ack 1001");
   t.discard();  // two new segments, as F-RTO wants it

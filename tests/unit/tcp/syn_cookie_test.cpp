@@ -309,6 +309,29 @@ TEST(TcpSynCookie, ARepeatedSynGetsTheSameCookieWhenThereIsRoomAgain) {  // RFC 
   t.accept();
 }
 
+// Another listener of the endpoint may get the ACK: by its four-tuple, once the first has company or has gone.
+TEST(TcpSynCookie, AnyListenerOfTheEndpointTakesItBack) {  // RFC 4987 SYNF-02
+  TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
+  ConnectionOptions sharing;
+  sharing.reuse_port = true;
+  const auto first = t.layer().listen(t.tuple().local, 10, sharing);
+  ASSERT_TRUE(first);
+  for (std::uint16_t port = 40001; port <= 40008; ++port) {
+    t.use_port(port);
+    t.in("S 0 <mss 1460>");
+    t.out("S. 0 ack 1");
+  }
+  const auto second = t.layer().listen(t.tuple().local, 10, sharing);
+  ASSERT_TRUE(second);
+  t.layer().close_listener(t.now(), *first);
+  for (std::uint16_t port = 40001; port <= 40008; ++port) {
+    t.use_port(port);
+    t.in(". 1 ack 1");
+    t.nothing();
+  }
+  EXPECT_EQ(t.sink().count.syn_cookies_received, 8U);
+}
+
 TEST(TcpSynCookie, IsWorthNothingWhenOld) {
   TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
   t.listen();

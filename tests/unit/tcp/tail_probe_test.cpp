@@ -9,15 +9,7 @@ namespace {
 using observe::TxReason;
 using observe::WindowCause;
 
-void establish_for_probe(TcpPeer& t) {
-  t.listen();
-  t.in("S 0 win 65535 <mss 1000,sackOK>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
-  t.discard();
-}
+void establish_for_probe(TcpPeer& t) { t.establish_after(100ms, "<mss 1000,sackOK>"); }
 
 TEST(TcpTailProbe, AfterTwoRoundTripsTheLastSegmentGoesAgain) {  // RFC 8985 RACK-06, RACK-07
   TcpPeer t;
@@ -33,13 +25,7 @@ TEST(TcpTailProbe, AfterTwoRoundTripsTheLastSegmentGoesAgain) {  // RFC 8985 RAC
 
 TEST(TcpTailProbe, ItsReportShowsTheHoleBeforeItWhateverTheEchoSays) {  // RFC 8985 RACK-06; RFC 7323 section 4.3
   TcpPeer t;
-  t.listen();
-  t.in("S 0 win 65535 <mss 1012,sackOK,TS val 1 ecr 0>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
-  t.discard();
+  t.establish_after(100ms, "<mss 1012,sackOK,TS val 1 ecr 0>");
   t.wait(50ms);
   t.send(3000);
   EXPECT_EQ(t.discard(), 3U);
@@ -162,12 +148,7 @@ TEST(TcpTailProbe, TheProbeShowsWhatWasLostBeforeIt) {  // RFC 8985 section 7.1:
 
 TEST(TcpTailProbe, NotWithoutSack) {
   TcpPeer t;
-  t.listen();
-  t.in("S 0 win 65535 <mss 1000>");
-  t.out("S. 0 ack 1");
-  t.wait(100ms);
-  t.in(". 1 ack 1");
-  t.accept();
+  t.establish_after(100ms);
   t.send(3000);
   t.discard();
   EXPECT_EQ(t.out_after(300ms, ". 1+1000").reason, TxReason::RtoRetransmit);

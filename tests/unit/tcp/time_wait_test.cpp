@@ -50,10 +50,8 @@ TEST(TcpTimeWait, RepeatedFinIsAcknowledgedAndRestartsTheTimer) {
 TEST(TcpTimeWait, AnswersAreLimited) {  // RFC 5961 BLIND-04, section 10
   TcpPeer t;
   enter_time_wait(t);
-  for (int i = 0; i < 1000; ++i) t.in("P. 1000000+1 ack 2");
-  EXPECT_EQ(t.discard(), 200U);
-  for (int i = 0; i < 1000; ++i) t.in("S. 0 ack 2");
-  EXPECT_EQ(t.discard(), 10U);
+  EXPECT_EQ(t.in_repeatedly(1000, "P. 1000000+1 ack 2"), 200U);
+  EXPECT_EQ(t.in_repeatedly(1000, "S. 0 ack 2"), 10U);
   EXPECT_EQ(t.drops(observe::DropReason::TcpRateLimited), 1790U);
   t.wait(1s);
   t.in("F. 1 ack 2");
@@ -63,8 +61,7 @@ TEST(TcpTimeWait, AnswersAreLimited) {  // RFC 5961 BLIND-04, section 10
 TEST(TcpTimeWait, TheLimitOfOneDoesNotShowOnAnother) {  // RFC 5961 BLIND-04, CVE-2016-5696
   TcpPeer t;
   enter_time_wait(t);
-  for (int i = 0; i < 1000; ++i) t.in("P. 1000000+1 ack 2");
-  t.discard();
+  t.in_repeatedly(1000, "P. 1000000+1 ack 2");
   t.use_port(40001);
   t.establish();
   t.in(". 1000000 ack 1");

@@ -12,6 +12,31 @@ ConnectionOptions user_timeout(Duration d) {
   return o;
 }
 
+ConnectionOptions reporting_errors() {
+  ConnectionOptions o;
+  o.report_errors = true;
+  return o;
+}
+
+/// 100 octets leave and are not acknowledged.
+void send_hundred(TcpPeer& t) {
+  t.send(100);
+  t.out("P. 1+100");
+}
+
+/// However often it was repeated, the connection ends with this error.
+void fails_after(TcpPeer& t, Duration time, Error error) {
+  t.wait(time);
+  t.discard();
+  t.failed(error);
+}
+
+void lives_after(TcpPeer& t, Duration time) {
+  t.wait(time);
+  t.discard();
+  t.state(TcpState::Established);
+}
+
 TEST(TcpUserTimeout, DefaultsFollowTheRfc) {
   const tcp::TcpConfig c;
   EXPECT_GE(c.r1_retransmissions, 3U);  // RFC 9293 SHLD-10
@@ -23,14 +48,9 @@ TEST(TcpUserTimeout, DefaultsFollowTheRfc) {
 TEST(TcpUserTimeout, EndsTheConnectionWithUnacknowledgedData) {
   TcpPeer t;
   t.establish("<mss 1460>", user_timeout(7s));
-  t.send(100);
-  t.out("P. 1+100");
-  t.wait(6900ms);
-  t.discard();
-  t.state(TcpState::Established);
-  t.wait(200ms);
-  t.discard();
-  t.failed(Error::TimedOut);
+  send_hundred(t);
+  lives_after(t, 6900ms);
+  fails_after(t, 200ms, Error::TimedOut);
   t.gone();
 }
 
@@ -42,12 +62,8 @@ TEST(TcpUserTimeout, CountsFromTheLastProgress) {
   t.wait(6s);
   t.discard();
   t.in(". 1 ack 1001");
-  t.wait(6s);
-  t.discard();
-  t.state(TcpState::Established);
-  t.wait(2s);
-  t.discard();
-  t.failed(Error::TimedOut);
+  lives_after(t, 6s);
+  fails_after(t, 2s, Error::TimedOut);
 }
 
 TEST(TcpUserTimeout, IdleConnectionIsNotAffected) {
@@ -55,53 +71,39 @@ TEST(TcpUserTimeout, IdleConnectionIsNotAffected) {
   t.establish("<mss 1460>", user_timeout(7s));
   t.silence(1h);
   t.state(TcpState::Established);
-  t.send(100);
-  t.out("P. 1+100");
-  t.wait(5s);
-  t.discard();
-  t.state(TcpState::Established);  // the idle hour does not count
+  send_hundred(t);
+  lives_after(t, 5s);  // the idle hour does not count
 }
 
 TEST(TcpUserTimeout, CanBeChangedDuringTheConnection) {  // RFC 9293 MUST-21
   TcpPeer t;
   t.establish();
   t.options(user_timeout(3s));
-  t.send(100);
-  t.out("P. 1+100");
-  t.wait(4s);
-  t.discard();
-  t.failed(Error::TimedOut);
+  send_hundred(t);
+  fails_after(t, 4s, Error::TimedOut);
 }
 
 TEST(TcpUserTimeout, AppliesToTheSynToo) {  // RFC 9293 MUST-21, MUST-22
   TcpPeer t;
   t.connect(user_timeout(5s));
   t.out("S 0");
-  t.wait(6s);
-  t.discard();
-  t.failed(Error::TimedOut);
+  fails_after(t, 6s, Error::TimedOut);
 }
 
 TEST(TcpUserTimeout, MayBeLongerThanTheDefault) {  // RFC 9293 MUST-21
   TcpPeer t;
   t.establish("<mss 1460>", user_timeout(5h));
-  t.send(100);
-  t.out("P. 1+100");
-  t.wait(4h);
-  t.discard();
-  t.state(TcpState::Established);
+  send_hundred(t);
+  lives_after(t, 4h);
 }
 
 TEST(TcpUserTimeout, SoftErrorIsTheReasonGiven) {  // RFC 9293 SHLD-9, SHLD-25
   TcpPeer t;
   t.establish("<mss 1460>", user_timeout(7s));
-  t.send(100);
-  t.out("P. 1+100");
+  send_hundred(t);
   t.icmp(Error::HostUnreachable, false, 1);
   t.no_event(EventKind::Failed);
-  t.wait(8s);
-  t.discard();
-  t.failed(Error::HostUnreachable);
+  fails_after(t, 8s, Error::HostUnreachable);
 }
 
 TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
@@ -119,8 +121,7 @@ TEST(TcpUserTimeout, ClosedConnectionIsForgottenAfterR2) {
 TEST(TcpUserTimeout, FromR1OnThereIsNegativeAdvice) {
   TcpPeer t;
   t.establish();
-  t.send(100);
-  t.out("P. 1+100");
+  send_hundred(t);
   for (unsigned i = 1; i < tcp::TcpConfig{}.r1_retransmissions; ++i) t.out_within(5s, "P. 1+100");
   EXPECT_FALSE(t.layer().take_negative_advice().has_value());
   EXPECT_FALSE(t.status().error.has_value());
@@ -147,11 +148,8 @@ TEST(TcpUserTimeout, ReachingR1WhileConnectingGivesNegativeAdviceToo) {  // RFC 
 // retransmissions.
 TEST(TcpUserTimeout, SoftErrorsAreReportedWhenTheyOccur) {
   TcpPeer t;
-  ConnectionOptions o;
-  o.report_errors = true;
-  t.establish("<mss 1460>", o);
-  t.send(100);
-  t.out("P. 1+100");
+  t.establish("<mss 1460>", reporting_errors());
+  send_hundred(t);
   t.icmp(Error::HostUnreachable, false, 1);
   t.event(EventKind::Reported);
   auto report = t.layer().take_error_report(t.handle());

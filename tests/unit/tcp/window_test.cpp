@@ -142,6 +142,39 @@ TEST(TcpWindow, SmallSegmentsUnderALargeScaleNeitherRetractNorCloseTheWindow) {
 }
 
 // RFC 9293 SHLD-14, EV-27: the right edge stays while the application does not read.
+// RFC 7323 section 2.2: the shift of the SYN holds, whatever buffer is asked for before its answer comes.
+TEST(TcpWindow, ABufferChangedInSynSentLeavesTheOfferedScale) {
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 8 << 20;
+  t.connect(o);
+  const auto syn = t.out("S 0 win 65535 <mss 1460,sackOK,TS val * ecr 0,wscale 8>");
+  o.receive_buffer = 30'000;
+  t.options(o);
+  t.in("S. 0 ack 1 win 65535 <mss 1460,wscale 0>");
+  const auto ack = t.out(". 1 ack 1");
+  EXPECT_EQ(t.status().rcv_wscale, 8);
+  EXPECT_EQ(std::uint32_t{ack.header.window} << 8, 65536U);  // the SYN's edge, rounded up, and not left of it
+}
+
+// RFC 9293 section 3.8.6: an empty buffer opens the window, even if it is smaller than one unit of the scale.
+TEST(TcpWindow, ABufferSmallerThanOneUnitOfTheScaleStillOpensTheWindow) {
+  PeerSetup s;
+  s.config.receive_buffer_max = std::size_t{64} << 20;
+  s.config.receive_buffer_initial = 1000;
+  TcpPeer t{s};
+  t.establish("<mss 1460,wscale 0>");
+  t.in("P. 1+1000 ack 1");
+  t.read_exactly(1000);
+  t.wait(1s);
+  t.discard();
+  t.in(". 1000 ack 1");  // a probe
+  EXPECT_GT(t.any().header.window, 0U);
+  t.in("P. 1001+1000 ack 1");
+  t.read_exactly(1000);
+  t.ignore_rest();
+}
+
 TEST(TcpWindow, RightEdgeStaysWhileDataIsUnread) {
   TcpPeer t;
   ConnectionOptions o;
