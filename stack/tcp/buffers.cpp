@@ -12,9 +12,7 @@ void LayerState::tune_receive_buffer(Instant now, Connection& c, std::size_t tak
   const Duration measured = r.rtt > Duration{0} ? r.rtt : c.snd.rtt.srtt();
   const Duration rtt = std::max<Duration>(measured, std::chrono::milliseconds{1});
   if (now - r.tune_started < rtt) return;
-  const std::size_t most = c.negotiated.window_scaling ? std::min(config.receive_buffer_max,
-                                                                  std::size_t{65535} << c.negotiated.rcv_wscale.shift())
-                                                       : std::size_t{65535};
+  const std::size_t most = std::min(config.receive_buffer_max, std::size_t{65535} << c.negotiated.rcv_wscale.shift());
   const std::size_t wanted = std::min(most, 2 * r.tune_taken + 16 * std::size_t{r.rcv_mss});
   if (now - r.tune_started < 2 * rtt) r.limit = std::max(r.limit, wanted);
   r.tune_taken = 0;

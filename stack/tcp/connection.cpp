@@ -48,7 +48,6 @@ void Connection::describe_paths(ConnectionStatus& s) const {
   if (const Duration least = snd.rack.min_rtt().value(); least != Duration::max()) s.min_rtt = least;
   s.rcv_rtt = rcv.rtt;
   s.rcv_mss = rcv.rcv_mss;
-  s.path_mtu = snd.mss + snd.path.option_octets + 40;
   s.segments_sent = snd.segments_sent;
   s.segments_received = rcv.segments_received;
   s.data_segments_sent = snd.data_segments_sent;

@@ -31,6 +31,10 @@ using observe::TxReason;
 struct OutputListTag;
 struct EventListTag;
 
+/// Octets that may wait for acknowledgement. More than half the sequence space could not be told apart (RFC 9293
+/// section 3.4); a slice as large as this may be added to almost as much.
+inline constexpr std::size_t max_send_buffer = std::size_t{1} << 30;
+
 /// What the two SYNs agreed on.
 struct Negotiated {
   std::uint16_t peer_mss = 536;  ///< MUST-15: without the option
@@ -248,7 +252,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
            (owes_fin(state_) && !snd.snd_nxt.after(data_end()));
   }
   [[nodiscard]] std::size_t send_limit() const {
-    return options.send_buffer != 0 ? options.send_buffer : snd.buffer_limit;
+    return std::min(options.send_buffer != 0 ? options.send_buffer : snd.buffer_limit, max_send_buffer);
   }
   [[nodiscard]] std::size_t unsent() const {
     return snd.snd_nxt.before(data_end()) ? span_octets(later(snd.snd_nxt, data_start()), data_end()) : 0;

@@ -57,6 +57,7 @@ bool LayerState::open_fast(Instant now, const IncomingSegment& s, ListenerHandle
   c.snd.snd_wl1 = s.header.seq;
   c.snd.snd_wl2 = h.iss;
   establish(now, c, false);  // all but the state: the client's SYN told what there is to know
+  check_urgent(behind_syn(s), c);
   const auto octets = std::min<std::size_t>(s.payload.size(), h.rcv_wnd);
   deliver(c, s.payload.sub(0, octets));
   c.work.syn = true;

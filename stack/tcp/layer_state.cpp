@@ -8,6 +8,8 @@ namespace {
 constexpr std::size_t max_control_segments = 1024;
 constexpr std::uint32_t enough_ports = 256;  // tried for a free one, when one in TIME-WAIT is known
 constexpr std::uint16_t min_mss = 48;        // room for data behind 40 octets of options; tiny offers only cost us work
+constexpr Duration longest_wait = std::chrono::hours{24 * 365};
+constexpr Duration shortest_interval = std::chrono::milliseconds{1};
 
 }  // namespace
 
@@ -22,14 +24,26 @@ LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Si
       timestamp_key_{r.sip_key()},
       syn_cookies_{r.sip_key()},
       fast_open_keys_{r.sip_key()},
-      fast_open_cache_{c.fast_open_cache, KeyedHash{r.sip_key()}} {}
+      fast_open_cache_{c.fast_open_cache, KeyedHash{r.sip_key()}} {
+  for (Duration* const d : {&config.msl, &config.r2_timeout, &config.syn_timeout, &config.fin_wait_2_timeout}) {
+    *d = std::min(*d, longest_wait);
+  }
+}
+
+ConnectionOptions LayerState::within_bounds(ConnectionOptions o) {
+  o.keep_alive_idle = std::clamp(o.keep_alive_idle, shortest_interval, longest_wait);
+  o.keep_alive_interval = std::clamp(o.keep_alive_interval, shortest_interval, longest_wait);
+  o.user_timeout = std::min(o.user_timeout, longest_wait);
+  if (o.linger) o.linger = std::min(*o.linger, longest_wait);
+  return o;
+}
 
 Connection* LayerState::new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id) {
   const RttEstimator::Bounds bounds{config.rto_initial, config.rto_min, config.rto_max};
-  const auto handle = connections.emplace(id, tuple, options, bounds);
+  const auto handle = connections.emplace(id, tuple, within_bounds(options), bounds);
   Connection* c = connections.find(handle);
   c->handle = handle;
-  c->snd.buffer_limit = config.send_buffer_initial;
+  c->snd.buffer_limit = std::min(config.send_buffer_initial, config.send_buffer_max);
   return c;
 }
 
@@ -206,7 +220,8 @@ WindowScale LayerState::our_window_scale(const ConnectionOptions& o) const {
 
 /// No more than the agreed shift can tell.
 std::size_t LayerState::initial_limit(const ConnectionOptions& o, const Negotiated& n) const {
-  const std::size_t wanted = o.receive_buffer != 0 ? o.receive_buffer : config.receive_buffer_initial;
+  const std::size_t tuned = std::min(config.receive_buffer_initial, config.receive_buffer_max);
+  const std::size_t wanted = o.receive_buffer != 0 ? o.receive_buffer : tuned;
   return std::min(wanted, std::size_t{65535} << n.rcv_wscale.shift());
 }
 

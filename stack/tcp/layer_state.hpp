@@ -103,7 +103,8 @@ class LayerState {
 
   std::optional<TcpEvent> poll_event();
 
-  // of a status
+  // 3.10.6 STATUS (user_calls.cpp)
+  [[nodiscard]] ConnectionStatus status_of(const Connection& c) const;
   [[nodiscard]] std::uint16_t advertised_mss(const ConnectionOptions& o) const;
   [[nodiscard]] Duration give_up_after(const Connection& c) const;  // user_timeout.cpp
 
@@ -126,6 +127,8 @@ class LayerState {
 
  private:
   // --- tables (layer_state.cpp) ---
+  /// Times that can be added to any instant, and intervals that let time pass.
+  [[nodiscard]] static ConnectionOptions within_bounds(ConnectionOptions o);
   Connection* new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id);
   void adopt(Connection& c);  // puts the four-tuple into the table
   void erase(Connection& c);
@@ -166,9 +169,11 @@ class LayerState {
 
   // --- urgent.cpp, user_timeout.cpp ---
   void check_urgent(const IncomingSegment& s, Connection& c);
+  [[nodiscard]] static IncomingSegment behind_syn(IncomingSegment s);
   static void forget_read_urgent(Receiver& r);
   static void point_to_urgent(const Connection& c, SeqNum seq, OutgoingSegment& out);
-  static void take_user_timeout(const IncomingSegment& s, Connection& c);
+  [[nodiscard]] static Duration told_user_timeout(const IncomingSegment& s, const ConnectionOptions& o);
+  void take_user_timeout(Instant now, const IncomingSegment& s, Connection& c);
   void tell_user_timeout(Connection& c);
   void add_user_timeout(const Connection& c, wire::TcpOptions& options) const;
 
@@ -241,7 +246,7 @@ class LayerState {
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
   void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
-  static void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
+  void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
@@ -375,6 +380,7 @@ class LayerState {
   void keep_alive_timeout(Instant now, Connection& c);
   void half_open_timeout(Instant now, HalfOpen& h);
   void advise_against_path(Connection& c);
+  [[nodiscard]] Duration keep_alive_after(const Connection& c) const;
   void arm_keep_alive(Instant now, Connection& c);
 
   DeadlineQueue deadlines_;  // connections

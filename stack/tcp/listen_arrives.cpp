@@ -89,6 +89,7 @@ void LayerState::begin_handshake(Instant now, const IncomingSegment& s, Listener
   }
   h.rcv_wnd = first_window(l.options, h.negotiated);
   h.give_fast_open_cookie = wants_fast_open_cookie(s, l);
+  h.peer_user_timeout = told_user_timeout(s, l.options);
 }
 
 /// What a SYN-ACK offers: never scaled (RFC 7323 section 2.2).
@@ -264,6 +265,7 @@ Connection& LayerState::connection_of(const Handshake& h) {
   c.rcv.rcv_nxt = c.rcv.last_ack_sent = h.irs + 1;
   c.rcv.rcv_adv = c.rcv.rcv_nxt + h.rcv_wnd;
   c.listener = h.listener;
+  c.peer_user_timeout = h.peer_user_timeout;
   c.state_ = TcpState::SynReceived;  // continues the handshake's state; from here on the table says what may follow
   return c;
 }

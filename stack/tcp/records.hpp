@@ -35,6 +35,7 @@ struct Handshake {
   std::uint32_t snd_wnd = 0;
   std::uint16_t rcv_wnd = 0;
   bool give_fast_open_cookie = false;  ///< the SYN asked for one, or brought one that is not good
+  Duration peer_user_timeout{};        ///< as the SYN told (RFC 5482); 0 = not
 };
 
 /// SYN-RECEIVED after a passive open: remembers the SYN, answers with the SYN-ACK, holds no buffers (MUST-11).

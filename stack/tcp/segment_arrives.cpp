@@ -52,7 +52,7 @@ void LayerState::connection_arrives(Instant now, IncomingSegment s, Connection& 
   // Simultaneous open: the peer's SYN-ACK repeats the SYN we know and acknowledges ours; what follows the SYN counts.
   const bool crossing = is_crossing_syn_ack(s, c);
   if (crossing) {
-    s.header.seq += 1;
+    s = behind_syn(std::move(s));
   } else {
     if (check_sequence(now, s, c) == Step::Drop) return;  // first
     if (check_reset(now, s, c) == Step::Drop) return;     // second; third is security, which we do not have
@@ -77,7 +77,7 @@ void LayerState::note_arrival(Instant now, const IncomingSegment& s, Connection&
   c.rcv.tos = s.tos;
   if (s.header.flags.ack) c.rcv.ack_received_at = now;
   if (!s.payload.empty()) c.rcv.data_segments_received += segments;
-  take_user_timeout(s, c);
+  take_user_timeout(now, s, c);
 }
 
 SegmentFacts LayerState::facts_of(const IncomingSegment& s, const Connection& c) const {

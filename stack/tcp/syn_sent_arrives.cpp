@@ -18,6 +18,7 @@ void LayerState::negotiate(const IncomingSegment& s, Negotiated& n) const {
 void LayerState::take_syn(Instant now, const IncomingSegment& s, Connection& c) {
   negotiate(s, c.negotiated);
   agree_on_ecn(s, c);
+  take_user_timeout(now, s, c);
   c.rcv.irs = s.header.seq;
   c.rcv.rcv_nxt = c.rcv.last_ack_sent = s.header.seq + 1;
   c.rcv.limit = initial_limit(c.options, c.negotiated);
@@ -68,11 +69,11 @@ void LayerState::syn_sent_arrives(Instant now, const IncomingSegment& s, Connect
   ack_now(c, TxReason::Ack);
   raise(c, TcpEvent::Kind::Connected);
   raise(c, TcpEvent::Kind::Writable);
-  // Data and FIN that came with the SYN are dealt with as in ESTABLISHED, from step six on.
-  if (s.payload.empty() && !flags.fin) return;
-  IncomingSegment rest = s;
-  rest.header.seq += 1;
+  // What came with the SYN is dealt with as in ESTABLISHED, from step six on.
+  if (s.payload.empty() && !flags.fin && !flags.urg) return;
+  IncomingSegment rest = behind_syn(s);
   rest.header.flags.syn = false;
+  check_urgent(rest, c);
   process_text(now, rest, c);
   process_fin(now, rest, c);
 }

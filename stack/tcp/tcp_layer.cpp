@@ -55,11 +55,7 @@ Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
 Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
   const Connection* c = state_->connections.find(h);
   if (c == nullptr) return fail(Error::BadHandle);
-  ConnectionStatus s = c->status();
-  s.user_timeout = state_->give_up_after(*c);
-  s.advertised_mss = state_->advertised_mss(c->options);
-  s.pacing_rate = LayerState::pacing_rate(*c);
-  return s;
+  return state_->status_of(*c);
 }
 
 bool TcpLayer::is_writable(ConnectionHandle h) const {
@@ -77,9 +73,7 @@ bool TcpLayer::is_readable(ConnectionHandle h) const {
 std::vector<ConnectionStatus> TcpLayer::list() const {
   std::vector<ConnectionStatus> out;
   state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
-    if (c.state() == TcpState::TimeWait) return;
-    out.push_back(c.status());
-    out.back().pacing_rate = LayerState::pacing_rate(c);
+    if (c.state() != TcpState::TimeWait) out.push_back(state_->status_of(c));
   });
   const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
     ConnectionStatus& s = out.emplace_back();

@@ -53,7 +53,7 @@ class TcpLayer {
   /// The same for urgent data (RFC 9293 section 3.8.5). New applications should not use it (SHLD-13).
   [[nodiscard]] Result<std::size_t> send_urgent(Instant now, ConnectionHandle h, ByteView data);
   /// Takes a slice by reference (borrowing send): its octets must not change until its buffer is released.
-  /// All of it or WouldBlock.
+  /// All of it or WouldBlock. One larger than the largest send buffer (1 GiB) is MessageTooLong.
   [[nodiscard]] Result<void> send_slice(Instant now, ConnectionHandle h, Slice data);
   /// Copies received octets out. 0 means EOF (the peer's FIN; MUST-12). Errors: WouldBlock, NotConnected, the fatal
   /// error.

@@ -67,18 +67,23 @@ enum class SynCookieUse : std::uint8_t {
   Always,
 };
 
-/// What an application may set per connection (a listener's options are inherited by what it accepts).
+/// What an application may set per connection (a listener's options are inherited by what it accepts). Times longer
+/// than a year count as one year.
 struct ConnectionOptions {
-  bool no_delay = false;                             ///< Nagle off (MUST-17)
-  bool keep_alive = false;                           ///< off by default (MUST-25)
-  Duration keep_alive_idle = std::chrono::hours{2};  ///< MUST-28
+  bool no_delay = false;    ///< Nagle off (MUST-17)
+  bool keep_alive = false;  ///< off by default (MUST-25)
+  /// How long nothing was heard before the first probe (MUST-28). With `user_timeout_option` never before the user
+  /// timeout in force is over (RFC 5482 section 4.2). This and the interval: less than 1 ms counts as 1 ms.
+  Duration keep_alive_idle = std::chrono::hours{2};
   Duration keep_alive_interval = std::chrono::seconds{75};
   unsigned keep_alive_probes = 9;
   /// How long data may stay unacknowledged, or unsent behind a closed window, before the connection ends with TimedOut
   /// (TCP_USER_TIMEOUT; R2 of MUST-21). 0 = TcpConfig::r2_timeout, and a peer that answers zero-window probes may keep
   /// its window closed for ever (MUST-37).
   Duration user_timeout{};
-  std::size_t send_buffer = 0;  ///< octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds
+  /// Octets accepted ahead of acknowledgement; 0 = auto-tuned between config's bounds. Either way no more than 1 GiB:
+  /// half the sequence space tells old from new (RFC 9293 section 3.4).
+  std::size_t send_buffer = 0;
   /// No more octets than this, or than one segment where that is more, wait unsent (TCP_NOTSENT_LOWAT). 0 = no bound.
   std::size_t notsent_lowat = 0;
   bool cork = false;  ///< small segments wait, 200 ms at most, until this is off again (TCP_CORK)
@@ -260,7 +265,8 @@ struct ConnectionStatus {
   std::uint64_t delivered = 0;             ///< octets
   Duration min_rtt{};                      ///< of the last minutes; 0 = none yet
   Duration rcv_rtt{};                      ///< as the receiver sees it; 0 = none yet
-  std::uint32_t advertised_mss = 0, rcv_mss = 0, path_mtu = 0;
+  std::uint32_t advertised_mss = 0, rcv_mss = 0;
+  std::uint32_t path_mtu = 0;  ///< octets of the largest packet the path is taken to carry, whatever the peer's MSS
   std::uint64_t segments_sent = 0, segments_received = 0;            ///< with and without data
   std::uint64_t data_segments_sent = 0, data_segments_received = 0;  ///< super-segments count as what they hold
   std::uint64_t octets_retransmitted = 0;

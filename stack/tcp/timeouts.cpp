@@ -132,18 +132,22 @@ void LayerState::probe_timeout(Instant now, Connection& c) {
   set_timer(now, c, TimerKind::ZeroWindowProbe, std::min(now + interval, snd.progress_at + give_up_after(c)));
 }
 
+/// RFC 5482 section 4.2: keep-alive ends no connection that the user timeout would let live.
+Duration LayerState::keep_alive_after(const Connection& c) const {
+  if (!c.options.user_timeout_option) return c.options.keep_alive_idle;
+  return std::max<Duration>(c.options.keep_alive_idle, give_up_after(c) + std::chrono::milliseconds{1});
+}
+
 void LayerState::arm_keep_alive(Instant now, Connection& c) {
   if (!c.options.keep_alive) return cancel_timer(now, c, TimerKind::KeepAlive);
-  set_timer(now, c, TimerKind::KeepAlive, std::max(now, c.last_heard_at + c.options.keep_alive_idle));
+  set_timer(now, c, TimerKind::KeepAlive, std::max(now, c.last_heard_at + keep_alive_after(c)));
 }
 
 /// MUST-26: only when nothing is outstanding and nothing was heard; MUST-29: one lost probe proves nothing.
 void LayerState::keep_alive_timeout(Instant now, Connection& c) {
-  const Instant quiet_since = c.last_heard_at;
-  const bool idle = now - quiet_since >= c.options.keep_alive_idle;
   if (!c.options.keep_alive) return;
-  if (!idle || !c.everything_acknowledged()) {
-    const Instant next = quiet_since + c.options.keep_alive_idle;
+  const Instant next = c.last_heard_at + keep_alive_after(c);
+  if (now < next || !c.everything_acknowledged()) {
     return set_timer(now, c, TimerKind::KeepAlive, next > now ? next : now + c.options.keep_alive_interval);
   }
   if (c.keep_alive_sent >= c.options.keep_alive_probes) {

@@ -6,13 +6,20 @@ namespace wireside::tcp {
 /// Sixth step of section 3.10.7.4. The application is told when urgent data is first announced and whenever its end
 /// moves on (MUST-32).
 void LayerState::check_urgent(const IncomingSegment& s, Connection& c) {
-  if (!s.header.flags.urg || !can_receive(c.state())) return;
+  if (!s.header.flags.urg || !(can_receive(c.state()) || c.fast_open_from.is_valid())) return;
   Receiver& r = c.rcv;
   const SeqNum up = s.header.seq + std::uint32_t{s.header.urgent_pointer};
   if (r.rcv_up && !up.after(*r.rcv_up)) return;
   if (!up.after(r.read_at())) return;  // all of it was read already
   r.rcv_up = up;
   raise(c, TcpEvent::Kind::Urgent);
+}
+
+/// Text, FIN and urgent pointer of a segment with SYN, counted from the octet behind the SYN.
+IncomingSegment LayerState::behind_syn(IncomingSegment s) {
+  s.header.seq += 1;
+  if (s.header.urgent_pointer > 0) --s.header.urgent_pointer;
+  return s;
 }
 
 /// What lies behind the next octet to be read would seem to lie ahead of it after 2^31 more.

@@ -4,16 +4,16 @@
 namespace wireside::tcp {
 namespace {
 constexpr std::size_t max_unscaled_window = 65535;  // what a SYN can offer (RFC 7323 section 2.2)
-constexpr Duration longest_linger = std::chrono::hours{24 * 365};
-constexpr std::size_t min_borrowed = 512;  // octets below which referencing costs more than copying
+constexpr std::size_t min_borrowed = 512;           // octets below which referencing costs more than copying
 }  // namespace
 
 // --- 3.10.1 OPEN ---
 
 Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
                                              ByteView first) {
-  const std::size_t room = options.send_buffer != 0 ? options.send_buffer : config.send_buffer_initial;
-  if (first.size() > room) return fail(Error::MessageTooLong);
+  const std::size_t room =
+      options.send_buffer != 0 ? options.send_buffer : std::min(config.send_buffer_initial, config.send_buffer_max);
+  if (first.size() > std::min(room, max_send_buffer)) return fail(Error::MessageTooLong);
   if (connections.size() >= config.max_connections) return fail(Error::NoBuffers);
   if (tuple.local.port.is_unspecified()) {
     const auto port = ephemeral_port(now, tuple);
@@ -64,6 +64,8 @@ Result<ConnectionHandle> LayerState::accept(ListenerHandle h) {
   Connection& c = *connections.find(handle);
   c.listener = {};
   if (c.rcv.queue.octets() > 0 || c.rcv.fin_consumed) raise(c, TcpEvent::Kind::Readable);
+  if (c.rcv.urgent_ahead() > 0) raise(c, TcpEvent::Kind::Urgent);
+  if (!c.reports.empty()) raise(c, TcpEvent::Kind::Reported);
   return handle;
 }
 
@@ -144,6 +146,7 @@ Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
   const auto found = sendable(h);
   if (!found) return fail(found.error());
   Connection& c = **found;
+  if (data.size() > max_send_buffer) return fail(Error::MessageTooLong);
   // A frame holds few slices: small pieces are gathered, or they would make small segments (SHLD-28).
   if (data.size() < min_borrowed) {
     c.snd.queue.append_copy(data.view(), pool);
@@ -235,12 +238,14 @@ void LayerState::begin_close(Instant now, Connection& c) {
   wants_output(c);
 }
 
-Result<void> LayerState::shutdown_receive(Instant, ConnectionHandle h) {
+Result<void> LayerState::shutdown_receive(Instant now, ConnectionHandle h) {
   Connection* c = connections.find(h);
   if (c == nullptr || c->detached) return fail(Error::BadHandle);
   if (c->state() == TcpState::Closed || c->state() == TcpState::SynSent) return fail(Error::NotConnected);
   c->receive_shut = true;
+  const std::size_t dropped = c->rcv.queue.octets();
   c->rcv.queue.clear();
+  after_receive(now, *c, dropped);
   return {};
 }
 
@@ -292,7 +297,7 @@ void LayerState::close(Instant now, ConnectionHandle h) {
 void LayerState::linger(Instant now, Connection& c) {
   const bool waits = c.state() == TcpState::SynReceived || owes_fin(c.state());
   if (!c.options.linger || !waits) return;
-  set_timer(now, c, TimerKind::Linger, now + std::min(*c.options.linger, longest_linger));
+  set_timer(now, c, TimerKind::Linger, now + *c.options.linger);
 }
 
 /// The peer must learn that the stream has no proper end, whatever it has said itself.
@@ -318,14 +323,29 @@ void LayerState::abort(Instant now, ConnectionHandle h) {
   finish(now, *c, StateCause::AbortCalled, Error::ConnectionAborted);
 }
 
+// --- 3.10.6 STATUS ---
+
+ConnectionStatus LayerState::status_of(const Connection& c) const {
+  constexpr std::uint32_t ip_tcp_headers = 40;
+  const PathSearch& path = c.snd.path;
+  ConnectionStatus s = c.status();
+  s.user_timeout = give_up_after(c);
+  s.advertised_mss = advertised_mss(c.options);
+  s.pacing_rate = pacing_rate(c);
+  s.path_mtu = path_mtu != nullptr ? path_mtu->mtu(c.tuple.remote.address) : link_mss + ip_tcp_headers;
+  if (path.searching) s.path_mtu = std::min(s.path_mtu, path.carries + path.option_octets + ip_tcp_headers);
+  return s;
+}
+
 // --- options and errors from below ---
 
-Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options) {
+Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& wanted) {
   Connection* c = connections.find(h);
   if (c == nullptr || c->detached) return fail(Error::BadHandle);
-  const bool keep_alive_changed = c->options.keep_alive != options.keep_alive ||
-                                  c->options.keep_alive_idle != options.keep_alive_idle ||
-                                  c->options.keep_alive_interval != options.keep_alive_interval;
+  const ConnectionOptions options = within_bounds(wanted);
+  const Duration keep_alive_before = keep_alive_after(*c);
+  const bool keep_alive_set =
+      c->options.keep_alive != options.keep_alive || c->options.keep_alive_interval != options.keep_alive_interval;
   const bool uncorked = c->options.cork && !options.cork;
   const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
   if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
@@ -333,8 +353,8 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   c->snd.congestion.select(options.congestion, config.custom_congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated);
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
-    if (keep_alive_changed) arm_keep_alive(now, *c);
-    if (uncorked) c->work.sws_override = true;
+    if (keep_alive_set || keep_alive_after(*c) != keep_alive_before) arm_keep_alive(now, *c);
+    if (uncorked && c->unsent() > 0) c->work.sws_override = true;
     const Instant give_up = c->snd.progress_at + give_up_after(*c);
     for (const auto kind : {TimerKind::Retransmission, TimerKind::ZeroWindowProbe}) {
       if (c->timers.armed(kind) && give_up < c->timers.due(kind)) set_timer(now, *c, kind, std::max(now, give_up));

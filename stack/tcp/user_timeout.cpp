@@ -14,14 +14,21 @@ constexpr Duration upper_limit = std::chrono::hours{24};     // U_LIMIT: a peer 
 Duration LayerState::give_up_after(const Connection& c) const {
   if (c.options.user_timeout > Duration{0}) return c.options.user_timeout;
   if (!is_synchronized(c.state())) return config.syn_timeout;
-  if (c.peer_user_timeout == Duration{0}) return config.r2_timeout;
+  if (!c.options.user_timeout_option || c.peer_user_timeout == Duration{0}) return config.r2_timeout;
   return std::min(upper_limit, std::max({config.r2_timeout, c.peer_user_timeout, lower_limit}));
 }
 
-void LayerState::take_user_timeout(const IncomingSegment& s, Connection& c) {
+/// 0, which is reserved, says nothing.
+Duration LayerState::told_user_timeout(const IncomingSegment& s, const ConnectionOptions& o) {
   const auto& told = s.header.options.user_timeout;
-  if (!told || !c.options.user_timeout_option || *told == std::chrono::seconds{0}) return;  // 0 is reserved
-  c.peer_user_timeout = *told;
+  return told && o.user_timeout_option ? Duration{*told} : Duration{0};
+}
+
+void LayerState::take_user_timeout(Instant now, const IncomingSegment& s, Connection& c) {
+  const Duration told = told_user_timeout(s, c.options);
+  if (told == Duration{0} || told == c.peer_user_timeout) return;
+  c.peer_user_timeout = told;
+  if (is_synchronized(c.state())) arm_keep_alive(now, c);
 }
 
 /// It goes with the SYN of an active open, and with an ACK without data, where it takes no room from a segment.

@@ -38,7 +38,14 @@ std::string SegmentChecker::check(ByteView header, std::size_t size, std::option
   std::string problem;
   if (!h.flags.rst) {
     Direction& own = directions_[s->tuple];
-    if (h.flags.syn && own.iss != h.seq) own = Direction{};
+    const auto other = directions_.find(reversed(s->tuple));
+    // An old duplicate of a SYN may open once more what is over; with a SYN cookie even with the same number.
+    const bool over = own.fin_end && other != directions_.end() && other->second.fin_end;
+    if (h.flags.syn && (own.iss != h.seq || over)) {
+      const auto earlier_end = own.highest != SeqNum{} ? std::optional{own.highest} : std::nullopt;
+      own = Direction{};
+      own.earlier_end = earlier_end;
+    }
     const SeqNum end = h.seq + s->length + (h.flags.syn ? 1U : 0U) + (h.flags.fin ? 1U : 0U);
     if (h.flags.syn && own.highest == SeqNum{}) {
       own.iss = h.seq;
@@ -54,7 +61,6 @@ std::string SegmentChecker::check(ByteView header, std::size_t size, std::option
       own.fin_end = end;
     }
     if (own.fin_end && end.after(*own.fin_end)) problem = "sends behind its FIN";
-    const auto other = directions_.find(reversed(s->tuple));
     if (h.flags.ack && problem.empty()) {
       problem = other == directions_.end() ? "acknowledges a peer that has sent nothing"
                                            : check_acknowledgement(*s, own, other->second);
@@ -70,7 +76,7 @@ std::string SegmentChecker::check(ByteView header, std::size_t size, std::option
 
 std::string SegmentChecker::check_acknowledgement(const SeenSegment& s, Direction& own, const Direction& other) const {
   const auto& h = s.header;
-  if (h.ack.after(other.highest)) return "acknowledges what was never sent";
+  if (h.ack.after(other.highest) && h.ack != other.earlier_end) return "acknowledges what was never sent";
   if (own.last_ack && h.ack.before(*own.last_ack)) return "takes an acknowledgement back";
   own.last_ack = h.ack;
   for (unsigned i = 0; i < h.options.sack_count; ++i) {

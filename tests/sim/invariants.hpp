@@ -30,8 +30,9 @@ class SegmentChecker {
   /// One direction of a connection.
   struct Direction {
     SeqNum iss;
-    SeqNum highest;                 // octet behind the last sent
-    std::optional<SeqNum> fin_end;  // behind the FIN
+    SeqNum highest;                     // octet behind the last sent
+    std::optional<SeqNum> fin_end;      // behind the FIN
+    std::optional<SeqNum> earlier_end;  // of the connection before this one, which its peer may be in TIME-WAIT of
     std::optional<SeqNum> last_ack;
     std::optional<SeqNum> right_edge;
     std::optional<std::uint8_t> wscale;

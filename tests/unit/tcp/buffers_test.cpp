@@ -42,6 +42,39 @@ TEST(TcpBuffers, AFixedSendBufferStays) {
   EXPECT_EQ(t.status().send_buffer, 5000U);
 }
 
+// Tuning and the start of it: neither goes beyond what the owner allows, nor beyond what a window can tell without the
+// scale (RFC 7323 section 2.2).
+TEST(TcpBuffers, WithoutScalingTheReceiveBufferStaysWithinItsBoundToo) {
+  for (const std::size_t most : {std::size_t{8000}, std::size_t{1} << 20}) {
+    PeerSetup setup;
+    setup.config.receive_buffer_initial = 4000;
+    setup.config.receive_buffer_max = most;
+    TcpPeer t{setup};
+    t.establish("<mss 1000>");
+    EXPECT_EQ(t.status().receive_buffer, 4000U);
+    for (int i = 0; i < 400; ++i) {
+      t.in("P. " + std::to_string(1 + 1000 * i) + "+1000 ack 1");
+      t.read();
+      t.wait(1ms);
+      t.discard();
+    }
+    EXPECT_GT(t.status().receive_buffer, 4000U);
+    EXPECT_LE(t.status().receive_buffer, std::min<std::size_t>(most, 65535));
+    t.ignore_rest();
+  }
+}
+
+TEST(TcpBuffers, NoneStartsAboveItsBound) {
+  PeerSetup setup;
+  setup.config.receive_buffer_max = setup.config.send_buffer_max = 4000;
+  for (const std::string_view options : {"<mss 1000>", "<mss 1000,wscale 7>"}) {
+    TcpPeer t{setup};
+    t.establish(options);
+    EXPECT_EQ(t.status().receive_buffer, 4000U);
+    EXPECT_EQ(t.status().send_buffer, 4000U);
+  }
+}
+
 TEST(TcpBuffers, NoMoreThanTheLowWatermarkWaitsUnsent) {  // TCP_NOTSENT_LOWAT
   TcpPeer t;
   ConnectionOptions o;
@@ -91,6 +124,23 @@ TEST(TcpBuffers, CorkedDataLeavesInFullSegments) {  // TCP_CORK
   t.options(o);
   t.out("P. 1001+200 ack 1");
   t.in(". 1 ack 1201");
+}
+
+TEST(TcpBuffers, TakingTheCorkOffAnEmptyQueueReleasesNothingLater) {  // TCP_CORK, RFC 9293 SHLD-7
+  TcpPeer t;
+  ConnectionOptions o;
+  o.cork = true;
+  t.establish("<mss 1000>", o);
+  t.send(2000);
+  EXPECT_EQ(t.discard(), 2U);
+  t.in(". 1 ack 2001");
+  o.cork = false;
+  t.options(o);
+  o.cork = true;
+  t.options(o);
+  t.send(10);
+  t.nothing();
+  t.out_after(200ms, "P. 2001+10 ack 1");
 }
 
 TEST(TcpBuffers, ACorkHoldsNothingForLongerThan200Milliseconds) {
@@ -202,6 +252,22 @@ TEST(TcpStatus, SoftErrorsAreReportedOnlyToWhoAsks) {  // RFC 9293 SHLD-20
   t.ignore_rest();
 }
 
+TEST(TcpStatus, SoftErrorsBeforeAcceptAreReportedAfterIt) {  // RFC 9293 MUST-47, SHLD-20
+  TcpPeer t;
+  ConnectionOptions o;
+  o.report_errors = true;
+  t.listen(16, o);
+  t.in("S 0 <mss 1000>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.icmp(Error::HostUnreachable, false, 1);
+  t.accept();
+  t.event(EventKind::Reported);
+  const auto report = t.layer().take_error_report(t.handle());
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(report->error, Error::HostUnreachable);
+}
+
 // A buffer that is nearly all in flight is refilled in smaller parts than a third, or the path would run dry.
 TEST(TcpSendBuffer, TheWriterIsAskedForMoreBeforeThePathRunsDry) {
   PeerSetup s;
@@ -252,7 +318,7 @@ TEST(TcpStatus, CountsSegmentsAndDeliveries) {
   EXPECT_EQ(s.segments_received, 3U);  // with the ACK of the handshake
   EXPECT_EQ(s.delivered, 2500U);
   EXPECT_EQ(s.min_rtt, 10ms);
-  EXPECT_EQ(s.path_mtu, 1040U);
+  EXPECT_EQ(s.path_mtu, 1500U);
   t.ignore_rest();
 }
 

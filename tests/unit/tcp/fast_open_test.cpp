@@ -478,5 +478,16 @@ TEST(TcpFastOpenClient, SimultaneousOpenSendsTheDataBehindTheHandshake) {
   t.out("P. 1+100 ack 1");
 }
 
+TEST(TcpFastOpenServer, DataOfTheSynMayBeUrgent) {  // RFC 9293 MUST-32
+  TcpPeer t;
+  t.listen(16, server());
+  const auto cookie = cookie_of(t);
+  t.in("SU 0+100 urg 101 <mss 1460,tfo " + cookie + ">");
+  t.accept();
+  t.event(EventKind::Urgent);
+  EXPECT_EQ(t.status().urgent_ahead, 100U);
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

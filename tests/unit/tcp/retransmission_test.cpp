@@ -355,5 +355,22 @@ TEST(TcpRetransmission, WhatWasTooBigForThePathIsNoTimeoutsRepetition) {  // RFC
   t.in(". 1 ack 1461");
 }
 
+TEST(TcpStatus, ThePathMtuIsThePathsWhateverThePeersMss) {  // RFC 1191 section 3, RFC 9293 MUST-16
+  TcpPeer t;
+  t.establish("<mss 536>");
+  EXPECT_EQ(t.status().mss, 536U);
+  EXPECT_EQ(t.status().path_mtu, 1500U);  // of the link
+  NarrowPath path;
+  path.narrow(1040);
+  t.layer().set_path_mtu(&path);
+  EXPECT_EQ(t.status().path_mtu, 1040U);
+  ASSERT_EQ(t.layer().list().size(), 1U);
+  EXPECT_EQ(t.layer().list()[0].path_mtu, 1040U);
+  path.narrow(300);
+  t.layer().path_mtu_changed(t.now(), t.tuple());
+  EXPECT_EQ(t.status().mss, 260U);
+  EXPECT_EQ(t.status().path_mtu, 300U);
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -155,5 +155,50 @@ TEST(TcpUrgent, AMarkIsForgottenWhereNobodyReads) {  // RFC 9293 MUST-32, MUST-3
   t.ignore_rest();
 }
 
+TEST(TcpUrgent, WhatCameBeforeAcceptIsToldAfterIt) {  // RFC 9293 MUST-32
+  TcpPeer t;
+  t.listen();
+  t.in("S 0 <mss 1460>");
+  t.out("S. 0 ack 1");
+  t.in(". 1 ack 1");
+  t.in("PU. 1+10 ack 1 urg 10");
+  t.no_event(EventKind::Urgent);  // nobody has a handle yet
+  t.accept();
+  t.event(EventKind::Urgent);
+  EXPECT_EQ(t.status().urgent_ahead, 10U);
+  t.read_exactly(10);
+  t.ignore_rest();
+}
+
+// RFC 9293 MUST-32, section 3.10.7.3: behind a SYN-ACK processing goes on at the sixth step. The pointer counts from
+// the SYN, which has a sequence number itself.
+TEST(TcpUrgent, ASynAckMayAnnounceIt) {
+  for (const bool crossing : {false, true}) {
+    TcpPeer t;
+    t.connect();
+    t.out("S 0");
+    if (crossing) {
+      t.in("S 0 <mss 1460>");
+      t.out("S. 0 ack 1");
+    }
+    t.in("SU. 0+10 ack 1 urg 16 <mss 1460>");
+    t.event(EventKind::Urgent);
+    EXPECT_EQ(t.status().urgent_ahead, 15U);
+    t.read_exactly(10);
+    EXPECT_EQ(t.status().urgent_ahead, 5U);
+    t.ignore_rest();
+  }
+}
+
+TEST(TcpUrgent, ASynAckWithoutOctetsMayAnnounceItToo) {  // RFC 9293 MUST-32, section 3.10.7.3
+  TcpPeer t;
+  t.connect();
+  t.out("S 0");
+  t.in("SU. 0 ack 1 urg 6 <mss 1460>");
+  t.event(EventKind::Urgent);
+  EXPECT_EQ(t.status().urgent_ahead, 5U);
+  t.ignore_rest();
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -317,6 +317,21 @@ TEST(TcpWindow, LateWindowFromTheHandshakeAckIsTaken) {
   EXPECT_EQ(t.status().snd_wnd, 20000U);
 }
 
+TEST(TcpWindow, WhoStopsReadingOpensAFullWindow) {  // RFC 9293 MUST-39, section 3.8.6.2.2
+  TcpPeer t;
+  ConnectionOptions o;
+  o.receive_buffer = 2000;
+  t.establish("<mss 1000>", o);
+  t.in(". 1+1000 ack 1");
+  t.in(". 1001+1000 ack 1");
+  t.out(". 1 ack 2001 win 0");
+  t.shutdown_receive();
+  EXPECT_EQ(t.out(". 1 ack 2001 win 2000").reason, observe::TxReason::WindowUpdate);
+  t.in(". 2001+1000 ack 1");
+  t.in(". 3001+1000 ack 1");
+  t.out(". 1 ack 4001 win 2000");
+}
+
 // Receive-buffer auto-tuning: a fast reader makes the window grow, up to the bound.
 TEST(TcpWindow, BufferGrowsForAFastReader) {
   PeerSetup s;
