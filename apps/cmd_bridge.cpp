@@ -105,7 +105,7 @@ void register_bridge(CLI::App& app, Action& chosen) {
   command->add_option("--impair-forth", options->forth, "the same for frames from TAP1 to TAP2 only")
       ->type_name("SPEC");
   command->add_option("--impair-back", options->back, "the same for frames from TAP2 to TAP1 only")->type_name("SPEC");
-  command->add_option("--impair-seed", options->seed, "make the random choices repeatable")->type_name("N");
+  add_seed_option(*command, "--impair-seed", options->seed, "make the random choices repeatable");
   command->add_option("--mtu", options->mtu, "MTU of both ends (default: the interfaces')")
       ->type_name("OCTETS")
       ->check(CLI::Range(min_mtu, max_mtu));

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "command.hpp"
+#include "common_options.hpp"
 #include "host.hpp"
 #include "sim_run.hpp"
 
@@ -79,7 +80,7 @@ int run_sim(const SimOptions& options) {
   }
   const std::string shown =
       options.as_json ? boost::json::serialize(sim::to_json(*summary)) + "\n" : sim::to_text(*summary);
-  if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size()) return exit_failure;
+  if (!write_out(shown)) return exit_failure;
   if (options.verbose) {
     const std::chrono::duration<double> real = std::chrono::steady_clock::now() - began;
     complain(fmt::format("took {:.3f} s, {:.0f} times as fast as real time", real.count(),
@@ -98,7 +99,7 @@ void register_sim(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("sim", "run a scenario of hosts, links and flows under a virtual clock");
   command->add_option("SCENARIO", options->scenario, "file that describes it (docs/sim.md); - is standard input")
       ->required();
-  command->add_option("--seed", options->seed, "instead of the scenario's seed")->type_name("N");
+  add_seed_option(*command, "--seed", options->seed, "instead of the scenario's seed");
   command->add_option("--events", options->events, "write every event as a JSON line")->type_name("FILE");
   command->add_option("--pcap-dir", options->captures, "write a pcapng capture for each host and router interface")
       ->type_name("DIR");

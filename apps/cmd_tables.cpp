@@ -123,7 +123,7 @@ int show(const Table& table, const TableOptions& options) {
     return exit_failure;
   }
   const std::string text = options.as_json ? json::serialize(selected) + "\n" : table.format(selected, told);
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? exit_ok : exit_failure;
+  return write_out(text) ? exit_ok : exit_failure;
 }
 
 CLI::App* add_table(CLI::App& app, Action& chosen, const Table& table, const std::shared_ptr<TableOptions>& options) {

@@ -12,6 +12,7 @@
 
 #include "command.hpp"
 #include "dns/name.hpp"
+#include "impair/quantity.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -224,6 +225,16 @@ std::optional<PathImpairment> ImpairmentOptions::path(const std::optional<std::u
   return path;
 }
 
+CLI::Option* add_seed_option(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& out,
+                             const std::string& what) {
+  const auto take = [name, &out](const std::string& text) {
+    out = impair::parse_number(text);  // "-1" is none
+    if (out) return;
+    throw UsageError{fmt::format("{} {} is not a whole number from 0 to {}", name, text, UINT64_MAX), name + " 7"};
+  };
+  return command.add_option_function<std::string>(name, take, what)->type_name("N");
+}
+
 void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
   constexpr const char* what = "SPEC";
   subcommand
@@ -234,8 +245,7 @@ void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
       ->group(group);
   subcommand.add_option("--impair-in", out.in, "the same for frames that come in only")->type_name(what)->group(group);
   subcommand.add_option("--impair-out", out.out, "the same for frames that go out only")->type_name(what)->group(group);
-  subcommand.add_option("--impair-seed", out.seed, "make the impairment's random choices repeatable")
-      ->type_name("N")
+  add_seed_option(subcommand, "--impair-seed", out.seed, "make the impairment's random choices repeatable")
       ->group(group);
 }
 
@@ -322,7 +332,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
   add_impairment_options(subcommand, out.impairment);
   add_conflict_options(subcommand, out);
-  subcommand.add_option("--seed", out.seed, "make every random choice repeatable")->type_name("N")->group(group);
+  add_seed_option(subcommand, "--seed", out.seed, "make every random choice repeatable")->group(group);
   subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")
       ->group(group);
   subcommand.add_option("--pcap", out.capture_file, "write a pcapng capture with reasons as comments")

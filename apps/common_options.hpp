@@ -15,7 +15,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace wireside::apps {
 
@@ -80,6 +81,9 @@ struct CommonOptions {
 [[nodiscard]] ip::Route parse_route(const std::string& text);
 
 /// Adds the options to a subcommand; `out` outlives it.
+/// `--seed` and the like: a whole number. Throws UsageError while the command line is parsed.
+CLI::Option* add_seed_option(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& out,
+                             const std::string& what);
 void add_common_options(CLI::App& subcommand, CommonOptions& out);
 /// Only those of an impaired path.
 void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out);

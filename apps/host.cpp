@@ -11,8 +11,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -26,6 +28,13 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 void complain(const std::string& message) { fmt::print(stderr, "wireside: {}\n", message); }
+
+bool write_out(const std::string& text) {
+  const bool taken = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (taken && std::fflush(stdout) == 0) return true;
+  complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+  return false;
+}
 
 namespace {
 

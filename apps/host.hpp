@@ -65,6 +65,8 @@ class Host {
 
 /// Prints "wireside: MESSAGE" to standard error.
 void complain(const std::string& message);
+/// Writes to standard output at once. false: it could not, and has complained.
+[[nodiscard]] bool write_out(const std::string& text);
 
 /// What `main` may ask of its surroundings.
 class Surroundings {

@@ -56,7 +56,8 @@ Instant FlowRun::next_action() const {
 void FlowRun::act(Instant now) {
   if (finished_ || now < next_action()) return;
   if (!connecting_) return connect(now);
-  end(now, "done", true);
+  const bool carried = read_ > 0;
+  end(now, carried ? "done" : "failed: nothing was delivered in its time", carried);
 }
 
 void FlowRun::connect(Instant now) {

@@ -64,7 +64,10 @@ std::string_view assign(std::string_view value, bool& field) {
 }
 std::string_view assign(std::string_view value, Duration& field) {
   const auto d = impair::parse_duration(value);
-  if (!d || *d == Duration{} || *d > std::chrono::hours{1}) return "a duration such as 40ms, up to an hour";
+  // Timers that run within a millisecond would only burn processor time, without end where nothing is ever delivered.
+  if (!d || *d < std::chrono::milliseconds{1} || *d > std::chrono::hours{1}) {
+    return "a duration such as 40ms, from 1ms to an hour";
+  }
   field = *d;
   return {};
 }

@@ -1,6 +1,7 @@
 """`wireside sim`: every example scenario runs, and always the same way; its captures please tshark."""
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -60,3 +61,27 @@ def test_a_flow_that_does_not_end_is_a_failure(tmp_path):
     scenario.write_text("stop 1s\nhost a\nhost b\nlink a b both=rate=100kbit,delay=1ms\nflow f a b octets=1MB\n")
     done = simulate(scenario, check=False)
     assert done.returncode == 1 and "flow f: unfinished after" in done.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("-j",)], ids=["text", "json"])
+def test_a_summary_that_cannot_be_written_is_a_failure(form):
+    scenario = next(path for path in SCENARIOS if path.stem == "third-segment")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([wireside_binary(), "sim", *form, str(scenario)], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=120)
+    assert done.returncode == 1
+    assert "cannot write to standard output: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("seed", ["-1", "x", "1.5", "18446744073709551616"])
+def test_a_seed_is_a_whole_number(seed):
+    done = simulate("--seed", seed, SCENARIOS[0], check=False)
+    assert done.returncode == 2
+    assert f"--seed {seed} is not a whole number" in done.stderr and "try: --seed 7" in done.stderr
+
+
+def test_a_flow_that_delivers_nothing_is_a_failure(tmp_path):
+    scenario = tmp_path / "deaf.sim"
+    scenario.write_text("host a\nhost b\nlink a b both=loss=100%\nflow f a b for=5s\n")
+    done = simulate(scenario, check=False)
+    assert done.returncode == 1 and "flow f: failed: nothing was delivered in its time after 0 octets" in done.stderr

@@ -128,6 +128,38 @@ TEST(SimRun, WhatCannotEndInTimeIsUnfinished) {
   EXPECT_GT(s.flows[0].octets, 15'000U);
 }
 
+TEST(SimRun, TimeAloneIsNoSuccess) {  // a flow with `for` has to deliver something
+  for (const char* link : {"both=loss=100%", "back=loss=100%", "both=delay=3s"}) {
+    const Summary s = run_text(std::string{"host a\nhost b\nlink a b "} + link + "\nflow f a b for=5s\n");
+    EXPECT_FALSE(s.ok()) << link;
+    EXPECT_EQ(s.flows[0].state, "failed: nothing was delivered in its time");
+    EXPECT_EQ(s.flows[0].octets, 0U);
+    EXPECT_EQ(s.virtual_time, 5s);
+  }
+}
+
+// The longest time-outs of neighbours' states are shorter than that. RFC 1122 ARPC-02: no more than a request a second.
+TEST(SimRun, ANeighbourFarAwayIsNotUnreachable) {
+  for (const auto delay : {10s, 60s}) {
+    const Summary s =
+        run_text("stop 24000s\nhost a\nhost b\nrouter r\nlink a r both=delay=" + std::to_string(delay.count()) +
+                 "s\nlink r b both=delay=1ms\nflow f a b octets=100kB\n");
+    EXPECT_TRUE(s.ok()) << s.flows[0].state;
+    EXPECT_EQ(s.flows[0].octets, 100'000U);
+    EXPECT_GE(s.flows[0].rtt_min, 2 * delay);
+  }
+}
+
+// Timers at their smallest, and nothing ever gets through: it ends all the same.
+TEST(SimRun, TheSmallestTimersEnd) {
+  const std::string hosts =
+      "stop 10s\nhost a rto-min=1ms rto-max=1ms rto-initial=1ms\nhost b delayed-ack=1ms\nlink a b both=delay=1ms";
+  const Summary deaf = run_text(hosts + ",loss=100%\nflow f a b octets=100kB\n");
+  EXPECT_FALSE(deaf.ok());
+  EXPECT_GT(deaf.flows[0].timeouts, 1000U);
+  EXPECT_TRUE(run_text(hosts + "\nflow f a b octets=100kB\n").ok());
+}
+
 TEST(SimRun, AFlowThatReachesNobodyFails) {
   const Summary s = run_text("host a\nhost b\nlink a b forth=drop=frame:all\nflow f a b octets=1kB\n");
   EXPECT_FALSE(s.ok());

@@ -69,6 +69,10 @@ TEST(SimScenario, ErrorsNameTheLineTheReasonAndTheRemedy) {
       {"host a\nrouter a", 2, "there already", "another name"},
       {"host a speed=3", 1, "no option speed", "timestamps"},
       {"host a sack=perhaps", 1, "sack=perhaps", "on or off"},
+      {"host a rto-min=1ns", 1, "rto-min=1ns", "from 1ms to an hour"},
+      {"host a rto-initial=999us", 1, "rto-initial=999us", "from 1ms"},
+      {"host a rto-max=0s", 1, "rto-max=0s", "from 1ms"},
+      {"host a delayed-ack=3601s", 1, "delayed-ack=3601s", "to an hour"},
       {"host a sack=on sack=off", 1, "sack is given twice", "one"},
       {"host a\nlink a b", 2, "b is neither a host nor a router", "host b"},
       {"router r\nlink r r", 2, "to itself", "link A B"},
@@ -149,7 +153,7 @@ RC_GTEST_PROP(SimScenario, RoundTrip, ()) {
   for (std::size_t i = 0; i < hosts; ++i) {
     s.hosts.push_back({"h" + std::to_string(i), {}});
     s.hosts[i].tcp.sack = *rc::gen::arbitrary<bool>();
-    s.hosts[i].tcp.rto_min = any_duration(1ns, 100s);
+    s.hosts[i].tcp.rto_min = any_duration(1ms, 100s);
     s.links.push_back(
         {s.hosts[i].name, "r", any_impairment(), any_impairment(), *rc::gen::inRange<std::uint16_t>(576, 65521)});
   }

@@ -109,6 +109,23 @@ TEST(TcpAcceptability, UnacceptableSegmentsDoNotStartAnAckStorm) {
   EXPECT_LT(t.discard(), 1000U);
 }
 
+// RFC 9293 EV-13, section 3.4: the acceptability test would refuse what a peer has to say that has filled our window
+// with a loss in front: its sequence number is the window's right edge, and its ACKs and windows must count.
+TEST(TcpAcceptability, AnAckBehindAFilledWindowCounts) {
+  TcpPeer t;
+  establish_small(t);
+  t.in(". 1461+1460 ack 1");  // 1+1460 was lost
+  t.in(". 2921+1080 ack 1");
+  t.discard();
+  t.send(100);
+  t.out(". 1+100");
+  t.in(". 4001 ack 101");
+  EXPECT_EQ(t.status().flight, 0U);
+  t.in("R 4001");  // a RST there is outside
+  t.state(TcpState::Established);
+  t.nothing();
+}
+
 // RFC 9293 EV-27: only new octets inside the window are delivered, exactly once.
 TEST(TcpAcceptability, LeftOverlapIsCut) {
   TcpPeer t;

@@ -285,6 +285,20 @@ TEST(TcpClose, DataAfterCloseIsAnsweredWithReset) {  // RFC 9293 SHLD-3
   t.gone();
 }
 
+// RFC 9293 SHLD-3, EV-27: the text was taken before the close, and what is new is the FIN alone: nothing was lost.
+TEST(TcpClose, OldTextThatComesAgainWithTheFinIsNoDataAfterClose) {
+  TcpPeer t;
+  t.establish();
+  t.in("P. 1+100 ack 1");
+  t.out_within(1s, ". 1 ack 101");
+  t.read_exactly(100);
+  t.close();
+  t.out("F. 1 ack 101");
+  t.in("FP. 1+100 ack 2");
+  t.out(". 2 ack 102");
+  t.state(TcpState::TimeWait);
+}
+
 // What we still send must get through, which a reset would prevent.
 TEST(TcpClose, DataAfterShutdownReceiveIsAcknowledgedAndDropped) {
   TcpPeer t;
@@ -426,6 +440,38 @@ TEST(TcpClose, OfTwoFinsAheadTheFartherCounts) {  // RFC 9293 EV-29
   t.in("P. 1+200 ack 1");
   t.out(". 1 ack 202");
   t.read_exactly(200);
+  t.eof();
+}
+
+// A gap remains between the FIN and what is held: nothing but the check when it comes keeps it from cutting the stream.
+TEST(TcpClose, AFinInFrontOfAGapBeforeHeldTextIsForgotten) {  // RFC 9293 EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("P. 151+50 ack 1");
+  t.out(". 1 ack 1");
+  t.in("F. 101 ack 1");
+  t.out(". 1 ack 1");
+  t.in("P. 1+100 ack 1");
+  t.out(". 1 ack 101");
+  t.state(TcpState::Established);
+  t.in("P. 101+50 ack 1");
+  t.out(". 1 ack 201");
+  t.read_exactly(200);
+  t.read_fails(Error::WouldBlock);
+}
+
+TEST(TcpClose, ANearerFinDoesNotReplaceTheFarther) {  // RFC 9293 EV-29
+  TcpPeer t;
+  t.establish();
+  t.in("F. 151 ack 1");
+  t.in("F. 101 ack 1");
+  t.discard();
+  t.in("P. 1+100 ack 1");
+  t.out_within(1s, ". 1 ack 101");
+  t.state(TcpState::Established);
+  t.in("P. 101+50 ack 1");
+  t.out(". 1 ack 152");
+  t.read_exactly(150);
   t.eof();
 }
 

@@ -154,6 +154,23 @@ TEST(Cubic, ATimeoutHasTheSameFactor) {  // RFC 9438 CUBIC-05, section 4.8
   EXPECT_EQ(p.congestion.ssthresh(), 70 * mss);
 }
 
+// RFC 9438 CUBIC-05, section 4.8: after a timeout K is 0, and the window at the end of slow start is where the curve
+// begins to look for more, not the old maximum.
+TEST(Cubic, AfterATimeoutTheCurveStartsAnew) {
+  Path p{100ms};
+  p.congestion.start(mss, false);
+  p.congestion.set_cwnd(1000 * mss);
+  p.congestion.reduce(1000 * mss, CongestionSignal::Timeout, p.now);
+  p.congestion.set_cwnd(p.congestion.ssthresh());  // slow start has led here
+  const Instant epoch = p.now + Duration{100ms} / 700;
+  for (int round = 1; round <= 100; ++round) {
+    p.round();
+    const double t = static_cast<double>((p.now - epoch).count()) * 1e-9;
+    const double w = 0.4 * std::pow(t, 3) + 700;
+    EXPECT_NEAR(p.segments(), w, 0.02 * w) << "after " << t << " s";
+  }
+}
+
 TEST(HyStart, ARisingRoundTripEndsFastGrowth) {  // RFC 9406 HS-01, HS-02
   Path p{50ms};
   p.congestion.start(mss, false);
@@ -186,6 +203,25 @@ TEST(HyStart, AFewMillisecondsAreNoise) {  // RFC 9406 HS-01: at least 4 ms
   p.congestion.start(mss, false);
   for (int i = 0; i < 4; ++i) p.round(std::chrono::milliseconds{5 + i / 2});
   EXPECT_NEAR(p.segments(), 160, 8);
+}
+
+// RFC 9406 HS-01, section 4.2: RttThresh = max(MIN_RTT_THRESH, min(lastRoundMinRTT / 8, MAX_RTT_THRESH)).
+TEST(HyStart, TheThresholdIsAnEighthOfTheRoundTripUpToSixteenMilliseconds) {
+  struct Case {
+    std::chrono::milliseconds before, then;
+    bool growth_slows;
+  };
+  for (const Case& c :
+       {Case{80ms, 89ms, false}, Case{80ms, 91ms, true}, Case{400ms, 415ms, false}, Case{400ms, 417ms, true}}) {
+    Path p{c.before};
+    p.congestion.start(mss, false);
+    p.round();
+    p.round();
+    EXPECT_NEAR(p.segments(), 40, 1);
+    p.round(c.then);
+    p.round(c.then);
+    EXPECT_EQ(p.segments() < 100, c.growth_slows) << c.before.count() << " ms, then " << c.then.count() << " ms";
+  }
 }
 
 TEST(HyStart, OnlyInTheFirstSlowStart) {  // RFC 9406 HS-03

@@ -167,6 +167,23 @@ TEST(TcpPorts, ExhaustionIsAnError) {
   EXPECT_TRUE(p.connect(81));  // the same port serves another peer
 }
 
+// RFC 6056 PORT-01, section 3.2: a port that a server of ours waits at is none of the free ones, or its clients'
+// segments and the answers to this connection would meet.
+TEST(TcpPorts, ThoseOfListenersAreLeftAlone) {
+  for (const Ipv4Address address : {Ipv4Address{10, 0, 0, 2}, Ipv4Address{}}) {
+    tcp::TcpConfig c;
+    c.ephemeral_first = 50000;
+    c.ephemeral_last = 50009;
+    Ports p{c};
+    for (std::uint16_t port = 50000; port < 50010; ++port) {
+      if (port == 50003) continue;
+      ASSERT_TRUE(p.layer.listen({address, Port{port}}, 1, {}));
+    }
+    for (std::uint16_t remote = 80; remote < 90; ++remote) EXPECT_EQ(p.connect(remote), 50003);
+    EXPECT_EQ(p.connect(80).error(), Error::AddressNotAvailable);
+  }
+}
+
 /// A client of one server, which it always leaves first: its connections end in TIME-WAIT.
 struct Client {
   Client() {

@@ -204,5 +204,32 @@ TEST(TcpProbe, AnIdleConnectionBehindAClosedWindowHasNoUserTimeout) {  // RFC 92
   EXPECT_TRUE(answer_probes(t, 2s, ". 1 ack 1001 win 0").has_value());
 }
 
+// RFC 6429 section 4: MUST-37 is no duty to keep for ever what the application has given up.
+TEST(TcpProbe, AClosedSocketDoesNotWaitBehindAClosedWindowForEver) {
+  TcpPeer t;
+  establish_blocked(t);
+  t.close();
+  const auto took = answer_probes(t, 1h);
+  ASSERT_TRUE(took.has_value());
+  EXPECT_GE(*took, tcp::TcpConfig{}.r2_timeout);
+  EXPECT_LE(*took, tcp::TcpConfig{}.r2_timeout + 200ms);
+  t.gone();
+  EXPECT_EQ(t.pool().buffers_in_use(), 0U);
+}
+
+TEST(TcpProbe, TheTimeBehindAClosedWindowDoesNotCountAgainstTheDataThatFollows) {  // RFC 9293 MUST-21
+  TcpPeer t;
+  establish_blocked(t, limited_to(5s));
+  EXPECT_FALSE(answer_probes(t, 4s).has_value());
+  t.in(". 1 ack 1 win 65535");
+  EXPECT_EQ(t.discard(), 3U);
+  t.wait(4900ms);
+  t.discard();
+  t.state(TcpState::Established);
+  t.wait(200ms);
+  t.discard();
+  t.failed(Error::TimedOut);
+}
+
 }  // namespace
 }  // namespace wireside::testing

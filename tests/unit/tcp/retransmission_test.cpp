@@ -147,6 +147,26 @@ TEST(TcpRetransmission, TimestampsGiveASampleFromARetransmittedSegment) {
   t.ignore_rest();
 }
 
+// RFC 7323 TS-08, section 4.1: what cannot be the time of anything in flight, too old or still to come, measures
+// nothing.
+TEST(TcpRetransmission, AnEchoThatIsNoneOfOursIsNoSample) {
+  for (const std::uint32_t wrong : {0U - 700'000U, 1000U}) {
+    TcpPeer t;
+    establish_100ms(t, all_options);
+    t.send(1000);
+    t.out("P. 1+1000");
+    t.wait(2s);
+    ASSERT_GE(t.discard(), 1U);  // sent again: only an echo could measure it
+    const auto samples = t.samples_seen().size();
+    const auto srtt = t.status().srtt;
+    t.in(". 1 ack 1001 <TS val 3000 ecr " + std::to_string(t.our_last_timestamp() + wrong) + ">");
+    EXPECT_EQ(t.status().flight, 0U);
+    EXPECT_EQ(t.samples_seen().size(), samples);
+    EXPECT_EQ(t.status().srtt, srtt);
+    t.ignore_rest();
+  }
+}
+
 // RFC 7323 TS-08: only ACKs that advance SND.UNA.
 TEST(TcpRetransmission, NoSampleFromAckThatDoesNotAdvance) {
   TcpPeer t;
@@ -264,6 +284,27 @@ TEST(TcpRetransmission, AckThatEndsRecoveryRestartsTheTimer) {
   t.discard();
   EXPECT_GT(t.status().flight, 0U);
   t.out_after(300ms, ". 12001+1000");
+  t.ignore_rest();
+}
+
+// RFC 6582 NR-01, section 4 (the "Impatient" variant): of the partial ACKs the first restarts the timer, no other, so
+// that with many losses the timeout takes over.
+TEST(TcpRetransmission, OnlyTheFirstPartialAckRestartsTheTimer) {
+  TcpPeer t;
+  establish_100ms(t);
+  t.send(10000);
+  EXPECT_EQ(t.discard(), 10U);
+  t.wait(100ms);
+  for (int i = 0; i < 3; ++i) t.in(". 1 ack 1");
+  t.out(". 1+1000");
+  t.wait(100ms);
+  t.in(". 1 ack 2001");
+  t.out(". 2001+1000");
+  const auto rto = t.status().rto;
+  t.wait(100ms);
+  t.in(". 1 ack 4001");
+  t.out(". 4001+1000");
+  EXPECT_EQ(t.out_after(rto - 100ms, ". 4001+1000").reason, observe::TxReason::RtoRetransmit);
   t.ignore_rest();
 }
 

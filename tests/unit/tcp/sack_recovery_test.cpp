@@ -116,6 +116,22 @@ TEST(TcpSackRecovery, TheWindowGoesDownInStepWithWhatIsDelivered) {  // RFC 6675
   t.ignore_rest();
 }
 
+// RFC 6675 SACKR-04: what PRR allows beyond whole segments is no reason for a small one; it adds up.
+TEST(TcpSackRecovery, TheRestOfAProportionWaitsForAWholeSegment) {
+  TcpPeer t;
+  establish_with_sack(t);
+  send_segments(t, 9, 9);
+  t.wait(100ms);
+  t.in(". 1 ack 1 <sack 5001:7001 3001:4001 1001:2001>");
+  EXPECT_EQ(t.status().ssthresh, 4500U);
+  t.out(". 1+1000");
+  t.out(". 2001+1000");
+  t.nothing();  // 500 octets are left
+  t.in(". 1 ack 1 <sack 5001:8001 3001:4001 1001:2001>");
+  t.out(". 4001+1000");
+  t.nothing();
+}
+
 // What a window carried does not depend on how many of its ACKs come at once.
 TEST(TcpSackRecovery, SsthreshIsThatOfTheFlightBeforeABatchOfAcks) {  // RFC 5681 CC-05, equation (4)
   TcpPeer t;
@@ -273,6 +289,17 @@ TEST(TcpSackRecovery, DuplicatesOfAllRepetitionsTakeBothReductionsBack) {  // RF
   EXPECT_TRUE(was_seen(t, WindowCause::Undo));
   EXPECT_EQ(t.status().ssthresh, UINT32_MAX);
   EXPECT_GE(t.status().cwnd, 10000U);
+  t.ignore_rest();
+}
+
+// RFC 3708 section 3: where the network itself makes duplicates, a report proves nothing about our repetitions.
+TEST(TcpSackRecovery, ADuplicateOfWhatWasNeverRepeatedMakesTheReductionStay) {
+  TcpPeer t;
+  lose_the_first(t);
+  t.in(". 1 ack 14001 <sack 5001:6001>");
+  t.in(". 1 ack 14001 <sack 1:1001>");
+  EXPECT_FALSE(was_seen(t, WindowCause::Undo));
+  EXPECT_EQ(t.status().ssthresh, 5000U);
   t.ignore_rest();
 }
 

@@ -226,6 +226,12 @@ TEST(TcpTimeWait, SynThatBringsTimestampsOpensANewConnection) {
   t.peer_isn(500);
   t.in("S 0 <mss 1460,TS val 7 ecr 0>");
   t.out("S. 0 ack 1");
+
+  TcpPeer u;  // and whatever the time: there is none before it to be older than
+  enter_time_wait(u);
+  u.peer_isn(500);
+  u.in("S 0 <mss 1460,TS val 3000000000 ecr 0>");
+  u.out("S. 0 ack 1");
 }
 
 }  // namespace
