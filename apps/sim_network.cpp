@@ -62,7 +62,6 @@ std::size_t Network::add_interface(const Scenario& scenario, std::size_t link, b
   const bool is_host = host != scenario.hosts.end();
   Config config;
   if (is_host) config.tcp = host->tcp;
-  config.tcp.delayed_ack_min = std::min(config.tcp.delayed_ack_min, config.tcp.delayed_ack);
   config.link.mtu = l.mtu;
   // However far a neighbour is, it gets the time to answer.
   const Duration round_trip = l.forth.delay + l.forth.jitter + l.back.delay + l.back.jitter;

@@ -28,6 +28,7 @@ LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Si
   for (Duration* const d : {&config.msl, &config.r2_timeout, &config.syn_timeout, &config.fin_wait_2_timeout}) {
     *d = std::min(*d, longest_wait);
   }
+  config.delayed_ack_min = std::min(config.delayed_ack_min, config.delayed_ack);
 }
 
 ConnectionOptions LayerState::within_bounds(ConnectionOptions o) {

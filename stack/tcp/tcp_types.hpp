@@ -158,12 +158,12 @@ struct TcpConfig {
   /// Least time beyond SRTT. RFC 6298 (2.4) says that the whole SHOULD be 1 s; 200 ms as common hosts do.
   Duration rto_min = std::chrono::milliseconds{200};
   Duration rto_max = std::chrono::seconds{120};
-  bool mtu_probing = true;                               ///< suspect a black hole after two timeouts (RFC 4821)
-  unsigned r1_retransmissions = 3;                       ///< SHLD-10
-  Duration r2_timeout = std::chrono::minutes{15};        ///< default give-up time for data (SHLD-11: at least 100 s)
-  Duration syn_timeout = std::chrono::minutes{3};        ///< MUST-23
-  Duration delayed_ack = std::chrono::milliseconds{40};  ///< MUST-40: below 0.5 s; shorter for fast senders
-  Duration delayed_ack_min = std::chrono::milliseconds{5};
+  bool mtu_probing = true;                                  ///< suspect a black hole after two timeouts (RFC 4821)
+  unsigned r1_retransmissions = 3;                          ///< SHLD-10
+  Duration r2_timeout = std::chrono::minutes{15};           ///< default give-up time for data (SHLD-11: at least 100 s)
+  Duration syn_timeout = std::chrono::minutes{3};           ///< MUST-23
+  Duration delayed_ack = std::chrono::milliseconds{40};     ///< MUST-40: below 0.5 s; shorter for fast senders
+  Duration delayed_ack_min = std::chrono::milliseconds{5};  ///< what they bring it down to; at most delayed_ack
   /// Segments acknowledged one by one at the start, while the peer's window is small; ends when we answer with data.
   unsigned quick_acks = 16;
   CongestionFactory custom_congestion;  ///< for CongestionAlgorithm::Custom

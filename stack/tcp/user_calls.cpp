@@ -352,13 +352,13 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   c->options = options;
   c->snd.congestion.select(options.congestion, config.custom_congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated);
+  const Instant give_up = c->snd.progress_at + give_up_after(*c);
+  for (const auto kind : {TimerKind::Retransmission, TimerKind::ZeroWindowProbe}) {
+    if (c->timers.armed(kind) && give_up < c->timers.due(kind)) set_timer(now, *c, kind, std::max(now, give_up));
+  }
   if (is_synchronized(c->state()) && c->state() != TcpState::TimeWait) {
     if (keep_alive_set || keep_alive_after(*c) != keep_alive_before) arm_keep_alive(now, *c);
     if (uncorked && c->unsent() > 0) c->work.sws_override = true;
-    const Instant give_up = c->snd.progress_at + give_up_after(*c);
-    for (const auto kind : {TimerKind::Retransmission, TimerKind::ZeroWindowProbe}) {
-      if (c->timers.armed(kind) && give_up < c->timers.due(kind)) set_timer(now, *c, kind, std::max(now, give_up));
-    }
     if (user_timeout_told) tell_user_timeout(*c);
     wants_output(*c);  // no_delay may release what Nagle held
   }

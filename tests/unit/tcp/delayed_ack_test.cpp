@@ -238,5 +238,19 @@ TEST(TcpDelayedAck, DataDoesNotReplaceTheDuplicateAckOfAGap) {
   t.out(". 101 ack 1");
 }
 
+// A least delay above the greatest is no bound at all.
+TEST(TcpDelayedAck, TheLeastDelayIsNoLongerThanTheGreatest) {  // RFC 9293 MUST-40
+  PeerSetup s;
+  s.config.delayed_ack = 2ms;
+  s.config.delayed_ack_min = 400ms;
+  TcpPeer t{s};
+  t.establish("<mss 1000>");
+  for (std::uint32_t at = 1; at < 5; ++at) {
+    t.in("P. " + std::to_string(at) + "+1 ack 1");
+    t.out_within(3ms, ". 1 ack " + std::to_string(at + 1));
+    t.wait(30ms);
+  }
+}
+
 }  // namespace
 }  // namespace wireside::testing

@@ -90,6 +90,15 @@ TEST(TcpUserTimeout, AppliesToTheSynToo) {  // RFC 9293 MUST-21, MUST-22
   fails_after(t, 6s, Error::TimedOut);
 }
 
+TEST(TcpUserTimeout, SetWhileConnectingItHoldsForTheSynUnderWay) {  // RFC 9293 MUST-21, MUST-22
+  TcpPeer t;
+  t.connect();
+  t.any();
+  t.wait(1500ms);  // the SYN has gone again at 1 s, and would at 3 s
+  t.options(user_timeout(2s));
+  fails_after(t, 600ms, Error::TimedOut);
+}
+
 TEST(TcpUserTimeout, MayBeLongerThanTheDefault) {  // RFC 9293 MUST-21
   TcpPeer t;
   t.establish("<mss 1460>", user_timeout(5h));
