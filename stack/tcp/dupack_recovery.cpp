@@ -19,6 +19,10 @@ void LayerState::recover_without_sack(Instant now, const IncomingSegment& s, Con
       r.phase = Recovery::Phase::Open;
     } else if (r.phase == Recovery::Phase::Loss && r.f_rto) {
       continue_f_rto_without_sack(c);
+    } else if (r.phase == Recovery::Phase::Loss && r.f_rto_from && c.snd.snd_una.at_or_after(*r.f_rto_from)) {
+      // All that the timeout repeated has come; what F-RTO sent before that has not, or it would be acknowledged, too.
+      c.snd.board.mark_front_lost(c.snd.mss);
+      wants_output(c);
     }
     resend_rest_of_probe(c);
     return grow_window(now, c, news);
@@ -61,11 +65,14 @@ void LayerState::continue_f_rto_without_sack(Connection& c) {
 }
 
 /// The same algorithm, steps 2a and 3a: what comes in behind a gap says that something was lost. Two round trips after
-/// the loss, three segments may be in flight.
+/// the loss, three segments may be in flight. The recovery that goes on now includes the new segments: a receiver need
+/// not keep what comes behind a gap.
 void LayerState::give_up_f_rto(Instant now, Connection& c) {
   Sender& snd = c.snd;
   snd.recovery.f_rto = snd.recovery.prefer_new_data = false;
   if (!snd.snd_nxt.after(snd.recovery.recover)) return;
+  snd.recovery.f_rto_from = snd.recovery.recover;
+  snd.recovery.recover = snd.snd_nxt;
   const std::uint32_t cwnd = snd.congestion.cwnd();
   snd.congestion.set_cwnd(3 * snd.mss);
   report_window(now, c, cwnd, snd.congestion.ssthresh(), WindowCause::Timeout);

@@ -60,6 +60,7 @@ struct Recovery {
   std::optional<wire::SackBlock> repeated;             ///< spans what was sent again in the phase
   std::int64_t unproven = 0;                           ///< repeated octets that no DSACK has reported yet
   std::optional<std::uint32_t> first_retransmit_time;  ///< our timestamp clock
+  std::optional<SeqNum> f_rto_from;                    ///< first of what F-RTO sent new in vain (without SACK)
   bool f_rto = false;                                  ///< RFC 5682 is in its step 2 or 3
   bool prefer_new_data = false;                        ///< F-RTO step 2: new octets before repeated ones
 

@@ -260,6 +260,7 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   r.f_rto = fresh && !reneged && !snd.path.probing;
   r.prefer_new_data = false;
   r.recover = snd.snd_nxt;
+  r.f_rto_from.reset();
   r.dup_acks = 0;
   r.tlp_end.reset();
   cancel_timer(now, c, TimerKind::Reordering);

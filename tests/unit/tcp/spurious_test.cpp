@@ -72,6 +72,30 @@ TEST(TcpFRto, ADuplicateAfterNewDataMeansALoss) {  // RFC 5682 section 2.1 step 
   t.ignore_rest();
 }
 
+// The receiver keeps nothing behind a gap: what F-RTO sent new is repeated after the rest, and waits for no timeout.
+TEST(TcpFRto, NewDataThatWasNotKeptIsRepeatedToo) {  // RFC 5682 section 2.1 step 3a
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  t.send(4000);
+  t.discard();
+  t.out_after(200ms, ". 1+1000 ack 1");
+  t.send(2000);
+  t.in(". 1 ack 1001");
+  t.out(". 4001+1000 ack 1");
+  t.out("P. 5001+1000 ack 1");
+  t.in(". 1 ack 1001");
+  t.in(". 1 ack 1001");
+  t.out(". 1001+1000 ack 1");
+  t.discard();  // 2001 and 3001
+  t.in(". 1 ack 4001");
+  t.out(". 4001+1000 ack 1");
+  t.in(". 1 ack 5001");
+  t.out("P. 5001+1000 ack 1");
+  t.in(". 1 ack 6001");
+  EXPECT_EQ(t.status().recovery, tcp::LossRecovery::Open);
+  t.nothing();
+}
+
 TEST(TcpFRto, ADuplicateAtFirstEndsIt) {  // RFC 5682 section 2.1 step 2a
   TcpPeer t;
   time_out(t);
