@@ -80,10 +80,10 @@ struct CommonOptions {
 /// the destination is on the link), metric and src (preferred source). Throws UsageError.
 [[nodiscard]] ip::Route parse_route(const std::string& text);
 
-/// Adds the options to a subcommand; `out` outlives it.
 /// `--seed` and the like: a whole number. Throws UsageError while the command line is parsed.
 CLI::Option* add_seed_option(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& out,
                              const std::string& what);
+/// Adds the options to a subcommand; `out` outlives it.
 void add_common_options(CLI::App& subcommand, CommonOptions& out);
 /// Only those of an impaired path.
 void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out);

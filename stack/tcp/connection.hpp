@@ -135,7 +135,8 @@ struct Sender {
 /// Receiver half.
 struct Receiver {
   SeqNum irs, rcv_nxt;
-  std::uint16_t syn_window = 0;  ///< what our SYN offered
+  std::uint16_t syn_window = 0;  ///< the most that a SYN of ours offered
+  bool told_zero = false;        ///< the last window sent was 0
   SeqNum rcv_adv;                ///< right edge as last advertised: never moves left (SHLD-14)
   SeqNum last_ack_sent;
   std::optional<wire::SackBlock> duplicate;  ///< octets that came again, for the next ACK to report (RFC 2883)

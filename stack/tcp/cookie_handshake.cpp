@@ -3,6 +3,11 @@
 
 namespace wireside::tcp {
 
+/// Nothing tells our own shift when the cookie comes back, perhaps to another listener: it is the same for all.
+WindowScale LayerState::cookie_window_scale(const Negotiated& n) const {
+  return n.window_scaling ? our_window_scale({}) : WindowScale{};
+}
+
 /// Nothing of the SYN stays here but the time of the answer.
 void LayerState::send_cookie(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l) {
   Handshake h;
@@ -10,6 +15,7 @@ void LayerState::send_cookie(Instant now, const IncomingSegment& s, ListenerHand
   h.iss = syn_cookies_.make(now, s.tuple, h.irs, h.negotiated.peer_mss);
   // Only a timestamp can bring them back.
   if (!h.negotiated.timestamps) h.negotiated.sack = h.negotiated.window_scaling = h.negotiated.ecn = false;
+  h.negotiated.rcv_wscale = cookie_window_scale(h.negotiated);
   h.rcv_wnd = first_window(l.options, h.negotiated);
   ControlSegment r = syn_ack_of(now, h, l, TxReason::SynCookie);
   if (h.negotiated.timestamps) {
@@ -38,7 +44,7 @@ Negotiated LayerState::negotiated_by_cookie(const IncomingSegment& s, const List
   n.window_scaling = config.window_scaling && kept.window_scale.has_value();
   if (n.window_scaling) {
     n.snd_wscale = *kept.window_scale;
-    n.rcv_wscale = our_window_scale(l.options);
+    n.rcv_wscale = cookie_window_scale(n);
   }
   return n;
 }

@@ -82,6 +82,7 @@ void LayerState::fast_open_established(Instant now, Connection& c, bool syn_was_
   snd.progress_at = now;
   c.soft_error.reset();
   if (!c.everything_acknowledged()) restart_retransmission_timer(now, c);
+  arm_keep_alive(now, c);  // an application that has it already may have asked for it since
   wants_output(c);
 }
 

@@ -202,7 +202,8 @@ class LayerState {
   ControlSegment control_from(Instant now, const HalfOpen& h, TxReason reason) const;
 
   // --- cookie_handshake.cpp ---
-  [[nodiscard]] bool wants_cookie(Instant now, const IncomingSegment& s, bool full) const;
+  [[nodiscard]] bool had_cookie(Instant now, const IncomingSegment& s) const;
+  [[nodiscard]] WindowScale cookie_window_scale(const Negotiated& n) const;
   void send_cookie(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
   bool cookie_arrives(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l);
   void defer_from_cookie(Instant now, const Handshake& from, const Listener& l);

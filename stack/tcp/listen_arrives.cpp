@@ -30,19 +30,20 @@ void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerH
 
 /// A flow that was answered with a cookie gets it again, even if there is room now: another sequence number would make
 /// its ACK of the first answer wrong, and that would end in a RST.
-bool LayerState::wants_cookie(Instant now, const IncomingSegment& s, bool full) const {
-  if (config.syn_cookies == SynCookieUse::Never) return false;
-  return full || config.syn_cookies == SynCookieUse::Always ||
-         answered_syns_.may_have(now, demux.hash_function()(s.tuple));
+bool LayerState::had_cookie(Instant now, const IncomingSegment& s) const {
+  return config.syn_cookies != SynCookieUse::Never && answered_syns_.may_have(now, demux.hash_function()(s.tuple));
 }
 
 void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l,
                                 std::optional<SeqNum> iss) {
   // Silence lets the client try again; a RST would end its attempt (RFC 4987 section 3).
   if (const auto reason = has_no_room(l)) return sink.drop(now, *reason);
-  if (!iss && open_fast(now, s, handle, l)) return;
+  const bool again = !iss && had_cookie(now, s);
+  if (!iss && !again && open_fast(now, s, handle, l)) return;
   const bool full = half_open.size() >= config.max_syn_queue;
-  if (!iss && wants_cookie(now, s, full)) return send_cookie(now, s, handle, l);
+  const bool cookie =
+      again || config.syn_cookies == SynCookieUse::Always || (full && config.syn_cookies != SynCookieUse::Never);
+  if (cookie && !iss) return send_cookie(now, s, handle, l);
   if (HalfOpen* oldest = half_open_order_.front(); full && oldest != nullptr) {
     sink.drop(now, observe::DropReason::TcpSynQueueFull);
     ++sink.count.tcp_attempt_fails;

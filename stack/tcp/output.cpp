@@ -80,7 +80,8 @@ void LayerState::advertise_window(Connection& c, OutgoingSegment& out) {
   const bool would_retract = (field << shift) < span_octets(from, r.rcv_adv);
   if (would_retract && held <= r.limit + (std::size_t{16} << shift)) ++field;
   // A buffer smaller than one unit of the scale would say 0 for ever.
-  if (field == 0 && edge.after(from) && held < r.limit / 2) field = 1;
+  if (field == 0 && edge.after(from) && (held == 0 || held < r.limit / 2)) field = 1;
+  r.told_zero = field == 0;
   field = std::min<std::uint32_t>(field, 65535);
   r.rcv_adv = later(r.rcv_adv, from + (field << shift));
   out.header.window = static_cast<std::uint16_t>(field);
@@ -143,7 +144,7 @@ bool LayerState::build_syn(Instant now, Connection& c, OutgoingSegment& out) {
     ask_for_ecn(c, h.flags);
   }
   h.window = static_cast<std::uint16_t>(std::min<std::size_t>(answers ? c.rcv.rcv_wnd() : c.rcv.limit, 65535));
-  if (!answers) c.rcv.syn_window = h.window;
+  if (!answers) c.rcv.syn_window = std::max(c.rcv.syn_window, h.window);
   h.options.mss = advertised_mss(c.options);
   if (answers ? c.negotiated.window_scaling : config.window_scaling) {
     h.options.window_scale = c.negotiated.rcv_wscale.shift();

@@ -134,6 +134,7 @@ void LayerState::probe_repeated(Connection& c, SeqNum from, SeqNum to) {
   PathSearch& path = c.snd.path;
   if (path.probing && from.before(path.probe_start + path.probe_octets) && path.probe_start.before(to)) {
     path.probing = false;
+    if (path.probe_octets >= path.fails_at) path.full_size_tried = false;  // the same size again
   }
 }
 

@@ -199,7 +199,7 @@ void LayerState::after_receive(Instant now, Connection& c, std::size_t taken) {
   if (!can_receive(c.state())) return;
   const std::size_t held = c.rcv.queue.octets();
   const std::size_t window = c.rcv.limit > held ? c.rcv.limit - held : 0;
-  const std::size_t advertised = c.rcv.rcv_wnd();
+  const std::size_t advertised = c.rcv.told_zero ? 0 : c.rcv.rcv_wnd();
   if (window <= advertised) return;
   const std::size_t mss = std::max<std::size_t>(c.rcv.rcv_mss, c.snd.mss);
   const std::size_t step = advertised < 2 * mss ? std::min(mss, c.rcv.limit / 2) : std::max(2 * mss, c.rcv.limit / 4);

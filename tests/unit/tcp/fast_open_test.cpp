@@ -178,6 +178,22 @@ TEST(TcpFastOpenServer, AnswersBehindTheSynAck) {
   t.silence(1min);
 }
 
+TEST(TcpFastOpenServer, KeepAliveAskedForBeforeTheHandshakeEndsIsKept) {  // RFC 9293 MUST-24
+  TcpPeer t;
+  t.listen(16, server());
+  const auto cookie = cookie_of(t);
+  t.in("S 0+100 <mss 1460,tfo " + cookie + ">");
+  t.discard();
+  t.accept();
+  auto o = server();
+  o.keep_alive = true;
+  o.keep_alive_idle = 10s;
+  t.options(o);
+  t.in(". 101 ack 1");
+  t.out_within(11s, ". 0 ack 101");
+  t.ignore_rest();
+}
+
 TEST(TcpFastOpenServer, OneAckMayEndTheHandshakeAndCoverTheAnswer) {
   TcpPeer t;
   t.listen(16, server());

@@ -332,6 +332,26 @@ TEST(TcpSynCookie, AnyListenerOfTheEndpointTakesItBack) {  // RFC 4987 SYNF-02
   EXPECT_EQ(t.sink().count.syn_cookies_received, 8U);
 }
 
+// RFC 7323 section 2.2: the scale that was offered holds, whichever listener the ACK finds.
+TEST(TcpSynCookie, TheOfferedScaleHoldsForAnotherListener) {
+  TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
+  ConnectionOptions large, small;
+  large.receive_buffer = 64 << 20;
+  small.receive_buffer = 60'000;
+  const auto first = t.layer().listen(t.tuple().local, 10, large);
+  ASSERT_TRUE(first);
+  t.in("S 0 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>");
+  const auto answer = t.out("S. 0 ack 1 <mss 1460,sackOK,TS val * ecr 1,wscale *>");
+  const unsigned shift = *answer.header.options.window_scale;
+  t.layer().close_listener(t.now(), *first);
+  const auto second = t.layer().listen(t.tuple().local, 10, small);
+  ASSERT_TRUE(second);
+  t.in(". 1 ack 1 <TS val 2 ecr " + std::to_string(answer.header.options.timestamps->ts_val) + ">");
+  const auto accepted = t.layer().accept(*second);
+  ASSERT_TRUE(accepted);
+  EXPECT_EQ(t.layer().status(*accepted)->rcv_wscale, shift);
+}
+
 TEST(TcpSynCookie, IsWorthNothingWhenOld) {
   TcpPeer t{tiny_queue(1, SynCookieUse::Always)};
   t.listen();

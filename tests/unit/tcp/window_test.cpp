@@ -175,6 +175,39 @@ TEST(TcpWindow, ABufferSmallerThanOneUnitOfTheScaleStillOpensTheWindow) {
   t.ignore_rest();
 }
 
+// SHLD-14: a SYN repeated with a smaller buffer takes nothing back of what the first one offered.
+TEST(TcpWindow, ASmallerSynTakesNothingBack) {
+  TcpPeer t;
+  t.connect();
+  t.out("S 0 win 65535");
+  ConnectionOptions o;
+  o.receive_buffer = 4000;
+  t.options(o);
+  t.out_within(2s, "S 0 win 4000");
+  t.in("S. 0 ack 1 win 65535 <mss 1460>");
+  t.out(". 1 ack 1 win 65535");
+}
+
+// What small segments filled up to a window of zero is read: the peer learns of it at once, and not by its probe.
+TEST(TcpWindow, AWindowThatRoundedToZeroIsOpenedByReading) {  // RFC 9293 MUST-39
+  PeerSetup s;
+  s.config.receive_buffer_max = std::size_t{1} << 30;  // the largest shift: units of 16 KiB
+  s.config.receive_buffer_initial = 1000;
+  TcpPeer t{s};
+  t.establish("<mss 1460,wscale 0>");
+  std::size_t held = 0;
+  for (; held < 400'000; held += 1000) {
+    t.in("P. " + std::to_string(held + 1) + "+1000 ack 1");
+    t.wait(50ms);
+    bool zero = false;
+    while (t.pending() > 0) zero = t.any().header.window == 0;
+    if (zero) break;
+  }
+  ASSERT_LT(held, 400'000U);
+  t.read_exactly(held + 1000);
+  EXPECT_GT(t.any().header.window, 0U);
+}
+
 TEST(TcpWindow, RightEdgeStaysWhileDataIsUnread) {
   TcpPeer t;
   ConnectionOptions o;
