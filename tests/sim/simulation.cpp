@@ -59,7 +59,6 @@ class World {
   SegmentChecker checker_;
   std::unique_ptr<PcapFile> pcap_;
   RunResult result_;
-  bool wrapped_up_ = false;
 };
 
 World::World(const Scenario& scenario, const std::string& pcap_path)
