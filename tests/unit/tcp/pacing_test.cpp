@@ -20,7 +20,7 @@ PeerSetup paced(tcp::Pacing pacing = tcp::Pacing::On) {
   return s;
 }
 
-void establish(TcpPeer& t, Duration rtt = round_trip, ConnectionOptions options = {}) {
+void establish_paced(TcpPeer& t, Duration rtt = round_trip, ConnectionOptions options = {}) {
   t.listen(16, options);
   t.in("S 0 win 65535 <mss 1000,sackOK>");
   t.out("S. 0 ack 1");
@@ -32,7 +32,7 @@ void establish(TcpPeer& t, Duration rtt = round_trip, ConnectionOptions options 
 
 TEST(Pacing, TheFirstWindowIsSpreadOverHalfARoundTrip) {  // gain 2 in slow start
   TcpPeer t{paced()};
-  establish(t);
+  establish_paced(t);
   EXPECT_EQ(t.status().pacing_rate, 200'000) << "2 * 10000 octets in 100 ms";
   t.send(20'000);
   t.out(". 1+1000");
@@ -48,7 +48,7 @@ TEST(Pacing, TheFirstWindowIsSpreadOverHalfARoundTrip) {  // gain 2 in slow star
 
 TEST(Pacing, TheDeadlineIsExactAndThereIsNoneWithoutNeed) {
   TcpPeer t{paced()};
-  establish(t);
+  establish_paced(t);
   const auto idle = t.layer().next_deadline();
   t.send(3000);
   const Instant sent = t.now();
@@ -64,7 +64,7 @@ TEST(Pacing, TheDeadlineIsExactAndThereIsNoneWithoutNeed) {
 
 TEST(Pacing, AWindowThatClosesMeanwhileLeavesNoWakeUpsBehind) {
   TcpPeer t{paced()};
-  establish(t);
+  establish_paced(t);
   t.send(20'000);
   t.discard();
   t.in(". 1 ack 2001 win 0");
@@ -75,7 +75,7 @@ TEST(Pacing, AWindowThatClosesMeanwhileLeavesNoWakeUpsBehind) {
 
 TEST(Pacing, InCongestionAvoidanceTheGainIsSmaller) {
   TcpPeer t{paced()};
-  establish(t);
+  establish_paced(t);
   t.send(40'000);
   t.wait(90ms);
   t.discard();
@@ -93,7 +93,7 @@ TEST(Pacing, ABoundHoldsWhateverTheWindow) {  // SO_MAX_PACING_RATE
   TcpPeer t{paced(tcp::Pacing::Auto)};
   ConnectionOptions o;
   o.max_pacing_rate = 100'000;
-  establish(t, 1us, o);
+  establish_paced(t, 1us, o);
   EXPECT_EQ(t.status().pacing_rate, 100'000);
   t.send(200'000);
   const Instant start = t.now();
@@ -110,7 +110,7 @@ TEST(Pacing, ABoundHoldsWhateverTheWindow) {  // SO_MAX_PACING_RATE
 
 TEST(Pacing, NothingStarvesAndTheWindowStillGrows) {
   TcpPeer t{paced()};
-  establish(t);
+  establish_paced(t);
   t.send(400'000);
   std::uint32_t acked = 1;
   for (int round = 0; round < 5; ++round) {
@@ -125,7 +125,7 @@ TEST(Pacing, NothingStarvesAndTheWindowStillGrows) {
 
 TEST(Pacing, AutomaticLeavesShortPathsAndTheFirstFlightAlone) {
   TcpPeer near{paced(tcp::Pacing::Auto)};
-  establish(near, 500us);
+  establish_paced(near, 500us);
   near.send(10'000);
   EXPECT_EQ(near.discard(), 10U);
   near.wait(500us);
@@ -135,7 +135,7 @@ TEST(Pacing, AutomaticLeavesShortPathsAndTheFirstFlightAlone) {
   EXPECT_EQ(near.status().pacing_rate, 0U);
 
   TcpPeer far{paced(tcp::Pacing::Auto)};
-  establish(far);
+  establish_paced(far);
   far.send(40'000);
   EXPECT_EQ(far.discard(), 10U) << "the initial window (RFC 6928)";
   far.wait(round_trip);

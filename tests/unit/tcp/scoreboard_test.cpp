@@ -12,11 +12,11 @@ namespace {
 
 using State = SentRange::State;
 
-Instant at(int ms) { return Instant::from_ns(std::int64_t{ms} * 1'000'000); }
+Instant at_ms(int ms) { return Instant::from_ns(std::int64_t{ms} * 1'000'000); }
 
 struct Board : Scoreboard {
   void sent(std::uint32_t start, std::uint32_t end, int ms) {
-    Scoreboard::sent(SeqNum{start}, SeqNum{end}, at(ms), {});
+    Scoreboard::sent(SeqNum{start}, SeqNum{end}, at_ms(ms), {});
   }
   std::uint32_t sack(std::uint32_t left, std::uint32_t right) {
     std::uint32_t octets = 0;
@@ -71,7 +71,7 @@ TEST(TcpScoreboard, WhatIsSentAgainIsInFlightAgain) {
   EXPECT_EQ(b.in_flight(), 1000U);
   EXPECT_EQ(b.first_lost(), (wire::SackBlock{SeqNum{1000}, SeqNum{3000}}));
   EXPECT_TRUE(b.begin()->retransmitted);
-  EXPECT_EQ(b.begin()->sent_at, at(9));
+  EXPECT_EQ(b.begin()->sent_at, at_ms(9));
 }
 
 TEST(TcpScoreboard, NewOctetsMayFollowRepeatedOnesInOneSegment) {
@@ -139,11 +139,11 @@ void expect_alike(const Board& board, const Model& model) {
     next = r.end;
     covered += r.octets();
     for (std::uint32_t s = r.start.value(); s != r.end.value(); ++s) {
-      const auto& o = model.octets.at(s);
+      const auto& o = model.octets.at_ms(s);
       RC_ASSERT(o.state == r.state);
       if (r.state == State::Sacked) continue;
       RC_ASSERT(o.again == r.retransmitted);
-      RC_ASSERT(at(o.when) == r.sent_at);
+      RC_ASSERT(at_ms(o.when) == r.sent_at);
     }
   }
   RC_ASSERT(covered == model.octets.size());
@@ -182,10 +182,10 @@ RC_GTEST_PROP(TcpScoreboardProperty, AgreesWithABookOfEveryOctet, ()) {
         una = a;
         break;
       case 4: {
-        const Instant limit = at(now - 1);
+        const Instant limit = at_ms(now - 1);
         board.mark_lost_if([&](const SentRange& r) { return r.sent_at < limit; });
         for (auto& [seq, o] : model.octets) {
-          if (o.state == State::InFlight && at(o.when) < limit) o.state = State::Lost;
+          if (o.state == State::InFlight && at_ms(o.when) < limit) o.state = State::Lost;
         }
         break;
       }

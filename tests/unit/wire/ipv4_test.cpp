@@ -12,16 +12,16 @@ namespace {
 // A SYN's header as Linux sends it; its checksum was taken from a capture.
 constexpr std::string_view header_text = "45 00 00 3c 1c 46 40 00 40 06 b1 e6 ac 10 0a 63 ac 10 0a 0c";
 
-std::vector<std::uint8_t> example() { return joined(octets(header_text), std::vector<std::uint8_t>(40)); }
+std::vector<std::uint8_t> header_example() { return joined(octets(header_text), std::vector<std::uint8_t>(40)); }
 
 std::vector<std::uint8_t> with(std::size_t at, std::uint8_t value) {
-  auto packet = example();
+  auto packet = header_example();
   packet[at] = value;
   return packet;
 }
 
 TEST(Ipv4, KnownOctets) {
-  const auto parsed = parse_ipv4(example());
+  const auto parsed = parse_ipv4(header_example());
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->header_length, 20U);
   EXPECT_TRUE(parsed->options.empty());
@@ -55,7 +55,7 @@ TEST(Ipv4, OtherVersionsAreMalformed) {
 TEST(Ipv4, AnyFlippedBitIsSeenByTheChecksum) {
   for (std::size_t at = 4; at < 20; ++at) {
     for (unsigned bit = 0; bit < 8; ++bit) {
-      const auto parsed = parse_ipv4(with(at, static_cast<std::uint8_t>(example()[at] ^ (1U << bit))));
+      const auto parsed = parse_ipv4(with(at, static_cast<std::uint8_t>(header_example()[at] ^ (1U << bit))));
       ASSERT_TRUE(parsed);
       EXPECT_FALSE(parsed->checksum_ok) << "octet " << at << ", bit " << bit;
     }
@@ -80,13 +80,13 @@ TEST(Ipv4, TotalLengthBelowTheHeaderOrPastTheEnd) {
 }
 
 TEST(Ipv4, FewerThanTwentyOctetsAreTruncated) {
-  const auto packet = example();
+  const auto packet = header_example();
   for (std::size_t n = 0; n < 20; ++n) EXPECT_EQ(parse_ipv4(ByteView{packet}.first(n)).error(), Error::Truncated);
 }
 
 // RFC 1122 IP-04
 TEST(Ipv4, PaddingBehindTotalLengthIsNoError) {
-  const auto parsed = parse_ipv4(joined(example(), std::vector<std::uint8_t>(6, 0xff)));
+  const auto parsed = parse_ipv4(joined(header_example(), std::vector<std::uint8_t>(6, 0xff)));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->header.total_length, 60);
 }
