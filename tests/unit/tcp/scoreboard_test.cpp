@@ -139,7 +139,7 @@ void expect_alike(const Board& board, const Model& model) {
     next = r.end;
     covered += r.octets();
     for (std::uint32_t s = r.start.value(); s != r.end.value(); ++s) {
-      const auto& o = model.octets.at_ms(s);
+      const auto& o = model.octets.at(s);
       RC_ASSERT(o.state == r.state);
       if (r.state == State::Sacked) continue;
       RC_ASSERT(o.again == r.retransmitted);
