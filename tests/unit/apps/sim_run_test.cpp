@@ -138,7 +138,7 @@ TEST(SimRun, TimeAloneIsNoSuccess) {  // a flow with `for` has to deliver someth
   }
 }
 
-// The longest time-outs of neighbours' states are shorter than that. RFC 1122 ARPC-02: no more than a request a second.
+// The longest time-outs of neighbours' states are shorter than that. And no more than a request a second goes out.
 TEST(SimRun, ANeighbourFarAwayIsNotUnreachable) {
   for (const auto delay : {10s, 60s}) {
     const Summary s =
