@@ -20,14 +20,19 @@ PeerSetup without_tail_probes() {
   return s;
 }
 
-/// Two timeouts made segments smaller; ten seconds later a full-sized one has just left, with others behind it.
-Probe send_probe(TcpPeer& t, std::string_view options) {
+/// Two timeouts make segments smaller. Returns the end of what is acknowledged then.
+std::uint32_t suspect_black_hole(TcpPeer& t, std::string_view options) {
   t.establish(options);
   t.send(probe_octets);
   t.wait(1s);
   t.discard();
-  Probe probe{.end = 1 + probe_octets};
-  t.in(". 1 ack " + std::to_string(probe.end));
+  t.in(". 1 ack " + std::to_string(1 + probe_octets));
+  return 1 + probe_octets;
+}
+
+/// Ten seconds after that a full-sized one has just left, with others behind it.
+Probe send_probe(TcpPeer& t, std::string_view options) {
+  Probe probe{.end = suspect_black_hole(t, options)};
   t.wait(30s);
   EXPECT_EQ(t.status().mss, segment_octets);
   for (int round = 0; round < 50 && probe.start == 0 && !t.broken(); ++round) {
@@ -49,12 +54,7 @@ Probe send_probe(TcpPeer& t, std::string_view options) {
 
 /// The same with a segment in flight before the probe.
 Probe send_probe_behind_a_segment(TcpPeer& t, std::string_view options) {
-  t.establish(options);
-  t.send(probe_octets);
-  t.wait(1s);
-  t.discard();
-  Probe probe{.end = 1 + probe_octets};
-  t.in(". 1 ack " + std::to_string(probe.end));
+  Probe probe{.end = suspect_black_hole(t, options)};
   t.wait(9s);
   const auto take = [&](bool acknowledge) {
     while (t.pending() > 0) {
