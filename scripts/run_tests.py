@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -156,7 +157,7 @@ class Stages:
                        timeout, env)
             self.count(report, f"{preset} {name}", good)
 
-    def pytest(self, folder, timeout, workers):
+    def pytest(self, folder, timeout, workers, target=None):
         """Tests mostly wait for timers; each worker has a network namespace of its own."""
         if not self.build("release", ["wireside"]):
             return
@@ -164,11 +165,12 @@ class Stages:
             self.tally.record(f"{folder} is missing", False)
             return
         self.build_ahead()
-        report = os.path.join(RESULTS, folder.replace("/", "-") + ".xml")
+        name = "-".join(folder.split("/") + ([target] if target else []))
+        report = os.path.join(RESULTS, name + ".xml")
         good = run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider",
-                    f"--junitxml={report}", folder],
+                    f"--junitxml={report}", *(["--target", target] if target else []), folder],
                    timeout, {"WIRESIDE": os.path.join(BUILD, "release", "apps", "wireside")})
-        self.count(report, folder, good)
+        self.count(report, name, good)
 
     def count(self, report, name, good):
         """Takes over a report; a program that died, or failed without saying where, is a failure of its own."""
@@ -208,6 +210,16 @@ class Stages:
     def stage_conformance(self):
         """scapy scripts on the wire"""
         self.pytest("tests/conformance", 600, workers=6)
+
+    def stage_linux(self):
+        """the same scripts against this host's kernel; fails what docs/linux_differences.md lists, nothing else"""
+        here = ".".join(os.uname().release.split(".")[:2])
+        with open(os.path.join(TOP, "docs/linux_differences.md"), encoding="utf-8") as page:
+            listed = re.search(r"made with Linux (\d+\.\d+)", page.read()).group(1)
+        if here == listed:
+            self.pytest("tests/conformance", 600, workers=4, target="linux")
+        else:  # another kernel answers otherwise in other places
+            self.tally.skipped.append(f"linux (the list was made with Linux {listed}, this is {here})")
 
     def stage_e2e(self):
         """the host's ping, curl and nc"""

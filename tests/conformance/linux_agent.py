@@ -16,27 +16,14 @@ import sys
 import threading
 import time
 
-from linux_sockets import (ERRORS_BY_ORIGIN, IP_MTU_DISCOVER, IP_RECVERR, MTU_DISCOVERY, connections,
-                           sequence_numbers, tcp_status)
+from linux_options import TCP_CONGESTION, set_option
+from linux_sockets import (ERRORS_BY_ORIGIN, IP_RECVERR, Refused, connections, missing, sequence_numbers, tcp_status)
 
 SIOCOUTQ, FIONREAD = 0x5411, 0x541B
 MSG_ERRQUEUE = 0x2000
-IP_PKTINFO, IP_RECVTOS, IP_RECVTTL = 8, 13, 12
-TCP_USER_TIMEOUT, TCP_CONGESTION = 18, 13
+IP_PKTINFO, IP_RECVTOS, IP_RECVTTL, IP_RECVOPTS = 8, 13, 12, 6
 SO_SNDBUFFORCE, SEND_BUFFER = 32, 4 << 20  # as large as the agent's
 SLICE = 0.01  # seconds between looks at whether an operation was cancelled
-
-
-class Refused(Exception):
-    """Answered as an error."""
-
-    def __init__(self, name, message="", **fields):
-        super().__init__(message)
-        self.name, self.message, self.fields = name, message, fields
-
-
-def missing(what):
-    return Refused("ENOSYS", f"needs the agent's {what}")
 
 
 def name_of(address):
@@ -51,7 +38,7 @@ def octets_to_send(request):
         return bytes((start + i) % 251 for i in range(request["pattern"]))
     if "zeros" in request:
         return bytes(request["zeros"])
-    return request["data"].encode()
+    return request.get("data", "").encode()
 
 
 class Deadline:
@@ -80,6 +67,7 @@ class Record:
     """A socket of the agent."""
 
     congestion = b"cubic"  # of new connections
+    max_syn_queue = 65535  # the kernel bounds the connections that open by the backlog
 
     def __init__(self, kind, kernel_socket=None):
         types = {"stream": (socket.SOCK_STREAM, 0), "datagram": (socket.SOCK_DGRAM, 0),
@@ -101,7 +89,7 @@ class Record:
         if kind == "stream":
             self.socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
         if kind != "stream":
-            for option in (IP_PKTINFO, IP_RECVTOS, IP_RECVTTL):
+            for option in (IP_PKTINFO, IP_RECVTOS, IP_RECVTTL, IP_RECVOPTS):
                 self.socket.setsockopt(socket.IPPROTO_IP, option, 1)
 
     def local(self):
@@ -202,7 +190,7 @@ class Agent:
         return {"local": record.local()}
 
     def op_listen(self, request, record, deadline):
-        record.socket.listen(request.get("backlog", 128))
+        record.socket.listen(min(request.get("backlog", 128), record.max_syn_queue))
         record.listening = True
         return {"local": record.local()}
 
@@ -231,16 +219,19 @@ class Agent:
             if problem:
                 raise OSError(problem, "connect") from None
         record.ends = (record.local(), name_of(address))
+        if octets_to_send(request):
+            self.op_send(request, record, deadline)
         return {"local": record.local(), "peer": name_of(address)}
 
     def op_send(self, request, record, deadline):
         octets, sent = octets_to_send(request), 0
+        flags = socket.MSG_NOSIGNAL | (socket.MSG_OOB if request.get("urgent") else 0)
         while True:
             if not deadline.wait(select.POLLOUT):
                 raise Refused("EAGAIN", "timed out", sent=sent)
             try:
                 record.raise_untold()
-                sent += record.socket.send(octets[sent:], socket.MSG_NOSIGNAL)
+                sent += record.socket.send(octets[sent:], flags)
             except BlockingIOError:
                 continue
             if sent == len(octets):
@@ -279,11 +270,15 @@ class Agent:
             raise Refused("EAGAIN", "timed out")
         octets, ancillary, flags, source = record.socket.recvmsg(65600, 256)
         answer = {"full_length": len(octets), "from": name_of(source)}
+        if record.kind == "datagram":
+            answer["ip_options"] = ""
         for level, kind, data in ancillary:
             if kind == IP_RECVTTL or kind == 2:
                 answer["ttl"] = struct.unpack("i", data)[0]
             elif kind == 1:
                 answer["tos"] = data[0]
+            elif kind == IP_RECVOPTS:
+                answer["ip_options"] = data.hex()
             elif kind == IP_PKTINFO:
                 answer["to"] = socket.inet_ntoa(data[8:12])
         if record.kind == "echo":
@@ -351,6 +346,8 @@ class Agent:
         return {"failure": record.look_for_failure()}
 
     def op_status(self, request, record, deadline):
+        if record.kind != "stream":
+            raise missing(f"status of a {record.kind} socket")
         status = tcp_status(record.socket)
         if status["state"] == "CLOSED":
             record.look_for_failure()
@@ -376,37 +373,10 @@ class Agent:
         if request.get("on", True):
             raise missing("events")
 
-    # --- options ---
-
     def op_set_option(self, request, record, deadline):
-        name, value, sock = request["name"], request["value"], record.socket
-        tcp, ip, general = socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.SOL_SOCKET
-        plain = {"no_delay": (tcp, socket.TCP_NODELAY), "keep_alive": (general, socket.SO_KEEPALIVE),
-                 "keep_alive_probes": (tcp, socket.TCP_KEEPCNT), "user_timeout_ms": (tcp, TCP_USER_TIMEOUT),
-                 "send_buffer": (general, socket.SO_SNDBUF), "receive_buffer": (general, socket.SO_RCVBUF),
-                 "ttl": (ip, socket.IP_TTL), "tos": (ip, socket.IP_TOS), "max_segment": (tcp, socket.TCP_MAXSEG),
-                 "quick_ack": (tcp, socket.TCP_QUICKACK), "report_errors": (ip, IP_RECVERR),
-                 "multicast_ttl": (ip, socket.IP_MULTICAST_TTL), "broadcast": (general, socket.SO_BROADCAST)}
-        seconds = {"keep_alive_idle_ms": socket.TCP_KEEPIDLE, "keep_alive_interval_ms": socket.TCP_KEEPINTVL}
-        if name in plain:
-            sock.setsockopt(*plain[name], int(value))
-        elif name in seconds:
-            if value % 1000:
-                raise missing(f"{name} of less than a second")
-            sock.setsockopt(tcp, seconds[name], value // 1000)
-        elif name == "linger_ms":
-            on, after = (0, 0) if value is None else (1, math.ceil(value / 1000))
-            sock.setsockopt(general, socket.SO_LINGER, struct.pack("ii", on, after))
-        elif name == "congestion":
-            sock.setsockopt(tcp, TCP_CONGESTION, {"newreno": "reno"}.get(value, value).encode())
-        elif name == "mtu_discovery":
-            sock.setsockopt(ip, IP_MTU_DISCOVER, MTU_DISCOVERY[value])
-        elif name == "echo_sequence":
-            record.echo_sequence = value
-        else:
-            raise Refused("EINVAL", f"no option {name}")
+        set_option(record, request["name"], request["value"])
 
 
 if __name__ == "__main__":
-    Record.congestion = sys.argv[2].encode()
+    Record.congestion, Record.max_syn_queue = sys.argv[2].encode(), int(sys.argv[3])
     Agent(sys.argv[1]).run()

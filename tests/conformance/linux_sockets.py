@@ -11,6 +11,18 @@ STATES = {1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECEIVED", 4: "FIN-WAIT-1", 5
 NO_THRESHOLD = 0x7FFFFFFF  # the kernel's "infinite" ssthresh, in segments
 
 
+class Refused(Exception):
+    """Answered as an error."""
+
+    def __init__(self, name, message="", **fields):
+        super().__init__(message)
+        self.name, self.message, self.fields = name, message, fields
+
+
+def missing(what):
+    return Refused("ENOSYS", f"needs the agent's {what}")
+
+
 def tcp_status(kernel_socket):
     """The fields of struct tcp_info that have a counterpart."""
     info = kernel_socket.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 256).ljust(256, b"\0")
@@ -23,7 +35,7 @@ def tcp_status(kernel_socket):
         octets_received -= 1  # the kernel counts the FIN
     octets_sent = struct.unpack("Q", info[200:208])[0]
     snd_wnd, rcv_wnd = struct.unpack("2I", info[228:236])
-    return {"state": STATES[state], "mss": mss, "timestamps": bool(options & 1), "sack": bool(options & 2),
+    return {"state": STATES[state], "mss": mss, "timestamps": bool(options & 1), "sack": bool(options & 2), "ecn": bool(options & 8),
             "snd_wscale": scales & 15 if options & 4 else 0, "rcv_wscale": scales >> 4 if options & 4 else 0,
             "rto_ms": rto / 1000, "srtt_ms": rtt / 1000, "rttvar_ms": rttvar / 1000,
             "cwnd": cwnd * mss, "ssthresh": 0xFFFFFFFF if ssthresh >= NO_THRESHOLD else ssthresh * mss,

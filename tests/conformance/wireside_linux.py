@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from linux_options import write_sysctl
 from wireside_dut import Call, Dut, DutError
 from wireside_lab import REPOSITORY, fresh_tap_name, run
 from wireside_wire import DUT_IP, Wire
@@ -37,14 +38,10 @@ ALWAYS = {
     "tcp_early_retrans": "3",       # the kernel's own, after a module that set another
     "tcp_fin_timeout": "60",
     "ping_group_range": "0 2147483647",
+    "tcp_fastopen": "3",            # both as client and as server, where a socket asks for it
+    "tcp_fastopen_blackhole_timeout_sec": "0",
+    "tcp_ecn": "2",                 # the kernel's own, after a test that set another
 }
-
-
-def write_sysctl(name, value):
-    try:
-        pathlib.Path("/proc/sys/net/ipv4", name).write_text(value)
-    except OSError:  # some belong to the first namespace alone
-        pass
 
 
 class TapSocket:
@@ -96,11 +93,8 @@ class LinuxDut(Dut):
     def __init__(self, *arguments, mtu=1500, offload=False, address=f"{DUT_IP}/24", **_):
         if offload:
             pytest.skip("needs the agent's offloads")
-        for name, value in ALWAYS.items():
-            write_sysctl(name, value)
-        for argument in arguments:
-            if argument in SETTINGS:
-                write_sysctl(*SETTINGS[argument])
+        self.sysctls = ALWAYS | dict(SETTINGS[a] for a in arguments if a in SETTINGS)
+        self.write_sysctls()
         self.tap = fresh_tap_name()
         tap_socket = TapSocket(self.tap)
         run("ip", "link", "set", self.tap, "mtu", str(mtu), "txqueuelen", "5000", "up")
@@ -108,7 +102,7 @@ class LinuxDut(Dut):
         run("ip", "route", "add", "default", "via", "10.9.0.254")
         self.wire = Wire(self.tap, tap_socket)
         self.process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "linux_agent.py"), self.tap,
-                                         "reno" if "congestion=newreno" in arguments else "cubic"],
+                                         "reno" if "congestion=newreno" in arguments else "cubic", max_syn_queue(arguments)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.events, self.stderr, self.strays = [], [], []
         self._ids, self._calls, self._lock = itertools.count(1), {}, threading.Lock()
@@ -117,10 +111,20 @@ class LinuxDut(Dut):
         self.wire.dut_mac = self.config["mac"] = mac_of(self.tap)
         self.wire.introduce()
 
+    def write_sysctls(self):
+        for name, value in self.sysctls.items():
+            write_sysctl(name, value)
+
     def reset(self):
+        self.write_sysctls()
         for socket in self.call("list")["sockets"]:
             self.call("abort", socket=socket["socket"])
         run("ip", "neighbour", "flush", "dev", self.tap)  # what failed for one test is asked for anew in the next
+
+
+def max_syn_queue(arguments):
+    given = [a.removeprefix("max_syn_queue=") for a in arguments if a.startswith("max_syn_queue=")]
+    return given[-1] if given else "65535"
 
 
 def mac_of(interface):

@@ -144,6 +144,8 @@ class Wire:
     """Frames on the TAP. A reader thread answers ARP for `hosts` and sorts segments to their peers. `tap_socket`: what
     to read and write instead of a packet socket on the interface."""
 
+    ports = itertools.count(30000)  # of all wires: a kernel's closed connection may outlive its module
+
     def __init__(self, interface, tap_socket=None):
         self.interface = interface
         self.dut_mac = BROADCAST
@@ -152,7 +154,6 @@ class Wire:
         self.peers = {}
         self.frames = queue.Queue()       # (time, frame) that belong to no peer
         self.log = []
-        self._ports = itertools.count(30000)
         self._socket = tap_socket or self._packet_socket(interface)
         self._socket.settimeout(0.2)
         self._open = True
@@ -283,7 +284,7 @@ class Wire:
 
     def echo_works(self):
         """The device answers a ping: it is alive and reads what comes."""
-        identifier = next(self._ports)
+        identifier = next(self.ports)
         self.send(self.packet() / ICMP(type=8, id=identifier, seq=1) / b"alive?")
         self.expect(lambda f: ICMP in f and f[ICMP].type == 0 and f[ICMP].id == identifier, "an echo reply", 3)
 
@@ -302,7 +303,7 @@ class Peer:
     def __init__(self, wire, dut_port=None, port=None, ip=None, isn=1000, window=65535, options="mss 1460",
                  ts_base=0x10000000):
         self.wire, self.dut_port, self.isn, self.window = wire, dut_port, isn, window
-        self.port = port or next(wire._ports)
+        self.port = port or next(wire.ports)
         self.ip = ip or wire.ip
         self.syn_options = options
         self.dut_isn = None
