@@ -22,6 +22,7 @@
 #include "agent_options.hpp"
 #include "common_options.hpp"
 #include "host.hpp"
+#include "option_checks.hpp"
 
 namespace wireside::agent {
 namespace {
@@ -68,12 +69,6 @@ class Server {
 
   /// False after a message when the socket cannot be made.
   bool serve_socket(const std::string& path) {
-    sockaddr_un limits{};
-    if (path.size() >= sizeof(limits.sun_path)) {
-      apps::complain(fmt::format("--socket {}: the path has more than {} octets\n  try: a shorter path", path,
-                                 sizeof(limits.sun_path) - 1));
-      return false;
-    }
     if (!clear_stale_socket(around_.runtime().context(), path)) {
       apps::complain(
           fmt::format("--socket {}: something is there already\n  try: another path, or end what uses it", path));
@@ -103,7 +98,7 @@ class Server {
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
     agent_.abort_all();
-    co_return gone ? apps::exit_failure : apps::exit_ok;
+    co_return gone || output_lost() ? apps::exit_failure : apps::exit_ok;
   }
 
  private:
@@ -135,6 +130,15 @@ class Server {
       }
       accept();
     });
+  }
+
+  /// Of standard output; a peer of the socket may go away when it likes.
+  [[nodiscard]] bool output_lost() const {
+    if (acceptor_ || sessions_.empty()) return false;
+    const auto error = sessions_.front()->output_error();
+    if (!error) return false;
+    apps::complain(fmt::format("cannot write to standard output: {}", error.message()));
+    return true;
   }
 
   [[nodiscard]] bool flushed() const {
@@ -181,7 +185,9 @@ void register_agent(CLI::App& app, apps::Action& chosen) {
   auto* agent = app.add_subcommand("agent", "Let a script drive an endpoint with JSON lines");
   apps::add_common_options(*agent, options->common);
   agent->add_option("--socket", options->socket_path, "Listen on this Unix socket instead of standard input and output")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(apps::not_empty())
+      ->check(apps::socket_path());
   agent
       ->add_option("--tcp-option", options->tcp_options,
                    "A TCP setting such as msl_ms=1000, rto_min_ms=300 or timestamps=false (repeatable; a wrong name "

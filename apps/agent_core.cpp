@@ -51,6 +51,7 @@ bool Agent::has_pending(const Session& session) const {
 }
 
 void Agent::handle_line(const std::shared_ptr<Session>& session, std::string_view line) {
+  if (quitting_) return;
   boost::system::error_code bad;
   json::value value = json::parse(json::string_view{line.data(), line.size()}, bad);
   const std::string where = "line " + std::to_string(session->lines_read) + ": ";
@@ -64,6 +65,10 @@ void Agent::handle_line(const std::shared_ptr<Session>& session, std::string_vie
   }
   const json::value* given_id = value.get_object().if_contains("id");
   const json::value id = given_id != nullptr ? *given_id : json::value(nullptr);
+  if (!can_be_written(id)) {
+    const auto problem = invalid(where + "\"id\" holds a number that is too large");
+    return reply(session, nullptr, {{"ok", false}, {"error", problem.error}, {"message", problem.message}});
+  }
   try {
     auto answer = dispatch(session, id, std::move(value.get_object()));
     if (answer) reply(session, id, std::move(*answer));
@@ -84,6 +89,7 @@ std::optional<Agent::Answer> Agent::dispatch(const std::shared_ptr<Session>& ses
   for (const Operation& operation : operations()) {
     if (operation.name != name) continue;
     request.allow_only(operation.fields);
+    (void)request.timeout();  // what is refused has no effect
     return (this->*operation.run)({session, id, request});
   }
   std::string known;

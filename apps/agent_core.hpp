@@ -158,6 +158,7 @@ class Agent : private observe::Observer {
   Runtime& runtime_;
   ObserverList& observers_;
   bool observing_ = false;
+  bool quitting_ = false;  // what comes after "quit" is not read
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, std::unique_ptr<AgentSocket>> sockets_;
   std::list<std::shared_ptr<Pending>> lookups_;

@@ -31,7 +31,7 @@ OPERATIONS (fields in [] may be left out)
   list                             sockets, and every connection of the stack
   wait socket for [timeout_ms]     for: readable, writable, connected, closed
   events [on kinds frames]         kinds: received sent drop state timer window rtt rto neighbour gateway dns
-                                   address dhcp_state dhcp_message dhcp_unanswered
+                                   address dhcp_state dhcp_message dhcp_unanswered impaired
   counters, config                 drops by reason, buffers in use; settings
   cancel target                    gives up the operation with that id (its error is ECANCELED)
   quit                             resets every connection and ends

@@ -85,6 +85,12 @@ Endpoint Request::endpoint() const {
   return {IpAddress{*address}, Port{static_cast<std::uint16_t>(number_or("port", 65535, 0))}};
 }
 
+Endpoint Request::peer(bool with_port) const {
+  (void)text("address");
+  if (with_port && number("port", 65535) == 0) throw invalid("\"port\" must be a whole number from 1 to 65535, not 0");
+  return endpoint();
+}
+
 void Request::allow_only(std::string_view allowed) const {
   for (const auto& field : fields_) {
     const std::string_view name{field.key().data(), field.key().size()};
@@ -106,6 +112,7 @@ Payload::Payload(const Request& request) {
   constexpr std::uint64_t largest = std::uint64_t{1} << 50;
   const int given =
       int{request.has("data")} + int{request.has("hex")} + int{request.has("zeros")} + int{request.has("pattern")};
+  if (request.has("offset") && !request.has("pattern")) throw invalid("\"offset\" goes with \"pattern\" only");
   if (given != 1) throw invalid("give the octets with exactly one of \"data\", \"hex\", \"zeros\", \"pattern\"");
   if (request.has("data")) octets_ = request.text("data");
   if (request.has("hex")) octets_ = from_hex(request.text("hex"));
@@ -204,6 +211,14 @@ std::string to_hex(ByteView octets) {
     text.push_back(digits[o & 15]);
   }
   return text;
+}
+
+bool can_be_written(const json::value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const json::array* array = value.if_array()) return std::ranges::all_of(*array, can_be_written);
+  const json::object* object = value.if_object();
+  return object == nullptr ||
+         std::ranges::all_of(*object, [](const auto& field) { return can_be_written(field.value()); });
 }
 
 bool is_utf8(std::string_view text) {

@@ -48,6 +48,8 @@ class Request {
   [[nodiscard]] std::optional<Duration> timeout() const;
   /// "address" (default: the unspecified one) and "port" (default 0).
   [[nodiscard]] Endpoint endpoint() const;
+  /// As endpoint(), of somebody else: "address" must be there, and so must "port" where there are ports.
+  [[nodiscard]] Endpoint peer(bool with_port) const;
   /// Throws EINVAL when a field is none of the space-separated names in `allowed` (nor "id" nor "op").
   void allow_only(std::string_view allowed) const;
 
@@ -106,5 +108,9 @@ class Collector {
 /// Name of the event's kind: state, sent, received, drop, timer, window, rtt, rto, neighbour.
 [[nodiscard]] std::string_view kind_of(const observe::Event& event);
 [[nodiscard]] bool is_event_kind(std::string_view name);
+/// All of them: "received, sent, ... and impaired".
+[[nodiscard]] std::string event_kinds();
+/// Whether a value can be written as JSON, which has no number like 1e400.
+[[nodiscard]] bool can_be_written(const boost::json::value& value);
 
 }  // namespace wireside::agent

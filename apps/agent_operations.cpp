@@ -90,10 +90,11 @@ std::optional<Agent::Answer> Agent::listen(const Call& call) {
 std::optional<Agent::Answer> Agent::send_to(const Call& call) {
   AgentSocket& socket = socket_of(call.request);
   const Payload payload{call.request};
+  const Endpoint to = call.request.peer(socket.kind == SocketKind::Datagram);
   std::vector<std::uint8_t> scratch(std::min<std::uint64_t>(payload.size(), 65536));
   const auto octets = payload.chunk(0, scratch);
   if (octets.size() != payload.size()) throw refusal(Error::MessageTooLong);
-  const auto sent = runtime_.sockets().send_to(runtime_.now(), socket.handle, octets, call.request.endpoint());
+  const auto sent = runtime_.sockets().send_to(runtime_.now(), socket.handle, octets, to);
   require(sent);
   return Answer{{"sent", *sent}};
 }
@@ -244,10 +245,7 @@ std::optional<Agent::Answer> Agent::events(const Call& call) {
     for (const auto& kind : kinds->get_array()) {
       const std::string name = kind.is_string() ? std::string{kind.get_string().c_str()} : std::string{};
       if (!is_event_kind(name)) {
-        throw invalid(
-            "\"kinds\" may hold received, sent, drop, state, timer, window, rtt, rto, neighbour, gateway, dns, "
-            "address, "
-            "dhcp_state, dhcp_message and dhcp_unanswered");
+        throw invalid("\"kinds\" may hold " + event_kinds());
       }
       selection.kinds.insert(name);
     }
@@ -275,6 +273,7 @@ std::optional<Agent::Answer> Agent::cancel(const Call& call) {
 
 std::optional<Agent::Answer> Agent::quit(const Call& call) {
   reply(call.session, call.id, {});
+  quitting_ = true;
   abort_all();
   if (quit_) quit_();
   return std::nullopt;

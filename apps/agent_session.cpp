@@ -99,6 +99,7 @@ void Session::flush() {
                     [self = shared_from_this()](boost::system::error_code error, std::size_t) {
                       self->writing_.clear();
                       self->broken_ = static_cast<bool>(error);
+                      self->output_error_ = error;
                       self->flush();
                     });
 }

@@ -37,6 +37,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void write_event(const boost::json::object& line);
   /// Everything queued has been handed to the descriptor, or cannot be any more.
   [[nodiscard]] bool flushed() const { return broken_ || (queued_.empty() && writing_.empty()); }
+  /// Why output was lost; nothing where none was.
+  [[nodiscard]] boost::system::error_code output_error() const { return output_error_; }
   /// Stops reading and writing.
   void end();
 
@@ -65,6 +67,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::uint64_t lost_events_ = 0;
   bool flush_posted_ = false;
   bool broken_ = false;
+  boost::system::error_code output_error_;
 };
 
 }  // namespace wireside::agent

@@ -1,6 +1,8 @@
 // JSON forms of connection status and of events.
+#include <algorithm>
 #include <array>
 #include <boost/json/object.hpp>
+#include <span>
 
 #include "agent_json.hpp"
 #include "wire/frame_description.hpp"
@@ -214,15 +216,34 @@ constexpr StatusField status_fields[] = {
     {"error", [](const Status& s) { return s.error ? json::value(errno_name(*s.error)) : json::value(nullptr); }},
 };
 
+constexpr std::array<std::string_view, 6> time_wait_fields = {"connection", "local",   "peer",
+                                                              "state",      "snd_nxt", "rcv_nxt"};
+constexpr std::array<std::string_view, 6> half_open_fields = {"connection", "local", "peer", "state", "iss", "irs"};
+
 }  // namespace
 
 json::object to_json(const tcp::ConnectionStatus& s) {
   json::object o;
-  for (const StatusField& f : status_fields) o[f.name] = f.of(s);
+  // Half-open connections and those in TIME-WAIT may be records of their own, which hold a few numbers only.
+  const bool record = s.send_buffer == 0 && s.receive_buffer == 0;
+  std::span<const std::string_view> known;
+  if (record && s.state == TcpState::TimeWait) known = time_wait_fields;
+  if (record && s.state == TcpState::SynReceived) known = half_open_fields;
+  for (const StatusField& f : status_fields) {
+    if (known.empty() || std::ranges::find(known, f.name) != known.end()) o[f.name] = f.of(s);
+  }
   return o;
 }
 
 std::string_view kind_of(const observe::Event& event) { return kinds[event.index()]; }
+
+std::string event_kinds() {
+  std::string text;
+  for (const auto kind : kinds) {
+    text.append(text.empty() ? "" : kind == kinds.back() ? " and " : ", ").append(kind);
+  }
+  return text;
+}
 
 bool is_event_kind(std::string_view name) {
   for (const auto kind : kinds) {

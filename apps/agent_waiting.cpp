@@ -32,6 +32,7 @@ std::optional<Agent::Answer> Agent::accept(const Call& call) {
 
 std::optional<Agent::Answer> Agent::connect(const Call& call) {
   AgentSocket& socket = socket_of(call.request);
+  const Endpoint peer = call.request.peer(socket.kind != SocketKind::Echo);
   std::optional<Payload> payload;
   std::vector<std::uint8_t> scratch;
   ByteView first;
@@ -41,7 +42,7 @@ std::optional<Agent::Answer> Agent::connect(const Call& call) {
     scratch.resize(static_cast<std::size_t>(payload->size()));
     first = payload->chunk(0, scratch);
   }
-  const auto begun = runtime_.sockets().connect(runtime_.now(), socket.handle, call.request.endpoint(), first);
+  const auto begun = runtime_.sockets().connect(runtime_.now(), socket.handle, peer, first);
   if (begun) return endpoints(socket);
   if (begun.error() != Error::InProgress) throw refusal(begun.error());
   Pending pending;
@@ -61,6 +62,7 @@ std::optional<Agent::Answer> Agent::send(const Call& call) {
     std::vector<std::uint8_t> scratch = std::vector<std::uint8_t>(chunk_octets);
   };
   auto state = std::make_shared<State>(State{Payload{call.request}});
+  const auto put = call.request.flag_or("urgent", false) ? &SocketTable::send_urgent : &SocketTable::send;
   if (socket.kind != SocketKind::Stream) {  // a datagram goes as a whole or not at all
     std::vector<std::uint8_t> whole(std::min<std::uint64_t>(state->payload.size(), chunk_octets));
     const auto view = state->payload.chunk(0, whole);
@@ -69,7 +71,6 @@ std::optional<Agent::Answer> Agent::send(const Call& call) {
     if (!sent) throw refusal(sent.error());
     return Answer{{"sent", *sent}};
   }
-  const auto put = call.request.flag_or("urgent", false) ? &SocketTable::send_urgent : &SocketTable::send;
   Pending pending;
   pending.progress = [state] { return Answer{{"sent", state->sent}}; };
   pending.attempt = [this, &socket, state, put]() -> std::optional<Answer> {

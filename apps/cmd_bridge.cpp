@@ -3,8 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <csignal>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,7 +10,9 @@
 #include "bridge.hpp"
 #include "command.hpp"
 #include "common_options.hpp"
+#include "ending_signals.hpp"
 #include "host.hpp"
+#include "option_checks.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -65,12 +65,18 @@ int run_bridge(const BridgeOptions& options) {
     throw UsageError{fmt::format("a bridge joins two TAPs, and {} is given twice", options.first),
                      "wireside bridge tap0 tap1"};
   }
+  for (const std::string& name : {options.first, options.second}) {
+    if (const auto usable = check_interface_name(name); !usable) {
+      throw UsageError{fmt::format("{}: {}", usable.error().what, usable.error().why), usable.error().remedy};
+    }
+  }
   auto first = open_tap(options.first, options);
   auto second = first ? open_tap(options.second, options) : std::nullopt;
   if (!second) return exit_failure;
 
   asio::io_context context{1};
-  asio::signal_set signals{context, SIGINT, SIGTERM};
+  asio::signal_set signals{context};
+  add_ending_signals(signals);
   int status = exit_ok;
   Bridge bridge{context, std::move(*first), std::move(*second), path};
   bridge.on_fatal([&](const std::string& message) {
@@ -82,12 +88,11 @@ int run_bridge(const BridgeOptions& options) {
     if (!ec) context.stop();
   });
   bridge.start();
-  fmt::print("wireside: bridging {} and {}; {} to {}: {}; back: {}\n", options.first, options.second, options.first,
-             options.second, impair::describe(path.forth), impair::describe(path.back));
-  std::fflush(stdout);
+  put("wireside: bridging {} and {}; {} to {}: {}; back: {}\n", options.first, options.second, options.first,
+      options.second, impair::describe(path.forth), impair::describe(path.back));
   context.run();
-  fmt::print("{}{}", summary(options.first, options.second, bridge.counters(true)),
-             summary(options.second, options.first, bridge.counters(false)));
+  put("{}{}", summary(options.first, options.second, bridge.counters(true)),
+      summary(options.second, options.first, bridge.counters(false)));
   return status;
 }
 
@@ -101,14 +106,18 @@ void register_bridge(CLI::App& app, Action& chosen) {
   command
       ->add_option("--impair", options->both,
                    "what happens to frames, both ways, such as loss=1%,delay=20ms (docs/impairment.md)")
-      ->type_name("SPEC");
+      ->type_name("SPEC")
+      ->check(not_empty());
   command->add_option("--impair-forth", options->forth, "the same for frames from TAP1 to TAP2 only")
-      ->type_name("SPEC");
-  command->add_option("--impair-back", options->back, "the same for frames from TAP2 to TAP1 only")->type_name("SPEC");
+      ->type_name("SPEC")
+      ->check(not_empty());
+  command->add_option("--impair-back", options->back, "the same for frames from TAP2 to TAP1 only")
+      ->type_name("SPEC")
+      ->check(not_empty());
   add_seed_option(*command, "--impair-seed", options->seed, "make the random choices repeatable");
   command->add_option("--mtu", options->mtu, "MTU of both ends (default: the interfaces')")
       ->type_name("OCTETS")
-      ->check(CLI::Range(min_mtu, max_mtu));
+      ->check(in_range(min_mtu, max_mtu));
   command->callback([options, &chosen] { chosen = [options] { return run_bridge(*options); }; });
 }
 

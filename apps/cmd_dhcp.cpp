@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
-#include <cstdio>
 #include <memory>
 
 #include "command.hpp"
@@ -12,6 +11,7 @@
 #include "event_text.hpp"
 #include "host.hpp"
 #include "lease_file.hpp"
+#include "option_checks.hpp"
 #include "wall_clock.hpp"
 
 namespace wireside::apps {
@@ -45,8 +45,7 @@ class ExchangePrinter : public observe::Observer {
     } else {
       return;
     }
-    fmt::print("{:8.3f}  {}\n", static_cast<double>((now - *began_).count()) / 1e9, text);
-    std::fflush(stdout);
+    put("{:8.3f}  {}\n", static_cast<double>((now - *began_).count()) / 1e9, text);
   }
 
  private:
@@ -55,11 +54,10 @@ class ExchangePrinter : public observe::Observer {
 
 void print_lease(const dhcp::Lease& lease, const DhcpOptions& options, Runtime& runtime) {
   if (options.json) {
-    fmt::print("{}\n", boost::json::serialize(lease_to_json({runtime.stack().mac(), lease}, wall_clock_offset())));
+    put("{}\n", boost::json::serialize(lease_to_json({runtime.stack().mac(), lease}, wall_clock_offset())));
   } else {
-    fmt::print("\n{}", describe_lease(lease));
+    put("\n{}", describe_lease(lease));
   }
-  std::fflush(stdout);
 }
 
 asio::awaitable<int> lease_an_address(const DhcpOptions& options, std::chrono::milliseconds limit,
@@ -98,7 +96,7 @@ asio::awaitable<int> lease_an_address(const DhcpOptions& options, std::chrono::m
   print_lease(lease, options, runtime);
   const bool release = !lease.link_local && give_back;
   co_await session.finish(release);
-  if (release && !options.json) fmt::print("\n{} is given back\n", lease.prefix.address.to_string());
+  if (release && !options.json) put("\n{} is given back\n", lease.prefix.address.to_string());
   co_return exit_ok;
 }
 
@@ -120,8 +118,7 @@ asio::awaitable<int> ask_for_configuration(const DhcpOptions& options, std::chro
     lease.infinite = true;  // it was set by hand
     print_lease(lease, options, runtime);
   } else {
-    fmt::print("\n{:<10} {}\n{}", "server", informed->server.to_string(),
-               describe_configuration(informed->configuration));
+    put("\n{:<10} {}\n{}", "server", informed->server.to_string(), describe_configuration(informed->configuration));
   }
   co_return exit_ok;
 }
@@ -168,7 +165,7 @@ void register_dhcp(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("dhcp", "get an address by DHCP and show the exchange");
   command->add_option("--timeout", options->timeout, "seconds to wait for an address")
       ->type_name("S")
-      ->check(CLI::Range(0.1, 86400.0))
+      ->check(in_range(0.1, 86400.0))
       ->capture_default_str();
   command->add_flag("--release", options->release,
                     "give the address back at the end; so it is without --lease-file, too");

@@ -19,6 +19,8 @@
 #include "icmp_text.hpp"
 #include "local_stream.hpp"
 #include "name_lookup.hpp"
+#include "network_remedy.hpp"
+#include "option_checks.hpp"
 #include "progress.hpp"
 #include "text.hpp"
 #include "transfer.hpp"
@@ -217,7 +219,7 @@ class Get {
     if (ec == http::error::end_of_stream || ec == http::error::partial_message || ec == asio::error::eof) {
       return "the server closed the connection before its response was complete";
     }
-    return ec.message();
+    return ec.message() + remedy_for(ec);
   }
 
   void expect_progress() { deadline_ = std::chrono::steady_clock::now() + std::chrono::seconds{options_.timeout}; }
@@ -265,11 +267,11 @@ void register_get(CLI::App& app, Action& chosen) {
       ->type_name("FILE");
   command->add_option("--timeout", options->timeout, "give up when nothing comes for this many seconds")
       ->type_name("S")
-      ->check(CLI::Range(1U, 86400U))
+      ->check(in_range(1U, 86400U))
       ->capture_default_str();
   command->add_option("--max-redirects", options->max_redirects, "redirects to follow at most")
       ->type_name("N")
-      ->check(CLI::Range(0U, 100U))
+      ->check(in_range(0U, 100U))
       ->capture_default_str();
   command->add_flag("-q,--quiet", options->quiet, "no progress");
   add_common_options(*command, options->common);

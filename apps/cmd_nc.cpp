@@ -18,6 +18,8 @@
 #include "host.hpp"
 #include "local_stream.hpp"
 #include "name_lookup.hpp"
+#include "network_remedy.hpp"
+#include "option_checks.hpp"
 #include "transfer.hpp"
 
 namespace wireside::apps {
@@ -233,7 +235,7 @@ class Nc {
 
   int failed(const Endpoint& where, net::error_code ec) const {
     const bool expected = ec == asio::error::operation_aborted && (around_.interrupted() || around_.device_gone());
-    if (!expected) complain(fmt::format("{}: {}", where.to_string(), ec.message()));
+    if (!expected) complain(fmt::format("{}: {}{}", where.to_string(), ec.message(), remedy_for(ec)));
     return exit_failure;
   }
 
@@ -275,7 +277,7 @@ void register_nc(CLI::App& app, Action& chosen) {
   command->add_flag("-k,--keep-listening", options->keep_listening, "with -l: take one connection after the other");
   command->add_option("-w,--wait", options->idle_timeout, "end after this many seconds without data (default: never)")
       ->type_name("S")
-      ->check(CLI::Range(1U, 86400U));
+      ->check(in_range(1U, 86400U));
   options->common.long_running = true;
   options->common.command = "nc";
   add_common_options(*command, options->common);

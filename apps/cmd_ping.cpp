@@ -8,7 +8,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -19,6 +18,8 @@
 #include "host.hpp"
 #include "icmp_text.hpp"
 #include "name_lookup.hpp"
+#include "network_remedy.hpp"
+#include "option_checks.hpp"
 #include "ping_statistics.hpp"
 #include "task_group.hpp"
 
@@ -62,11 +63,11 @@ class Ping {
 
   asio::awaitable<int> run() {
     if (const auto ec = prepare()) {
-      complain(fmt::format("ping: {}: {}{}", options_.destination, ec.message(), remedy(ec)));
+      complain(fmt::format("ping: {}: {}{}", options_.destination, ec.message(), remedy_for(ec)));
       co_return exit_failure;
     }
-    fmt::print("PING {} ({}) {}({}) bytes of data.\n", options_.destination, destination_.to_string(), options_.size,
-               options_.size + header_octets);
+    put("PING {} ({}) {}({}) bytes of data.\n", options_.destination, destination_.to_string(), options_.size,
+        options_.size + header_octets);
     tasks_.spawn(receive());
     const auto began = Clock::now();
     for (unsigned sequence = 1; options_.count == 0 || sequence <= options_.count; ++sequence) {
@@ -87,21 +88,13 @@ class Ping {
     const auto took = Clock::now() - began;
     tasks_.cancel();
     socket_.close();
-    fmt::print("\n{}", statistics_.summary(options_.destination, took));
-    std::fflush(stdout);
+    put("\n{}", statistics_.summary(options_.destination, took));
     (void)co_await tasks_.join();
     co_return statistics_.received() > 0 ? exit_ok : exit_failure;
   }
 
  private:
-  static const char* remedy(net::error_code ec) {
-    if (ec == asio::error::network_unreachable) return "\n  try: --gateway ADDRESS, or a --route that leads there";
-    if (ec == asio::error::access_denied) return "\n  try: the address of a single host; this is a broadcast address";
-    return "";
-  }
-
   net::error_code prepare() {
-    if (destination_.is_unspecified()) return asio::error::invalid_argument;
     if (const auto ec = socket_.connect({destination_, Port{}})) return ec;
     DatagramOptions datagram;
     if (options_.ttl) datagram.ttl = datagram.multicast_ttl = static_cast<std::uint8_t>(*options_.ttl);
@@ -171,9 +164,8 @@ class Ping {
       any = true;
       statistics_.error(report->sequence);
       if (options_.quiet) continue;
-      fmt::print("From {} icmp_seq={} {}\n", report->reporter.to_string(), report->sequence, icmp_error_text(*report));
+      put("From {} icmp_seq={} {}\n", report->reporter.to_string(), report->sequence, icmp_error_text(*report));
     }
-    std::fflush(stdout);
     return any;
   }
 
@@ -183,22 +175,19 @@ class Ping {
     const Duration rtt{std::max<std::int64_t>(0, around_.runtime().now().ns() - sent)};
     const bool duplicate = statistics_.reply(facts.echo_sequence, rtt);
     if (options_.quiet) return;
-    fmt::print("{} bytes from {}: icmp_seq={} ttl={} time={} ms{}\n", facts.full_length + 8,
-               facts.from.address.to_string(), facts.echo_sequence, facts.ttl, format_milliseconds(rtt),
-               duplicate ? " (DUP!)" : "");
-    std::fflush(stdout);
+    put("{} bytes from {}: icmp_seq={} ttl={} time={} ms{}\n", facts.full_length + 8, facts.from.address.to_string(),
+        facts.echo_sequence, facts.ttl, format_milliseconds(rtt), duplicate ? " (DUP!)" : "");
   }
 
   void failed(std::uint16_t sequence, net::error_code ec) {
     statistics_.error();
     if (ec == asio::error::message_size) {
-      fmt::print("ping: local error: message too long, mtu={}\n", socket_.path_mtu().value_or(0));
+      put("ping: local error: message too long, mtu={}\n", socket_.path_mtu().value_or(0));
     } else if (sequence == 0) {
-      fmt::print("ping: {}\n", ec.message());
+      put("ping: {}\n", ec.message());
     } else {
-      fmt::print("ping: icmp_seq={}: {}\n", sequence, ec.message());
+      put("ping: icmp_seq={}: {}\n", sequence, ec.message());
     }
-    std::fflush(stdout);
   }
 
   const PingOptions& options_;
@@ -214,6 +203,10 @@ class Ping {
 asio::awaitable<int> ping(const PingOptions& options, Surroundings around) {
   const auto destination = co_await look_up_or_complain(around, "ping", options.destination);
   if (!destination) co_return exit_failure;
+  if (destination->is_unspecified()) {
+    complain("ping: 0.0.0.0 is the address of no host\n  try: wireside ping --ip 10.0.0.2/24 10.0.0.1");
+    co_return exit_failure;
+  }
   Ping run{options, *destination, around};
   co_return co_await run.run();
 }
@@ -234,22 +227,22 @@ void register_ping(CLI::App& app, Action& chosen) {
   command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("-c,--count", options->count, "stop after this many requests (default: at Ctrl-C)")
       ->type_name("N")
-      ->check(CLI::Range(1U, 4294967295U));
+      ->check(in_range(1U, 4294967295U));
   command->add_option("-i,--interval", options->interval, "seconds between requests")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(in_range(0.001, 86400.0))
       ->capture_default_str();
   command->add_option("-W,--wait", options->wait, "seconds to wait for the last reply")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(in_range(0.001, 86400.0))
       ->capture_default_str();
   command->add_option("-s,--size", options->size, "octets of data per request")
       ->type_name("OCTETS")
-      ->check(CLI::Range(0, 65507))
+      ->check(in_range(0, 65507))
       ->capture_default_str();
   command->add_option("-t,--ttl", options->ttl, "time to live of the requests (default 64, to a multicast group 1)")
       ->type_name("N")
-      ->check(CLI::Range(1, 255));
+      ->check(in_range(1, 255));
   command
       ->add_option("-M,--pmtudisc", options->discovery,
                    "path MTU discovery: dont (DF clear), want (DF where it fits), do (DF, never fragment), probe")
@@ -258,7 +251,7 @@ void register_ping(CLI::App& app, Action& chosen) {
       ->capture_default_str();
   command->add_option("-w,--deadline", options->deadline, "stop after this many seconds, whatever came")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 1e6));
+      ->check(in_range(0.001, 1e6));
   command->add_flag("-q,--quiet", options->quiet, "only the statistics");
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_ping(*options); }; });

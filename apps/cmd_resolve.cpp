@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -27,7 +26,7 @@ struct ResolveOptions {
 
 /// "www.example.com.  300  IN  CNAME  web.example.com."
 void print_record(const wire::DnsName& owner, std::uint32_t ttl, std::string_view type, const std::string& data) {
-  fmt::print("{:<31} {:>7} IN {:<5} {}\n", owner.to_string(), ttl, type, data);
+  put("{:<31} {:>7} IN {:<5} {}\n", owner.to_string(), ttl, type, data);
 }
 
 /// As a zone file has it, with TTLs.
@@ -43,9 +42,9 @@ void print_records(const dns::Answer& answer) {
 void print_source(const dns::Answer& answer) {
   const std::string took = describe_duration(answer.took);
   if (answer.server) {
-    fmt::print(";; from {} over {} in {}\n", answer.server->to_string(), answer.over_tcp ? "TCP" : "UDP", took);
+    put(";; from {} over {} in {}\n", answer.server->to_string(), answer.over_tcp ? "TCP" : "UDP", took);
   } else {
-    fmt::print(";; known without asking a server, in {}\n", took);
+    put(";; known without asking a server, in {}\n", took);
   }
 }
 
@@ -54,22 +53,21 @@ void print_sentences(const std::string& name, const dns::Answer& answer) {
   std::string owner = name;
   for (const auto& alias : answer.aliases) {
     owner = alias.target.to_string();
-    fmt::print("{} is an alias for {}\n", alias.owner.to_string(), owner);
+    put("{} is an alias for {}\n", alias.owner.to_string(), owner);
   }
-  for (const auto& a : answer.addresses) fmt::print("{} has address {}\n", owner, a.address.to_string());
+  for (const auto& a : answer.addresses) put("{} has address {}\n", owner, a.address.to_string());
 }
 
 void print_answer(const ResolveOptions& options, const std::string& name, const dns::Answer& answer) {
   if (options.brief) {
-    for (const auto& alias : answer.aliases) fmt::print("{}\n", alias.target.to_string());
-    for (const auto& a : answer.addresses) fmt::print("{}\n", a.address.to_string());
+    for (const auto& alias : answer.aliases) put("{}\n", alias.target.to_string());
+    for (const auto& a : answer.addresses) put("{}\n", a.address.to_string());
   } else if (options.common.verbose) {
     print_records(answer);
     print_source(answer);
   } else {
     print_sentences(answer.name.is_root() ? name : answer.name.to_string(), answer);
   }
-  std::fflush(stdout);
 }
 
 asio::awaitable<int> resolve(const ResolveOptions& options, Surroundings around) {
@@ -86,7 +84,7 @@ asio::awaitable<int> resolve(const ResolveOptions& options, Surroundings around)
   }
   const auto& counters = around.runtime().names().resolver().counters();
   if (options.common.verbose && counters.answers_ignored > 0) {
-    fmt::print(";; {} messages ignored that were no answers to what was asked\n", counters.answers_ignored);
+    put(";; {} messages ignored that were no answers to what was asked\n", counters.answers_ignored);
   }
   co_return status;
 }

@@ -11,7 +11,9 @@
 
 #include "command.hpp"
 #include "dhcp_session.hpp"
+#include "ending_signals.hpp"
 #include "host.hpp"
+#include "option_checks.hpp"
 #include "router.hpp"
 
 namespace wireside::apps {
@@ -86,7 +88,7 @@ CommonOptions RouterOptions::interface(const std::string& text) const {
 
 class RouterProcess {
  public:
-  explicit RouterProcess(const RouterOptions& options) : options_{options} {}
+  explicit RouterProcess(const RouterOptions& options) : options_{options} { add_ending_signals(signals_); }
 
   int run() {
     for (const auto& text : options_.taps) {
@@ -178,14 +180,13 @@ class RouterProcess {
   }
 
   void announce(const Ipv4Prefix& own, std::size_t i) {
-    fmt::print("wireside: routing for {} as {} on {}\n", Ipv4Prefix{own.network(), own.length}.to_string(),
-               own.address.to_string(), runtime(i).device().name());
-    std::fflush(stdout);
+    put("wireside: routing for {} as {} on {}\n", Ipv4Prefix{own.network(), own.length}.to_string(),
+        own.address.to_string(), runtime(i).device().name());
   }
 
   const RouterOptions& options_;
   asio::io_context context_{1};
-  asio::signal_set signals_{context_, SIGINT, SIGTERM};
+  asio::signal_set signals_{context_};
   Router router_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::vector<std::unique_ptr<DhcpSession>> sessions_;  // of those with dhcp
@@ -244,7 +245,9 @@ void register_router(CLI::App& app, Action& chosen) {
   add_seed_option(*command, "--seed", common.seed, "make every random choice repeatable");
   command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");
   command->add_option("--control", common.control_path, "control socket for `wireside stats` and the like")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(not_empty())
+      ->check(socket_path());
   command->add_flag("--no-control", common.no_control, "open no control socket");
   command->add_flag("-v,--verbose", common.verbose, "say more");
   command->callback([options, &chosen] { chosen = [options] { return run_router(*options); }; });

@@ -6,13 +6,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
 #include "command.hpp"
 #include "host.hpp"
 #include "http_server.hpp"
+#include "option_checks.hpp"
 #include "small_services.hpp"
 #include "text.hpp"
 
@@ -53,11 +53,10 @@ struct ServeOptions {
 void announce(const ServeOptions& options, const Config& config) {
   for (const auto& prefix : config.ip.addresses) {
     const std::string port = options.port == 80 ? "" : fmt::format(":{}", options.port);
-    fmt::print("wireside: serving {} on http://{}{}/{}\n", options.root, prefix.address.to_string(), port,
-               options.read_only ? " (read-only)" : "");
+    put("wireside: serving {} on http://{}{}/{}\n", options.root, prefix.address.to_string(), port,
+        options.read_only ? " (read-only)" : "");
   }
-  if (!options.no_small_services) fmt::print("wireside: echo 7, discard 9 and chargen 19 on TCP and UDP\n");
-  std::fflush(stdout);
+  if (!options.no_small_services) put("wireside: echo 7, discard 9 and chargen 19 on TCP and UDP\n");
 }
 
 asio::awaitable<void> until_cancelled() {
@@ -84,7 +83,7 @@ asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surro
   co_await asio::this_coro::reset_cancellation_state();
   tasks.cancel();
   (void)co_await tasks.join();  // they refer to what lives here
-  if (!around.device_gone()) fmt::print("wireside: shutting down\n");
+  if (!around.device_gone()) put("wireside: shutting down\n");
   co_await server.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
   co_return around.device_gone() ? exit_failure : exit_ok;
 }
@@ -97,7 +96,6 @@ int run_serve(const ServeOptions& options) {
     throw UsageError{fmt::format("--root {}: {}", options.root, std::strerror(root.error())),
                      "name a folder that can be read"};
   }
-  std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
   // The root moves into the coroutine at its only call.
   auto shared = std::make_shared<DocumentRoot>(std::move(*root));
   return run_on_host(options.common, [&](Surroundings around) { return serve(options, std::move(*shared), around); });
@@ -111,13 +109,13 @@ void register_serve(CLI::App& app, Action& chosen) {
   command->add_option("--root", options->root, "folder to serve")->type_name("DIR")->capture_default_str();
   command->add_option("--port", options->port, "TCP port of the HTTP server")
       ->type_name("PORT")
-      ->check(CLI::Range(1, 65535))
+      ->check(in_range(1, 65535))
       ->capture_default_str();
   command->add_option("--max-upload", options->upload_limit, "largest file that PUT may write (default: no limit)")
       ->type_name("SIZE");
   command->add_option("--idle-timeout", options->idle_timeout, "seconds after which a silent client is dismissed")
       ->type_name("S")
-      ->check(CLI::Range(1U, 86400U))
+      ->check(in_range(1U, 86400U))
       ->capture_default_str();
   command->add_flag("--read-only", options->read_only, "refuse PUT");
   command->add_flag("--no-small-services", options->no_small_services, "no echo, discard and chargen");

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -37,15 +38,36 @@ std::optional<std::string> read_all(const std::string& path) {
   if (path == "-") return std::string{std::istreambuf_iterator<char>{std::cin}, {}};
   std::ifstream file{path, std::ios::binary};
   if (!file) {
-    complain(fmt::format("cannot read the scenario {}: {}", path, std::strerror(errno)));
+    complain(
+        fmt::format("cannot read the scenario {}: {}\n  try: the path of a scenario file (docs/sim.md), or - for "
+                    "standard input",
+                    path, std::strerror(errno)));
     return std::nullopt;
   }
-  std::string text{std::istreambuf_iterator<char>{file}, {}};
+  (void)file.peek();  // a folder opens, but does not read
   if (file.bad()) {
-    complain(fmt::format("reading the scenario {} failed", path));
+    complain(
+        fmt::format("reading the scenario {} failed\n  try: the path of a scenario file (docs/sim.md), not of a "
+                    "folder",
+                    path));
     return std::nullopt;
   }
-  return text;
+  return std::string{std::istreambuf_iterator<char>{file}, {}};
+}
+
+volatile std::sig_atomic_t caught_signal = 0;
+
+/// The first signal ends the simulation with a summary of what was; a second one ends the process.
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int number) { caught_signal = number; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before {};
+    if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
+      ::sigaction(number, &action, nullptr);
+    }
+  }
 }
 
 sim::Scenario parse(const std::string& path, const std::string& text) {
@@ -62,7 +84,7 @@ int run_sim(const SimOptions& options) {
   sim::Scenario scenario = parse(options.scenario, *text);
   if (options.seed) scenario.seed = *options.seed;
   std::unique_ptr<std::FILE, CloseFile> events;
-  sim::Outputs outputs{nullptr, options.captures};
+  sim::Outputs outputs{nullptr, options.captures, {}};
   if (!options.events.empty()) {
     events.reset(std::fopen(options.events.c_str(), "wbe"));
     if (!events) {
@@ -73,6 +95,8 @@ int run_sim(const SimOptions& options) {
     outputs.events = events.get();
   }
   const auto began = std::chrono::steady_clock::now();
+  catch_signals();
+  outputs.interrupted = [] { return caught_signal != 0; };
   const auto summary = sim::run(scenario, outputs);
   if (!summary) {
     complain(summary.error());
@@ -89,7 +113,8 @@ int run_sim(const SimOptions& options) {
   for (const sim::FlowResult& flow : summary->flows) {
     if (!flow.ok) complain(fmt::format("flow {}: {} after {} octets", flow.name, flow.state, flow.octets));
   }
-  return summary->ok() ? exit_ok : exit_failure;
+  if (caught_signal != 0) complain("interrupted: the summary ends where the simulation did");
+  return summary->ok() && caught_signal == 0 ? exit_ok : exit_failure;
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdio>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,6 +16,8 @@
 #include "host.hpp"
 #include "icmp_text.hpp"
 #include "name_lookup.hpp"
+#include "network_remedy.hpp"
+#include "option_checks.hpp"
 #include "task_group.hpp"
 
 namespace wireside::apps {
@@ -63,11 +65,13 @@ class Traceroute {
       complain(fmt::format("traceroute: {}", ec.message()));
       co_return exit_failure;
     }
-    fmt::print("traceroute to {} ({}), {} hops max, {} byte packets\n", options_.destination, destination_.to_string(),
-               options_.max_ttl, options_.length);
+    put("traceroute to {} ({}), {} hops max, {} byte packets\n", options_.destination, destination_.to_string(),
+        options_.max_ttl, options_.length);
     tasks_.spawn(receive());
     for (unsigned ttl = options_.first_ttl; ttl <= options_.max_ttl && !done_; ++ttl) {
-      if (!co_await hop(ttl)) break;
+      if (co_await hop(ttl)) continue;
+      failed_ |= !done_;  // interrupted before the host was reached
+      break;
     }
     co_await asio::this_coro::reset_cancellation_state();
     tasks_.cancel();
@@ -113,7 +117,7 @@ class Traceroute {
       if (!ec) co_return true;
       const bool earlier = take_reports();
       if (earlier && attempt < 8 && ec != asio::error::operation_aborted) continue;
-      if (ec != asio::error::operation_aborted) complain(fmt::format("traceroute: {}", ec.message()));
+      if (ec != asio::error::operation_aborted) complain(fmt::format("traceroute: {}{}", ec.message(), remedy_for(ec)));
       failed_ = true;
       co_return false;
     }
@@ -162,24 +166,24 @@ class Traceroute {
   }
 
   void print(unsigned ttl) const {
-    fmt::print("{:2d} ", ttl);
+    std::string line = fmt::format("{:2d} ", ttl);
+    const auto end = std::back_inserter(line);
     IpAddress shown;
     for (std::size_t i = first_; i < probes_.size(); ++i) {
       const Probe& probe = probes_[i];
       if (!probe.rtt) {
-        fmt::print(" *");
+        line += " *";
         continue;
       }
       if (probe.from != shown) {
         shown = probe.from;
-        fmt::print(" {}", shown.to_string());
-        if (!options_.numeric) fmt::print(" ({})", shown.to_string());
+        fmt::format_to(end, " {}", shown.to_string());
+        if (!options_.numeric) fmt::format_to(end, " ({})", shown.to_string());
       }
-      fmt::print("  {:.3f} ms", std::chrono::duration<double, std::milli>(*probe.rtt).count());
-      if (!probe.mark.empty()) fmt::print(" {}", probe.mark);
+      fmt::format_to(end, "  {:.3f} ms", std::chrono::duration<double, std::milli>(*probe.rtt).count());
+      if (!probe.mark.empty()) fmt::format_to(end, " {}", probe.mark);
     }
-    fmt::print("\n");
-    std::fflush(stdout);
+    put("{}\n", line);
   }
 
   const TracerouteOptions& options_;
@@ -225,30 +229,30 @@ void register_traceroute(CLI::App& app, Action& chosen) {
   command->add_option("destination", options->destination, "IPv4 address or host name")->required()->type_name("HOST");
   command->add_option("packet-length", options->length, "octets of a probe packet, headers included")
       ->type_name("OCTETS")
-      ->check(CLI::Range(header_octets, 65535U))
+      ->check(in_range(header_octets, 65535U))
       ->capture_default_str();
   command->add_flag("-I,--icmp", options->icmp, "probe with ICMP echo requests instead of UDP");
   command->add_flag("-n,--numeric", options->numeric, "print each address once");
   command->add_flag("-F,--dont-fragment", options->dont_fragment, "set DF");
   command->add_option("-q,--queries", options->queries, "probes per hop")
       ->type_name("N")
-      ->check(CLI::Range(1, 10))
+      ->check(in_range(1, 10))
       ->capture_default_str();
   command->add_option("-w,--wait", options->wait, "seconds to wait for an answer")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(in_range(0.001, 86400.0))
       ->capture_default_str();
   command->add_option("-m,--max-hops", options->max_ttl, "largest TTL")
       ->type_name("N")
-      ->check(CLI::Range(1, 255))
+      ->check(in_range(1, 255))
       ->capture_default_str();
   command->add_option("-f,--first", options->first_ttl, "TTL to begin with")
       ->type_name("N")
-      ->check(CLI::Range(1, 255))
+      ->check(in_range(1, 255))
       ->capture_default_str();
   command->add_option("-p,--port", options->port, "destination port of the first UDP probe; each next one has the next")
       ->type_name("PORT")
-      ->check(CLI::Range(1, 62000))
+      ->check(in_range(1, 62000))
       ->capture_default_str();
   add_common_options(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_traceroute(*options); }; });

@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "dns/name.hpp"
 #include "impair/quantity.hpp"
+#include "option_checks.hpp"
 
 namespace wireside::apps {
 namespace {
@@ -242,9 +243,16 @@ void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
                   "treat frames as a bad network does, both ways, such as loss=1%,delay=20ms,jitter=5ms,rate=50mbit,"
                   "queue=100 (docs/impairment.md); implies --no-offload")
       ->type_name(what)
+      ->check(not_empty())
       ->group(group);
-  subcommand.add_option("--impair-in", out.in, "the same for frames that come in only")->type_name(what)->group(group);
-  subcommand.add_option("--impair-out", out.out, "the same for frames that go out only")->type_name(what)->group(group);
+  subcommand.add_option("--impair-in", out.in, "the same for frames that come in only")
+      ->type_name(what)
+      ->check(not_empty())
+      ->group(group);
+  subcommand.add_option("--impair-out", out.out, "the same for frames that go out only")
+      ->type_name(what)
+      ->check(not_empty())
+      ->group(group);
   add_seed_option(subcommand, "--impair-seed", out.seed, "make the impairment's random choices repeatable")
       ->group(group);
 }
@@ -253,11 +261,13 @@ static void add_dhcp_options(CLI::App& subcommand, CommonOptions& out) {
   subcommand.add_flag("--dhcp", out.dhcp, "get the address from a DHCP server, instead of --ip")->group(group);
   subcommand.add_option("--hostname", out.host_name, "with --dhcp: host name to tell the server")
       ->type_name("NAME")
+      ->check(not_empty())
       ->group(group);
   subcommand
       .add_option("--lease-file", out.lease_file,
                   "with --dhcp: keep lease and MAC address in FILE, and ask for the same address next time")
       ->type_name("FILE")
+      ->check(not_empty())
       ->group(group);
   subcommand
       .add_flag("--link-local", out.link_local,
@@ -310,7 +320,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
                    ->group(group);
   subcommand.add_option("--tap-fd", out.tap_descriptor, "inherited descriptor of an attached TAP, instead of --tap")
       ->type_name("N")
-      ->check(CLI::Range(0, std::numeric_limits<int>::max()))
+      ->check(in_range(0, std::numeric_limits<int>::max()))
       ->excludes(name)
       ->group(group);
   add_network_options(subcommand, out);
@@ -320,7 +330,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
   subcommand.add_option("--mtu", out.mtu, "MTU of both ends (default: the interface's)")
       ->type_name("OCTETS")
-      ->check(CLI::Range(min_mtu, max_mtu))
+      ->check(in_range(min_mtu, max_mtu))
       ->group(group);
   subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
       ->group(group);
@@ -328,7 +338,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       .add_option("--reassembly-timeout", out.reassembly_timeout,
                   "wait this long for the rest of a fragmented datagram")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 3600.0))
+      ->check(in_range(0.001, 3600.0))
       ->group(group);
   add_impairment_options(subcommand, out.impairment);
   add_conflict_options(subcommand, out);
@@ -337,11 +347,14 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
   subcommand.add_option("--pcap", out.capture_file, "write a pcapng capture with reasons as comments")
       ->type_name("FILE")
+      ->check(not_empty())
       ->group(group);
   if (out.long_running) {
     subcommand
         .add_option("--control", out.control_path, "control socket for `wireside ss` and the like (default: by TAP)")
         ->type_name("PATH")
+        ->check(not_empty())
+        ->check(socket_path())
         ->group(group);
     subcommand.add_flag("--no-control", out.no_control, "open no control socket")->group(group);
   }

@@ -22,8 +22,6 @@ namespace json = boost::json;
 constexpr std::uint64_t for_ever = 4294967295;
 constexpr Ipv4Prefix link_local_network{Ipv4Address{169, 254, 0, 0}, 16};
 
-double ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
-
 std::string_view origin_name(ip::RouteOrigin origin) {
   switch (origin) {
     case ip::RouteOrigin::Static:
@@ -57,7 +55,8 @@ void add_connections(const Runtime& runtime, const Stack& stack, json::array& ou
                       {"dev", dev}};
     if (c.timer) {
       line["timer"] = to_string(*c.timer);
-      line["timer_ms"] = std::max(0.0, ms(c.timer_due - runtime.now()));
+      const auto left = std::chrono::round<std::chrono::milliseconds>(c.timer_due - runtime.now());
+      line["timer_ms"] = std::max<std::int64_t>(0, left.count());
     }
     line["info"] = agent::to_json(c);
     out.push_back(std::move(line));

@@ -78,7 +78,7 @@ std::string timer_of(const json::object& line) {
 
 std::string info_of(const json::object& line) {
   const auto* i = inner(line, "info");
-  if (i == nullptr) return {};
+  if (i == nullptr || !i->contains("mss")) return {};  // TIME-WAIT and half-open connections are small records
   std::string out = " " + text(*i, "congestion");
   if (flag(*i, "timestamps")) out += " ts";
   if (flag(*i, "sack")) out += " sack";
@@ -164,6 +164,7 @@ std::string format_cached_name(const json::object& entry) {
 std::string memory_of(const json::object& line) {
   const auto* i = inner(line, "info");
   const json::object& from = i != nullptr ? *i : line;
+  if (!from.contains("receive_buffer")) return {};
   return fmt::format(" mem:(r{},rb{},o{},t{})", count(line, "recv_q"), count(from, "receive_buffer"),
                      count(from, "out_of_order"), count(line, "send_q"));
 }

@@ -11,14 +11,13 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <utility>
 
 #include "dhcp_session.hpp"
+#include "ending_signals.hpp"
 #include "lease_file.hpp"
 #include "wall_clock.hpp"
 
@@ -27,16 +26,16 @@ namespace wireside::apps {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-void complain(const std::string& message) { fmt::print(stderr, "wireside: {}\n", message); }
-
-bool write_out(const std::string& text) {
-  const bool taken = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (taken && std::fflush(stdout) == 0) return true;
-  complain(fmt::format("cannot write to standard output: {}", std::strerror(errno)));
-  return false;
-}
-
 namespace {
+
+/// A device that cannot be opened: where the option's value is at fault, the command line is.
+void device_failure(const TapError& error) {
+  using enum TapFault;
+  if (error.fault == NameTooLong || error.fault == BadName || error.fault == BadDescriptor) {
+    throw UsageError{fmt::format("{}: {}", error.what, error.why), error.remedy};
+  }
+  complain(error.to_string());
+}
 
 /// A lease of before is asked for again, with the MAC address it belongs to.
 dhcp::Options with_lease_file(const CommonOptions& options, Config& config) {
@@ -58,7 +57,7 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
   const auto path = options.impairment.path(options.seed);
   auto device = TapDevice::open(options.tap_options());
   if (!device) {
-    complain(device.error().to_string());
+    device_failure(device.error());
     return nullptr;
   }
   std::unique_ptr<Host> host{new Host};
@@ -138,7 +137,7 @@ bool Host::attach_observers(const CommonOptions& options) {
   if (!options.capture_file.empty()) {
     auto writer = PcapWriter::open(options.capture_file, runtime_->device().name());
     if (!writer) {
-      complain(writer.error());
+      complain(writer.error() + "\n  try: --pcap with a file in a folder that exists and that you may write to");
       return false;
     }
     capture_ = std::move(*writer);
@@ -175,7 +174,7 @@ constexpr auto drain_step = std::chrono::milliseconds{10};
 /// One run of a subcommand's main, from its start to the end of its last connection.
 class Run {
  public:
-  explicit Run(const CommonOptions& options) : host_{Host::open(context_, options)} {}
+  explicit Run(const CommonOptions& options) : host_{Host::open(context_, options)} { add_ending_signals(signals_); }
 
   int operator()(const HostMain& main) {
     if (!host_) return exit_failure;
@@ -252,7 +251,7 @@ class Run {
   }
 
   asio::io_context context_{1};
-  asio::signal_set signals_{context_, SIGINT, SIGTERM};
+  asio::signal_set signals_{context_};
   asio::steady_timer timer_{context_};
   asio::cancellation_signal cancel_;
   bool started_ = false;

@@ -12,6 +12,7 @@
 #include "common_options.hpp"
 #include "control.hpp"
 #include "observer_list.hpp"
+#include "output.hpp"
 #include "pcap_writer.hpp"
 #include "runtime.hpp"
 #include "trace.hpp"
@@ -63,11 +64,6 @@ class Host {
   bool gone_ = false;
 };
 
-/// Prints "wireside: MESSAGE" to standard error.
-void complain(const std::string& message);
-/// Writes to standard output at once. false: it could not, and has complained.
-[[nodiscard]] bool write_out(const std::string& text);
-
 /// What `main` may ask of its surroundings.
 class Surroundings {
  public:
@@ -75,7 +71,7 @@ class Surroundings {
   [[nodiscard]] Runtime& runtime() const { return host_->runtime(); }
   [[nodiscard]] ObserverList& observers() const { return host_->observers(); }
   [[nodiscard]] const dhcp::Options& dhcp_options() const { return host_->dhcp_options(); }
-  /// SIGINT or SIGTERM came.
+  /// SIGINT, SIGTERM or SIGHUP came.
   [[nodiscard]] bool interrupted() const { return *interrupted_; }
   [[nodiscard]] bool device_gone() const { return host_->gone(); }
   /// Waits until the last connection has ended, two seconds at most.
@@ -89,8 +85,8 @@ class Surroundings {
 using HostMain = std::function<boost::asio::awaitable<int>(Surroundings)>;
 
 /// Opens an endpoint, runs `main` on it, lets connections end in order (two seconds at most) and gives the status.
-/// SIGINT and SIGTERM cancel what main waits for (operation_aborted); a second one ends at once. A main that lets an
-/// operation_aborted out gives status 1. The device's end gives status 1.
+/// SIGINT, SIGTERM and SIGHUP cancel what main waits for (operation_aborted); a second one ends at once. A main that
+/// lets an operation_aborted out gives status 1. The device's end gives status 1.
 int run_on_host(const CommonOptions& options, HostMain main);
 
 }  // namespace wireside::apps

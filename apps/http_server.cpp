@@ -10,10 +10,10 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstdio>
 #include <memory>
 
 #include "http_session.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -94,8 +94,8 @@ void HttpServer::log(const Endpoint& peer, std::string_view request, unsigned st
                      std::chrono::steady_clock::duration took) {
   if (options_.quiet) return;
   const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
-  fmt::print("{:%Y-%m-%d %H:%M:%S} {} \"{}\" {} {} B {:.1f} ms\n", fmt::localtime(std::time(nullptr)), peer.to_string(),
-             printable(request), status, octets, milliseconds);
+  put("{:%Y-%m-%d %H:%M:%S} {} \"{}\" {} {} B {:.1f} ms\n", fmt::localtime(std::time(nullptr)), peer.to_string(),
+      printable(request), status, octets, milliseconds);
 }
 
 }  // namespace wireside::apps

@@ -2,13 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <exception>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "agent.hpp"
 #include "command.hpp"
+#include "output.hpp"
 
 namespace {
 
@@ -19,7 +20,12 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
   const CLI::App* at = app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
   const std::string command = at == app ? "wireside" : fmt::format("wireside {}", at->get_name());
-  const auto unknown = at == app ? app->remaining() : std::vector<std::string>{};
+  auto unknown = at->remaining();
+  // What is missing may be so only since a misspelt option was not taken for one.
+  const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const bool missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (at != app) std::erase_if(unknown, [](const std::string& word) { return !word.starts_with('-'); });
+  if (at != app && !extra && !missing) unknown.clear();
   const std::string what =
       unknown.empty()
           ? error.what()
@@ -28,7 +34,7 @@ std::string usage_message(const CLI::App* app, const CLI::Error& error) {
 }
 
 int usage_error(const UsageError& error) {
-  fmt::print(stderr, "wireside: {}\n  try: {}\n", error.what(), error.remedy());
+  complain(fmt::format("{}\n  try: {}", error.what(), error.remedy()));
   return exit_usage;
 }
 
@@ -54,24 +60,33 @@ void set_up(CLI::App& app, Action& chosen) {
   }
 }
 
+int run(CLI::App& app, const Action& chosen, int argc, char** argv) {
+  std::ostringstream out;
+  std::ostringstream err;
+  try {
+    app.parse(argc, argv);
+    return chosen();
+  } catch (const CLI::Success& e) {  // --help, --version
+    const int status = app.exit(e, out, err);
+    return write_out(out.str()) ? status : exit_failure;
+  } catch (const CLI::ParseError& e) {
+    (void)app.exit(e, out, err);
+    tell(err.str());
+    return exit_usage;
+  } catch (const UsageError& e) {
+    return usage_error(e);
+  } catch (const std::exception& e) {
+    complain(e.what());
+    return exit_failure;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"A TCP/IP endpoint in user space on a Linux TAP device.", "wireside"};
   Action chosen;
   set_up(app, chosen);
-  try {
-    app.parse(argc, argv);
-    return chosen();
-  } catch (const CLI::Success& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    (void)app.exit(e);
-    return exit_usage;
-  } catch (const UsageError& e) {
-    return usage_error(e);
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "wireside: {}\n", e.what());
-    return exit_failure;
-  }
+  const int status = run(app, chosen, argc, argv);
+  return status == exit_ok && output_failed() ? exit_failure : status;
 }

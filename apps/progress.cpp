@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
+#include "output.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -45,7 +44,7 @@ void Progress::draw() {
     line = fmt::format("{:3.0f}%  {} of {}", 100.0 * static_cast<double>(octets_) / static_cast<double>(*total_), line,
                        human_size(*total_));
   }
-  fmt::print(stderr, "{}{}  {}", erase_line, line, rate(seconds));
+  tell(fmt::format("{}{}  {}", erase_line, line, rate(seconds)));
   drawn_ = true;
 }
 
@@ -53,11 +52,11 @@ void Progress::finish(bool always) {
   clear();
   if (!visible_ && !always) return;
   const double seconds = seconds_between(started_, Clock::now());
-  fmt::print(stderr, "{} in {:.2f} s ({})\n", human_size(octets_), seconds, rate(seconds));
+  tell(fmt::format("{} in {:.2f} s ({})\n", human_size(octets_), seconds, rate(seconds)));
 }
 
 void Progress::clear() {
-  if (drawn_) fmt::print(stderr, "{}", erase_line);
+  if (drawn_) tell(erase_line);
   drawn_ = false;
 }
 

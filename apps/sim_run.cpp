@@ -59,6 +59,7 @@ class Simulation {
     const Instant stop = Instant{} + scenario_.stop;
     std::uint64_t steps_here = 0;
     while (!all_finished()) {
+      if (outputs_.interrupted && outputs_.interrupted()) break;
       Instant next = network_.next_deadline();
       for (const auto& flow : flows_) next = std::min(next, flow->next_action());
       if (next > stop) {

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <cstdio>
 #include <expected>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace wireside::sim {
 struct Outputs {
   std::FILE* events = nullptr;  ///< one JSON object per line (docs/agent.md), with the node's name
   std::string capture_folder;   ///< a pcapng capture for each host, and for each interface of a router
+  /// Asked now and then: true ends the simulation where it is. May be empty.
+  std::function<bool()> interrupted{};
 };
 
 struct LinkResult {

@@ -133,6 +133,8 @@ class Reader {
     no_more(words, 2, form);
     once("stop");
     scenario_.stop = duration(words[1], max_stop, form);
+    if (scenario_.stop == Duration{})
+      throw Wrong{fmt::format("stop {} simulates nothing", words[1]), std::string{form}};
   }
 
   std::string new_node(std::string_view name, std::string_view form) {

@@ -28,7 +28,8 @@ def stray(dut, within=2.0):
     ('{"op":"send"}', "EINVAL", "\"socket\" is missing"), ('{"op":"send","socket":99999,"data":"x"}', "EBADF", "99999"),
     ('{"op":"open","kind":"raw"}', "EINVAL", "stream, datagram"), ('{"op":"open","sort":1}', "EINVAL", "no field \"sort\""),
     ('{"op":"bind","socket":-1}', "EINVAL", "socket"), ("\x00\xff", "EINVAL", "not JSON"),
-    ('{"op":"events","kinds":["all"]}', "EINVAL", "neighbour"),
+    ('{"op":"events","kinds":["all"]}', "EINVAL", "neighbour"), ('{"op":"events","kinds":["all"]}', "EINVAL", "impaired"),
+    ('{"id":1e400,"op":"list"}', "EINVAL", "too large"), ('{"id":[{"a":-1e400}],"op":"list"}', "EINVAL", "too large"),
 ])
 def test_a_wrong_line_gets_a_clear_error_and_changes_nothing(dut, line, error, text):
     dut.send_line(line.encode("latin-1") + b"\n")
@@ -47,6 +48,30 @@ def test_wrong_octets_are_refused(tcp, fields, text):
         connection.call("send", **fields)
     assert text in refused.value.answer["message"]
     peer.quiet(0.05)
+
+
+@pytest.mark.parametrize("fields, text", [
+    ({"timeout_ms": -1}, "timeout_ms"), ({"timeout_ms": "x"}, "timeout_ms"), ({"data": "x", "zeros": 1}, "exactly one"),
+    ({"data": "x", "offset": 3}, "offset"), ({"address": None}, "address"), ({"address": "10.0.0"}, "dotted quad"),
+    ({"port": "http"}, "port"), ({"port": 0}, "1 to 65535"), ({"port": 65536}, "port")])
+def test_a_refused_connect_sends_nothing(dut, wire, fields, text):
+    peer, connection = wire.peer(None), dut.open()
+    with pytest.raises(DutError, match="EINVAL") as refused:
+        connection.call("connect", **{"address": wire.ip, "port": peer.port, **fields})
+    assert text in refused.value.answer["message"]
+    assert not [c for c in dut.call("list")["connections"] if c["state"] == "SYN-SENT"]
+    peer.quiet(0.05)
+
+
+@pytest.mark.parametrize("given, missing", [({}, "address"), ({"address": "10.9.0.1"}, "port"), ({"port": 9}, "address")])
+@pytest.mark.parametrize("kind, op", [("stream", "connect"), ("datagram", "connect"), ("datagram", "sendto")])
+def test_a_missing_field_is_named(dut, kind, op, given, missing):
+    number = dut.call("open", kind=kind)["socket"]
+    octets = {"data": "x"} if op == "sendto" else {}
+    with pytest.raises(DutError, match="EINVAL") as refused:
+        dut.call(op, socket=number, **given, **octets)
+    assert f'the field "{missing}" is missing' in refused.value.answer["message"]
+    dut.call("close", socket=number)
 
 
 def test_any_id_comes_back_and_blank_lines_are_nothing(dut):
@@ -235,6 +260,12 @@ def test_a_signal_ends_it_well(tap, number):
     process.send_signal(number)
     assert process.wait(5) == 0
     process.communicate()
+
+
+def test_nothing_is_answered_after_quit(tap):
+    process = agent(tap)
+    out, err = process.communicate('{"id":1,"op":"quit"}\n{"id":2,"op":"open"}\n{"id":3,"op":"list"}\n', timeout=10)
+    assert process.returncode == 0 and [json.loads(line)["id"] for line in out.splitlines()] == [1], out + err
 
 
 def test_a_unix_socket_serves_several_scripts(tap, tmp_path):

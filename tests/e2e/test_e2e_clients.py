@@ -277,8 +277,8 @@ def test_an_unknown_subcommand_or_option_is_named():
 
 def test_numbers_are_shown_as_numbers():
     assert "--ttl N:INT in [1 - 255] " in wireside_says("ping", "--help").stdout
-    assert "not in range 1 to 4294967295" in wireside_says("ping", "-c", "0", HOST).stderr
-    assert "not in range 0 to 2147483647" in wireside_says("ping", "--tap-fd", "-1", HOST).stderr
+    assert "'0' is not a whole number from 1 to 4294967295" in wireside_says("ping", "-c", "0", HOST).stderr
+    assert "'-1' is not a whole number from 0 to 2147483647" in wireside_says("ping", "--tap-fd", "-1", HOST).stderr
 
 
 def test_device_errors_say_what_mends_them(tap, wireside, tmp_path):
@@ -287,7 +287,7 @@ def test_device_errors_say_what_mends_them(tap, wireside, tmp_path):
     assert busy.returncode == 1 and tap in busy.stderr and "try:" in busy.stderr
     assert first.process.poll() is None
     long = wireside_says("ping", "--tap", "a" * 16, "--ip", "10.9.0.3/24", HOST)
-    assert long.returncode in (1, 2) and "15" in long.stderr
+    assert long.returncode == 2 and "15" in long.stderr
     no_tap = wireside_says("ping", "--tap", "lo", "--ip", "10.9.0.3/24", HOST)
     assert no_tap.returncode == 1 and "lo" in no_tap.stderr and "try:" in no_tap.stderr
 

@@ -47,6 +47,16 @@ TEST(ControlText, CongestionWindowsAreCountedInSegments) {
   EXPECT_NE(text.find(" unacked:2 "), std::string::npos) << text;
 }
 
+TEST(ControlText, OfTimeWaitOnlyTheTimerIsKnown) {
+  const auto one = lines(R"([{"netid":"tcp","state":"TIME-WAIT","local":"10.0.0.2:80","peer":"10.0.0.1:4",
+    "timer":"TIME-WAIT","timer_ms":59903,"info":{"state":"TIME-WAIT","snd_nxt":7,"rcv_nxt":9}}])");
+  const auto text = format_sockets(one, {.tcp = true, .info = true, .timers = true, .memory = true});
+  EXPECT_NE(text.find(" timer:(timewait,59903ms,0)"), std::string::npos) << text;
+  for (const char* unknown : {"mss:", "cwnd:", "rto:", "wscale:", "mem:"}) {
+    EXPECT_EQ(text.find(unknown), std::string::npos) << text;
+  }
+}
+
 TEST(ControlText, Routes) {
   EXPECT_EQ(format_routes(lines(R"([
     {"dst":"default","gateway":"10.0.0.1","dev":"tap0","protocol":"dhcp","prefsrc":"10.0.0.2","metric":10},
