@@ -1,18 +1,16 @@
 #include "runtime.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "impaired_path.hpp"
 #include "name_service.hpp"
+#include "processors.hpp"
 #include "spin_policy.hpp"
 
 namespace wireside {
@@ -35,28 +33,10 @@ constexpr std::size_t events_per_turn = 1024;
 // While it polls, a turn reads more and more often in vain before the application's handlers have their chance again:
 // at first, what the last frames brought about may still be going on.
 constexpr unsigned polls_per_turn = 8;
-// Progress of octets counts in packets as long as this.
-constexpr std::uint64_t octets_per_packet = 1500;
 
 // A device that reports "readable" without giving anything is asked again no sooner than this.
 constexpr unsigned tolerated_false_alarms = 16;
 constexpr Duration false_alarm_pause = std::chrono::milliseconds{20};
-
-/// With a single processor the sender cannot run while we poll.
-bool may_spin() {
-  cpu_set_t ours;
-  CPU_ZERO(&ours);
-  return ::sched_getaffinity(0, sizeof ours, &ours) != 0 ? std::thread::hardware_concurrency() > 1
-                                                          : CPU_COUNT(&ours) > 1;
-}
-
-/// A seed of its own, so that DNS ids and ports tell nothing of the stack's random numbers.
-Seed seed_of_names(const Seed& seed) {
-  Random random{seed};
-  Seed out{};
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = random.next_u64() ^ seed[i];
-  return out;
-}
 
 }  // namespace
 
@@ -90,7 +70,7 @@ class Runtime::Impl {
   asio::io_context& context_;
   TapDevice device_;
   Stack stack_;
-  SpinPolicy spin_{may_spin()};
+  SpinPolicy spin_{usable_processors() > 1};  // with one, the sender cannot run while we poll
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
   std::function<void(Instant)> on_turn_;
@@ -283,8 +263,7 @@ void Runtime::Impl::flush() {
 void Runtime::Impl::wait_ended() {
   waiting_ = false;
   vain_turns_ = 0;
-  const auto& moved = device_.counters();
-  spin_.waited(waiting_since_, now(), moved.frames_in + (moved.octets_in + moved.octets_out) / octets_per_packet);
+  spin_.waited(waiting_since_, now(), device_.counters().packets_moved());
 }
 
 void Runtime::Impl::finish_reading(bool more, bool found) {
@@ -489,7 +468,7 @@ void Runtime::Impl::tell_listeners_of_the_end() {
 Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed,
                  const std::optional<PathImpairment>& impairment)
     : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed, impairment)},
-      names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
+      names_{std::make_unique<net::NameService>(*this, stack().config().dns, net::seed_of_names(seed))} {}
 Runtime::~Runtime() { impl_->tell_listeners_of_the_end(); }
 void Runtime::start() { impl_->start(); }
 void Runtime::stop() { impl_->stop(); }

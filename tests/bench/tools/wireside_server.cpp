@@ -114,7 +114,6 @@ int run(int argc, char** argv) {
   config.ip.addresses = {*prefix};
   asio::io_context context{1};
   Runtime runtime{context, std::move(*device), config, make_seed(std::random_device{}())};
-  if (const char* e = getenv("WS_BUSY")) runtime.set_busy_poll(std::chrono::microseconds{atoi(e)});
   bench::TableServices table{runtime};
   runtime.start();
   if (!table.start() || !listen(runtime, bench::port_of(bench::Service::Discard), discard) ||
