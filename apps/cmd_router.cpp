@@ -242,6 +242,7 @@ void register_router(CLI::App& app, Action& chosen) {
   add_conflict_options(*command, common);
   add_impairment_options(*command, common.impairment);
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");
+  add_busy_poll_option(*command, common);
   add_seed_option(*command, "--seed", common.seed, "make every random choice repeatable");
   command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");
   command->add_option("--control", common.control_path, "control socket for `wireside stats` and the like")

@@ -19,6 +19,7 @@ namespace wireside::apps {
 namespace {
 
 constexpr const char* group = "Endpoint";
+constexpr std::uint32_t max_busy_poll = 1'000'000;
 
 Ipv4Prefix parse_address(const std::string& text) {
   const std::string example = "write an address with its prefix length, such as --ip 10.0.0.2/24";
@@ -197,6 +198,11 @@ TapOptions CommonOptions::tap_options() const {
   return options;
 }
 
+std::optional<Duration> CommonOptions::busy_poll_time() const {
+  if (!busy_poll) return std::nullopt;
+  return std::chrono::microseconds{*busy_poll};
+}
+
 Seed CommonOptions::make_stack_seed() const { return seed_from(seed); }
 
 Seed seed_from(const std::optional<std::uint64_t>& n) {
@@ -254,6 +260,16 @@ void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
       ->check(not_empty())
       ->group(group);
   add_seed_option(subcommand, "--impair-seed", out.seed, "make the impairment's random choices repeatable")
+      ->group(group);
+}
+
+void add_busy_poll_option(CLI::App& subcommand, CommonOptions& out) {
+  subcommand
+      .add_option("--busy-poll", out.busy_poll,
+                  "poll the TAP for US microseconds after the last frames before sleeping: answers sooner, takes more "
+                  "processor time; 0 sleeps at once (default: up to 100, where that is faster)")
+      ->type_name("US")
+      ->check(CLI::Range(std::uint32_t{0}, max_busy_poll))
       ->group(group);
 }
 
@@ -334,6 +350,7 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
       ->group(group);
   subcommand.add_flag("--no-offload", out.no_offload, "frames as on a real wire: no super-segments, full checksums")
       ->group(group);
+  add_busy_poll_option(subcommand, out);
   subcommand
       .add_option("--reassembly-timeout", out.reassembly_timeout,
                   "wait this long for the rest of a fragmented datagram")

@@ -52,6 +52,7 @@ struct CommonOptions {
   bool no_offload = false;
   std::optional<double> reassembly_timeout;  ///< seconds
   ImpairmentOptions impairment;
+  std::optional<std::uint32_t> busy_poll;  ///< microseconds
   bool no_acd = false;
   std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
@@ -72,6 +73,8 @@ struct CommonOptions {
   /// For Stack::start_dhcp, without a lease of before. Throws UsageError for an unusable --hostname.
   [[nodiscard]] dhcp::Options dhcp_options() const;
   [[nodiscard]] TapOptions tap_options() const;
+  /// For Runtime::set_busy_poll.
+  [[nodiscard]] std::optional<Duration> busy_poll_time() const;
   /// From --seed, else from the system's randomness.
   [[nodiscard]] Seed make_stack_seed() const;
 };
@@ -87,6 +90,8 @@ CLI::Option* add_seed_option(CLI::App& command, const std::string& name, std::op
 void add_common_options(CLI::App& subcommand, CommonOptions& out);
 /// Only those of an impaired path.
 void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out);
+/// Only --busy-poll.
+void add_busy_poll_option(CLI::App& subcommand, CommonOptions& out);
 /// Only those of address conflict detection.
 void add_conflict_options(CLI::App& subcommand, CommonOptions& out);
 

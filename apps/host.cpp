@@ -63,6 +63,7 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
   std::unique_ptr<Host> host{new Host};
   host->dhcp_options_ = std::move(dhcp_options);
   host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed(), path);
+  host->runtime_->set_busy_poll(options.busy_poll_time());
   if (path && options.verbose) {
     complain(fmt::format("impairment: in {}, out {}", impair::describe(path->in), impair::describe(path->out)));
   }

@@ -241,6 +241,13 @@ class NameService::Impl : public std::enable_shared_from_this<Impl> {
   bool closed_ = false;
 };
 
+Seed seed_of_names(const Seed& seed) {
+  Random random{seed};
+  Seed out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = random.next_u64() ^ seed[i];
+  return out;
+}
+
 NameService::NameService(Runtime& runtime, const dns::DnsConfig& config, const Seed& seed)
     : impl_{std::make_shared<Impl>(runtime, config, seed)} {}
 NameService::~NameService() { impl_->shut_down(); }

@@ -27,6 +27,9 @@ class LookupOperation {
   virtual void finish(error_code ec, dns::Answer answer) = 0;
 };
 
+/// A seed of its own, so that DNS ids and ports tell nothing of the stack's random numbers.
+[[nodiscard]] Seed seed_of_names(const Seed& seed);
+
 class NameService {
  public:
   /// Both outlive the service.

@@ -5,12 +5,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "impaired_path.hpp"
 #include "name_service.hpp"
+#include "processors.hpp"
+#include "spin_policy.hpp"
 
 namespace wireside {
 namespace {
@@ -29,43 +30,13 @@ constexpr std::size_t octets_per_burst = std::size_t{256} << 10;
 constexpr std::size_t frames_out_per_turn = 256;
 constexpr std::size_t events_per_turn = 1024;
 
-// Polling before sleeping pays while frames follow one another faster than a wake-up takes.
-constexpr unsigned max_spin_turns = 48;
-constexpr Duration short_sleep = std::chrono::microseconds{60};
+// While it polls, a turn reads more and more often in vain before the application's handlers have their chance again:
+// at first, what the last frames brought about may still be going on.
+constexpr unsigned polls_per_turn = 8;
 
 // A device that reports "readable" without giving anything is asked again no sooner than this.
 constexpr unsigned tolerated_false_alarms = 16;
 constexpr Duration false_alarm_pause = std::chrono::milliseconds{20};
-
-/// How many more times to ask the device before sleeping. Learns from how long the sleeps turned out to be.
-class Spinner {
- public:
-  [[nodiscard]] bool once_more() { return turns_ < limit_ && ++turns_ != 0; }
-  void found_frames() { turns_ = 0; }
-  void slept(Duration how_long) {
-    if (how_long < short_sleep) {
-      limit_ = std::min(max_spin_turns, limit_ * 2 + 4);
-    } else {
-      limit_ /= 2;
-    }
-    if (!allowed_) limit_ = 0;
-    turns_ = 0;
-  }
-
- private:
-  unsigned limit_ = 0;
-  unsigned turns_ = 0;
-  // With a single core the sender cannot run while we poll.
-  bool allowed_ = std::thread::hardware_concurrency() > 1;
-};
-
-/// A seed of its own, so that DNS ids and ports tell nothing of the stack's random numbers.
-Seed seed_of_names(const Seed& seed) {
-  Random random{seed};
-  Seed out{};
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = random.next_u64() ^ seed[i];
-  return out;
-}
 
 }  // namespace
 
@@ -99,6 +70,7 @@ class Runtime::Impl {
   asio::io_context& context_;
   TapDevice device_;
   Stack stack_;
+  SpinPolicy spin_{usable_processors() > 1};  // with one, the sender cannot run while we poll
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
   std::function<void(Instant)> on_turn_;
@@ -109,6 +81,7 @@ class Runtime::Impl {
 
  private:
   enum class Reading : std::uint8_t { Stopped, Sleeping, Posted, Pausing };
+  enum class Burst : std::uint8_t { Full, Drained, Gone };
 
   static TapDevice without_offload_if(bool impaired, TapDevice device) {
     if (impaired) device.stop_offload();
@@ -131,8 +104,10 @@ class Runtime::Impl {
   void take(Instant arrived, Packet frame);
   [[nodiscard]] bool next_frame(Instant t);
   [[nodiscard]] std::optional<Instant> next_deadline();
-  bool read_burst(std::size_t& frames, std::size_t& octets);
+  Burst read_burst(std::size_t& frames, std::size_t& octets);
+  void flush();
   void finish_reading(bool more, bool found);
+  void wait_ended();
   void sleep_until_readable();
   void post_read();
   void pause_reading();
@@ -161,9 +136,10 @@ class Runtime::Impl {
   std::unique_ptr<ImpairedPath> path_;  // none: the stack is right at the device
   FrameOut frame_;
   bool frame_kept_ = false;  // frame_ waits for the device to take it
-  Spinner spinner_;
   Reading reading_ = Reading::Stopped;
-  Instant asleep_since_;
+  bool waiting_ = false;  // the device was read empty, and no frame has come since
+  Instant waiting_since_;
+  unsigned vain_turns_ = 0;
   unsigned false_alarms_ = 0;
   bool running_ = false;
   bool gone_ = false;
@@ -171,6 +147,8 @@ class Runtime::Impl {
   bool blocked_ = false;  // the device takes no frame until it is writable
   bool waiting_writable_ = false;
   bool turn_posted_ = false;
+  bool output_wanted_ = false;
+  bool flush_follows_ = false;
   std::optional<Instant> timer_at_;
 };
 
@@ -200,11 +178,7 @@ void Runtime::Impl::post_read() {
 
 void Runtime::Impl::sleep_until_readable() {
   reading_ = Reading::Sleeping;
-  asleep_since_ = now();
-  descriptor_.async_wait(WaitType::wait_read, guarded([this](error_code) {
-                           spinner_.slept(now() - asleep_since_);
-                           read_turn();
-                         }));
+  descriptor_.async_wait(WaitType::wait_read, guarded([this](error_code) { read_turn(); }));
 }
 
 void Runtime::Impl::pause_reading() {
@@ -228,14 +202,15 @@ std::optional<Instant> Runtime::Impl::next_deadline() {
   return stack && path ? std::min(stack, path) : stack ? stack : path;
 }
 
-/// Hands frames to the stack until the device is empty, the burst is full (both true) or the device is gone (false).
-bool Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
+/// Hands frames to the stack until the device is empty, the burst is full or the device is gone.
+Runtime::Impl::Burst Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
   const Instant arrived = now();
   Packet packet;
   const std::size_t octets_before = octets;
   for (std::size_t n = 0; n < frames_per_burst && octets - octets_before < octets_per_burst; ++n) {
     switch (device_.read(stack_.buffers(), packet)) {
       case TapDevice::ReadResult::Frame:
+        if (waiting_) wait_ended();
         ++frames;
         octets += packet.data.size();
         take(arrived, std::move(packet));
@@ -244,13 +219,12 @@ bool Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
         ++frames;
         break;
       case TapDevice::ReadResult::Empty:
-        octets = SIZE_MAX;
-        return true;
+        return Burst::Drained;
       case TapDevice::ReadResult::Gone:
-        return false;
+        return Burst::Gone;
     }
   }
-  return true;
+  return Burst::Full;
 }
 
 void Runtime::Impl::read_turn() {
@@ -259,21 +233,47 @@ void Runtime::Impl::read_turn() {
   if (!running_ || gone_) return;
   std::size_t frames = 0;
   std::size_t octets = 0;
+  Burst burst = Burst::Full;
+  unsigned polls = std::min(vain_turns_ + 1, polls_per_turn);
   while (frames < frames_per_turn && octets < octets_per_turn) {
-    if (!read_burst(frames, octets)) return interface_gone();
+    burst = read_burst(frames, octets);
+    if (burst == Burst::Gone) return interface_gone();
+    if (burst == Burst::Drained && (frames != 0 || --polls == 0)) break;
+    if (frames == 0) continue;
     run_timeouts();
     send_frames();
     if (gone_) return;
   }
   false_alarms_ = frames == 0 && was_asleep ? false_alarms_ + 1 : 0;
-  settle();
-  finish_reading(octets != SIZE_MAX, frames != 0);
+  if (frames != 0) flush();
+  finish_reading(burst == Burst::Full, frames != 0);
+}
+
+/// The application first: what it answers at once leaves together with the acknowledgements, as one segment.
+void Runtime::Impl::flush() {
+  run_timeouts();
+  flush_follows_ = true;
+  dispatch_events();
+  flush_follows_ = false;
+  output_wanted_ = false;
+  send_frames();
+  if (!gone_) settle();
+}
+
+void Runtime::Impl::wait_ended() {
+  waiting_ = false;
+  vain_turns_ = 0;
+  spin_.waited(waiting_since_, now(), device_.counters().packets_moved());
 }
 
 void Runtime::Impl::finish_reading(bool more, bool found) {
   if (!running_ || gone_ || reading_ != Reading::Stopped) return;
-  if (found) spinner_.found_frames();
-  if (more || spinner_.once_more()) {
+  if (more) return post_read();
+  const Instant t = now();
+  if (!waiting_) waiting_since_ = t;
+  waiting_ = true;
+  if (!found) ++vain_turns_;
+  if (t - waiting_since_ < spin_.budget()) {
     post_read();
   } else if (false_alarms_ > tolerated_false_alarms) {
     pause_reading();
@@ -285,13 +285,18 @@ void Runtime::Impl::finish_reading(bool more, bool found) {
 // --- sending, events, time ---
 
 void Runtime::Impl::schedule_output() {
-  if (turn_posted_) return;
+  output_wanted_ = true;
+  vain_turns_ = 0;
+  if (turn_posted_ || flush_follows_) return;
   turn_posted_ = true;
-  asio::post(context_, guarded([this] { turn(); }));
+  asio::post(context_, guarded([this] {
+               turn_posted_ = false;
+               if (output_wanted_) turn();
+             }));
 }
 
 void Runtime::Impl::turn() {
-  turn_posted_ = false;
+  output_wanted_ = false;
   if (running_) {
     run_timeouts();
     send_frames();
@@ -463,7 +468,7 @@ void Runtime::Impl::tell_listeners_of_the_end() {
 Runtime::Runtime(asio::io_context& context, TapDevice device, Config config, const Seed& seed,
                  const std::optional<PathImpairment>& impairment)
     : impl_{std::make_unique<Impl>(context, std::move(device), std::move(config), seed, impairment)},
-      names_{std::make_unique<net::NameService>(*this, stack().config().dns, seed_of_names(seed))} {}
+      names_{std::make_unique<net::NameService>(*this, stack().config().dns, net::seed_of_names(seed))} {}
 Runtime::~Runtime() { impl_->tell_listeners_of_the_end(); }
 void Runtime::start() { impl_->start(); }
 void Runtime::stop() { impl_->stop(); }
@@ -488,6 +493,7 @@ void Runtime::on_address_event(std::function<void(const link::ConflictResult& ev
 void Runtime::on_dhcp_change(std::function<void(const dhcp::Change& change)> handler) {
   impl_->on_dhcp_change_ = std::move(handler);
 }
+void Runtime::set_busy_poll(std::optional<Duration> spin) { impl_->spin_.set_busy_poll(spin); }
 const TapDevice& Runtime::device() const { return impl_->device_; }
 
 }  // namespace wireside

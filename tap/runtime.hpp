@@ -72,6 +72,12 @@ class Runtime {
   void on_address_event(std::function<void(const link::ConflictResult& event)> handler);
   /// News of the DHCP client (Stack::start_dhcp), from the loop.
   void on_dhcp_change(std::function<void(const dhcp::Change& change)> handler);
+  /// How long to poll the device after the last frames before the loop sleeps; at any time, for the next sleep on. The
+  /// longer, the sooner frames are answered that come within that time, and the more processor time goes into waiting.
+  /// Zero sleeps at once. nullopt, as at first, polls up to 100 microseconds where that has shown to be faster than
+  /// sleeping, and never while nothing is going on or with a single processor. Handlers and timers of the io_context
+  /// run meanwhile.
+  void set_busy_poll(std::optional<Duration> spin);
   [[nodiscard]] const TapDevice& device() const;
   /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
   [[nodiscard]] net::NameService& names() { return *names_; }
