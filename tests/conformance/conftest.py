@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from wireside_dut import Dut  # noqa: E402
 from wireside_lab import enter_namespace  # noqa: E402
-from wireside_linux import LinuxDut, mark_items  # noqa: E402
+from wireside_linux import LinuxDut, check_place, mark_items  # noqa: E402
 
 _ports = itertools.count(20000)
 
@@ -30,6 +30,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:  # into the JUnit report, for the conformance page
         for marker in item.iter_markers("requirement"):
             item.user_properties.extend(("requirement", identifier) for identifier in marker.args)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    check_place(item, call, outcome.get_result())
 
 
 @pytest.fixture(scope="session", autouse=True)

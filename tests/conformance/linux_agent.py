@@ -289,6 +289,8 @@ class Agent:
         return {**answer, "length": len(octets), "hex": octets.hex()}
 
     def op_recverr(self, request, record, deadline):
+        if record.kind == "stream":  # recv() and send() tell them
+            raise missing("error queue of a stream socket")
         try:
             if not deadline.wait(0):
                 raise Refused("EAGAIN", "timed out")
