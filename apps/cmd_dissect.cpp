@@ -41,7 +41,7 @@ struct DissectOptions {
   std::uint64_t count = 0;
   std::string language;
   std::optional<Start> start;
-  bool rules = false, sums = false, as_json = false, partial = false;
+  bool rules = false, sums = false, as_json = false;
 };
 
 Language language_of(const DissectOptions& options) {
@@ -58,10 +58,10 @@ class Show {
   explicit Show(const DissectOptions& options) : options_{options}, language_{language_of(options)} {}
 
   /// False when nothing can be written any more.
-  bool frame(ByteView octets, Start start) {
-    const dissect::Settings settings{language_, options_.start.value_or(start), options_.partial};
+  bool frame(ByteView octets, Start start, const dissect::FrameFacts& facts = {}) {
+    const dissect::Settings settings{language_, options_.start.value_or(start)};
     const dissect::Dissection d = dissect::dissect(octets, settings);
-    if (options_.as_json) return write_out(dissect::to_json(d) + "\n");
+    if (options_.as_json) return write_out(dissect::to_json(d, octets, facts) + "\n");
     return write_out(dissect::to_text(d, octets, {language_, wants_colour(stdout), options_.rules, options_.sums}));
   }
   bool headline(std::uint64_t number, const dissect::CapturedFrame& f) {
@@ -84,11 +84,20 @@ class Show {
   std::uint64_t printed_ = 0;
 };
 
+dissect::FrameFacts facts_of(std::uint64_t number, const dissect::CapturedFrame& f) {
+  return {number, f.time_ns, f.original_octets, f.comments};
+}
+
 std::optional<Start> start_of(std::uint32_t link_type) {
   using File = dissect::CaptureFile;
   if (link_type == File::ethernet) return Start::Ethernet;
   if (link_type == File::raw_ip || link_type == File::raw_ipv4 || link_type == 12) return Start::Ipv4;
   return std::nullopt;
+}
+
+/// How many frames to show.
+std::uint64_t wanted(const DissectOptions& options) {
+  return options.count != 0 ? options.count : options.frame != 0 ? 1 : UINT64_MAX;
 }
 
 int show_capture(const DissectOptions& options, const std::string& path, std::FILE* open, std::string head) {
@@ -108,9 +117,8 @@ int show_capture(const DissectOptions& options, const std::string& path, std::FI
                            f.link_type));
       return exit_failure;
     }
-    if (!show.headline(number, f) || !show.frame(f.octets, *start)) return exit_failure;
-    const std::uint64_t wanted = options.count != 0 ? options.count : options.frame != 0 ? 1 : UINT64_MAX;
-    if (++shown == wanted) return exit_ok;
+    if (!show.headline(number, f) || !show.frame(f.octets, *start, facts_of(number, f))) return exit_failure;
+    if (++shown == wanted(options)) return exit_ok;
   }
   if (options.frame > number) {
     complain(fmt::format("{} has {} frames, and frame {} was asked for", path, number, options.frame));
@@ -136,17 +144,28 @@ int show_live(const DissectOptions& options) {
     dissect::CapturedFrame f;
     f.octets = *octets;
     f.time_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-    if (!show.headline(number, f) || !show.frame(f.octets, Start::Ethernet)) return exit_failure;
+    if (!show.headline(number, f) || !show.frame(f.octets, Start::Ethernet, facts_of(number, f))) return exit_failure;
     if (number == options.count) break;
   }
   return exit_ok;
 }
 
 int show_text(const DissectOptions& options, const std::string& text, const std::string& from) {
-  const auto octets = dissect::octets_from_text(text);
-  if (!octets) throw UsageError{fmt::format("{}: {}", from, octets.error()), "wireside dissect 45 00 00 54 ..."};
+  const auto frames = dissect::frames_from_text(text);
+  if (!frames) throw UsageError{fmt::format("{}: {}", from, frames.error()), "wireside dissect 45 00 00 54 ..."};
   Show show{options};
-  return show.frame(*octets, dissect::guess_start(*octets)) ? exit_ok : exit_failure;
+  std::uint64_t number = 0, shown = 0;
+  for (const dissect::Octets& octets : *frames) {
+    if (++number < options.frame) continue;
+    dissect::CapturedFrame f;
+    f.octets = octets;
+    if (frames->size() > 1 && !show.headline(number, f)) return exit_failure;
+    if (!show.frame(octets, dissect::guess_start(octets), facts_of(number, f))) return exit_failure;
+    if (++shown == wanted(options)) return exit_ok;
+  }
+  if (shown != 0) return exit_ok;
+  complain(fmt::format("{} has {} frames, and frame {} was asked for", from, number, options.frame));
+  return exit_failure;
 }
 
 bool is_capture(const std::string& head) {
@@ -168,15 +187,18 @@ int show_file(const DissectOptions& options, const std::string& path) {
   const std::size_t head = text.size();
   text.resize(longest_text);
   text.resize(head + std::fread(text.data() + head, 1, text.size() - head, file));
+  const bool longer = text.size() == longest_text && std::fgetc(file) != EOF;
+  if (longer) complain(fmt::format("{} is no capture, and for text it is too long: 4 MiB at most", path));
   const bool failed = std::ferror(file) != 0;
   if (failed) complain(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
   if (file != stdin) (void)std::fclose(file);
-  return failed ? exit_failure : show_text(options, text, path);
+  return failed || longer ? exit_failure : show_text(options, text, path == "-" ? "standard input" : path);
 }
 
 int run_dissect(const DissectOptions& options) {
   if (!options.live.empty()) {
     if (!options.words.empty()) throw UsageError{"--live and a frame or file were both given", example};
+    if (options.frame != 0) throw UsageError{"--frame is for captures: --live has --count", example};
     return show_live(options);
   }
   if (options.words.empty())
@@ -185,7 +207,7 @@ int run_dissect(const DissectOptions& options) {
   if (options.words.size() == 1 && first == "-") return show_file(options, first);
   struct stat status {};
   if (options.words.size() == 1 && ::stat(first.c_str(), &status) == 0) return show_file(options, first);
-  if (options.words.size() == 1 && (first.find('/') != std::string::npos || first.find(".pcap") != std::string::npos)) {
+  if (options.words.size() == 1 && first.find_first_not_of("0123456789abcdefABCDEFxX:,- \t\n") != std::string::npos) {
     return show_file(options, first);  // which says why it cannot be read
   }
   return show_text(options, fmt::format("{}", fmt::join(options.words, " ")), "the frame");
@@ -209,14 +231,22 @@ void add_options(CLI::App& command, DissectOptions& o) {
       ->type_name("N")
       ->check(in_range<std::uint64_t>(1, UINT64_MAX));
   command.add_option("--as", o.start, "what the octets begin with (default: Ethernet, or IP where it looks like that)")
-      ->transform(CLI::CheckedTransformer(starts, CLI::ignore_case).description(""))
+      ->transform(CLI::Validator{[](std::string& text) -> std::string {
+                                   const auto found = starts.find(text);
+                                   if (found == starts.end()) {
+                                     return fmt::format("'{}' is none of ethernet, arp, ip, tcp, udp, icmp, dhcp",
+                                                        text);
+                                   }
+                                   text = std::to_string(static_cast<int>(found->second));
+                                   return {};
+                                 },
+                                 ""})
       ->type_name("{ethernet,arp,ip,tcp,udp,icmp,dhcp}");
   command.add_option("--lang", o.language, "language of names and meanings (default: that of the locale)")
       ->check(CLI::IsMember({"en", "zh"}));
   command.add_flag("--rules", o.rules, "also the variable or rule from which a sender takes each value");
   command.add_flag("--sums", o.sums, "also how checksums come about");
-  command.add_flag("--partial-checksums", o.partial,
-                   "frames between a TAP and its host: unfinished checksums are not wrong");
+
   command.add_flag("-j,--json", o.as_json, "one JSON object a frame");
 }
 

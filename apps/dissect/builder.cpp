@@ -148,7 +148,7 @@ std::string words_of(ByteView octets, std::size_t limit) {
   return out;
 }
 
-void note_checksum(Builder& b, const Sum& others, std::vector<std::string> steps) {
+void note_checksum(Builder& b, const Sum& others, std::vector<std::string> steps, const Sum* pseudo) {
   const auto right = static_cast<std::uint16_t>(~others.folded());
   Builder::Note note = b.number(16, {"checksum", "校验和"});
   note.in_hex();
@@ -157,8 +157,10 @@ void note_checksum(Builder& b, const Sum& others, std::vector<std::string> steps
   // 0xffff and 0 are the same number in one's complement.
   if (std::uint64_t{note} == right || (right == 0 && std::uint64_t{note} == 0xffff)) {
     note.means({"correct", "正确"});
-  } else if (b.settings().partial_checksums) {
-    note.means({"not completed: the device was to do it (0x{:04x})", "未完成：由设备计算（0x{:04x}）"}, right);
+  } else if (pseudo != nullptr && std::uint64_t{note} == pseudo->folded()) {
+    note.means({"only the pseudo-header's sum: the device completes it (to 0x{:04x})",
+                "仅为伪首部之和：由设备补全（为 0x{:04x}）"},
+               right);
   } else {
     note.means({"wrong: it should be 0x{:04x}", "错误：应为 0x{:04x}"}, right).wrong();
   }

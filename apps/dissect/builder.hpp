@@ -125,7 +125,7 @@ class Sum {
 [[nodiscard]] std::string words_of(ByteView octets, std::size_t limit = 40);
 
 /// Notes the checksum field that comes next, with `others` summed besides it (the field itself counted as zero), and
-/// judges it.
-void note_checksum(Builder& b, const Sum& others, std::vector<std::string> steps);
+/// judges it. `pseudo`: the pseudo-header's sum; a field that holds just that is left for the device to complete.
+void note_checksum(Builder& b, const Sum& others, std::vector<std::string> steps, const Sum* pseudo = nullptr);
 
 }  // namespace wireside::dissect

@@ -44,7 +44,8 @@ constexpr OptionKind kinds[] = {
     {58, {"renewal time T1", "续租时间 T1"}, Form::Seconds},
     {59, {"rebinding time T2", "重新绑定时间 T2"}, Form::Seconds},
     {60, {"vendor class", "厂商类别"}, Form::Text},
-    {61, {"client identifier", "客户标识"}, Form::ClientId},
+    {61, {"client identifier", "客户端标识符"}, Form::ClientId},
+    {116, {"auto-configure", "自动配置"}, Form::Number},
     {121, {"classless routes", "无类路由"}, Form::Routes},
 };
 
@@ -131,12 +132,19 @@ bool dhcp_option(Builder& b) {
   return true;
 }
 
+void text_or_empty(Builder& b, std::size_t octets, Words name) {
+  const ByteView view = b.octets(b.at(), octets);
+  const bool empty = std::all_of(view.begin(), view.end(), [](std::uint8_t c) { return c == 0; });
+  Builder::Note note = b.text(octets, name);
+  if (empty) note.shown_as("").means({"empty", "空"});
+}
+
 void hardware_address(Builder& b, std::uint64_t hardware, std::uint64_t length) {
   if (hardware == 1 && length == 6) {
-    b.mac({"client hardware", "客户硬件地址"}).rule({"the interface's own", "本接口的地址"});
+    b.mac({"client hardware", "客户端硬件地址"}).rule({"the interface's own", "本接口的地址"});
     b.bytes(10, {"fill", "填充"});
   } else {
-    b.bytes(16, {"client hardware", "客户硬件地址"});
+    b.bytes(16, {"client hardware", "客户端硬件地址"});
   }
 }
 
@@ -145,23 +153,23 @@ void hardware_address(Builder& b, std::uint64_t hardware, std::uint64_t length) 
 void dhcp(Builder& b) {
   b.layer({"DHCP", "DHCP"});
   Builder::Note op = b.number(8, {"op", "操作"});
-  op.means(op == 1 ? Words{"request: from a client", "请求：来自客户"}
+  op.means(op == 1 ? Words{"request: from a client", "请求：来自客户端"}
                    : Words{"reply: from a server", "应答：来自服务器"});
   const std::uint64_t hardware = b.number(8, {"hardware type", "硬件类型"});
   const std::uint64_t length = b.number(8, {"hardware length", "硬件地址长度"});
   b.number(8, {"hops", "跳数"}).means({"relays on the way", "经过的中继数"});
   b.number(32, {"xid", "事务标识"}).in_hex().rule({"random; the answers repeat it", "随机；应答照抄"});
-  b.number(16, {"secs", "秒数"}).means({"since the client began", "客户开始至今"});
+  b.number(16, {"secs", "秒数"}).means({"since the client began", "自客户端开始以来的秒数"});
   b.flag({"broadcast", "广播标志"}, {"please answer by broadcast", "请用广播应答"});
   b.number(15, {"reserved", "保留"});
-  b.ipv4({"ciaddr", "ciaddr"}).means({"the client's address, if it has one", "客户已有的地址"});
-  b.ipv4({"yiaddr", "yiaddr"}).means({"your address: what the server gives", "分配给客户的地址"});
+  b.ipv4({"ciaddr", "ciaddr"}).means({"the client's address, if it has one", "客户端已有的地址"});
+  b.ipv4({"yiaddr", "yiaddr"}).means({"your address: what the server gives", "分配给客户端的地址"});
   b.ipv4({"siaddr", "siaddr"}).means({"server for the next step of booting", "启动下一步所用的服务器"});
   b.ipv4({"giaddr", "giaddr"}).means({"relay agent", "中继代理"});
   hardware_address(b, hardware, length);
-  b.text(64, {"sname", "服务器名"});
-  b.text(128, {"file", "启动文件"});
-  Builder::Note cookie = b.number(32, {"magic cookie", "魔术数"});
+  text_or_empty(b, 64, {"sname", "服务器名"});
+  text_or_empty(b, 128, {"file", "启动文件"});
+  Builder::Note cookie = b.number(32, {"magic cookie", "魔数"});
   cookie.in_hex();
   if (cookie != 0x63825363) return cookie.means({"not DHCP", "不是 DHCP"}).wrong(), void();
   while (b.left() != 0 && dhcp_option(b)) {

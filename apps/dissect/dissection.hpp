@@ -46,8 +46,6 @@ enum class Start : std::uint8_t { Ethernet, Arp, Ipv4, Tcp, Udp, Icmp, Dhcp };
 struct Settings {
   Language language = Language::English;
   Start start = Start::Ethernet;
-  /// Frames between a TAP and its host may carry checksums that only begin (virtio-net): they are not called wrong.
-  bool partial_checksums = false;
 };
 
 /// Takes any octets; what is cut off or makes no sense is said where it lies.

@@ -47,11 +47,11 @@ Words type_name(std::uint64_t type) {
     case 1:
       return {"A: an IPv4 address", "A：IPv4 地址"};
     case 2:
-      return {"NS: a name server", "NS：名字服务器"};
+      return {"NS: a name server", "NS：域名服务器"};
     case 5:
       return {"CNAME: another name for it", "CNAME：别名"};
     case 6:
-      return {"SOA: start of authority", "SOA：起始授权"};
+      return {"SOA: start of authority", "SOA：起始授权机构"};
     case 12:
       return {"PTR: a name for an address", "PTR：地址对应的名字"};
     case 15:
@@ -72,18 +72,32 @@ void note_name(Builder& b, std::size_t message, Words name) {
   b.bytes(found.octets, name).shown_as(found.text);
 }
 
+constexpr std::uint64_t opt_record = 41;
+
 std::uint64_t note_type_and_class(Builder& b) {
   Builder::Note type = b.number(16, {"type", "类型"});
   const std::uint64_t number = type;
   type.means(type_name(number));
-  b.number(16, {"class", "类"});
+  if (number == opt_record) {
+    b.number(16, {"UDP payload size", "UDP 载荷大小"})
+        .means({"octets that the sender can take", "发送方可接收的字节数"});
+  } else {
+    b.number(16, {"class", "类"});
+  }
   return number;
 }
 
 void record(Builder& b, std::size_t message) {
   note_name(b, message, {"name", "名字"});
   const std::uint64_t type = note_type_and_class(b);
-  b.number(32, {"TTL", "生存时间"}).means({"seconds that this may be kept", "可缓存的秒数"});
+  if (type == opt_record) {
+    b.number(8, {"extended response code", "扩展应答码"});
+    b.number(8, {"EDNS version", "EDNS 版本"});
+    b.flag({"DO", "DO"}, {"DNSSEC records are wanted", "需要 DNSSEC 记录"});
+    b.number(15, {"reserved", "保留"});
+  } else {
+    b.number(32, {"TTL", "生存时间"}).means({"seconds that this may be kept", "可缓存的秒数"});
+  }
   const auto length = static_cast<std::size_t>(std::uint64_t{b.number(16, {"data length", "数据长度"})});
   const std::size_t next = b.at() + length;
   if (type == 1 && length == 4) {
@@ -114,7 +128,7 @@ void dns(Builder& b) {
   if (code == 3) code.means({"there is no such name", "名字不存在"});
   const std::uint64_t questions = b.number(16, {"questions", "问题数"});
   std::uint64_t records = b.number(16, {"answers", "回答数"});
-  records += b.number(16, {"authority records", "授权记录数"});
+  records += b.number(16, {"authority records", "权威记录数"});
   records += b.number(16, {"additional records", "附加记录数"});
   for (std::uint64_t i = 0; i < questions && b.left() != 0; ++i) {
     b.layer({"DNS question", "DNS 问题"});

@@ -24,20 +24,35 @@ std::string_view trimmed(std::string_view text) {
   return begin == std::string_view::npos ? "" : text.substr(begin, end - begin + 1);
 }
 
-/// The number before the octets of a dump's line, taken off; nullopt where the line has none.
-std::optional<std::size_t> take_offset(std::string_view& line, std::size_t so_far) {
+struct Offset {
+  std::size_t value = 0;
+  bool sure = false;  ///< by a colon or two blanks: this is a dump
+};
+
+/// Octets in pairs of digits follow, as od and Wireshark write them behind an offset.
+bool pairs_follow(std::string_view rest) {
+  for (rest = trimmed(rest); !rest.empty();) {
+    const auto end = rest.find_first_of(" \t");
+    const std::string_view word = rest.substr(0, end);
+    if (word.size() != 2 || !all_hex(word)) return false;
+    rest = end == std::string_view::npos ? "" : trimmed(rest.substr(end));
+  }
+  return true;
+}
+
+/// The number before the octets of a dump's line; nullopt where the line has none.
+std::optional<Offset> offset_of(std::string_view line) {
   const auto space = line.find_first_of(" \t");
+  const std::string_view rest = space == std::string_view::npos ? "" : line.substr(space);
   std::string_view word = line.substr(0, space);
   const bool colon = word.ends_with(':');
   if (colon) word.remove_suffix(1);
   if (word.starts_with("0x") && colon) word.remove_prefix(2);
-  // Without a colon, an offset is longer than a group of octets, or has two blanks behind it.
-  const bool marked = colon || word.size() >= 6 || (space != std::string_view::npos && line.substr(space, 2) == "  ");
-  if (!marked || word.size() < 4 || word.size() > 8 || !all_hex(word)) return std::nullopt;
-  std::size_t offset = 0;
-  for (const char c : word) offset = offset * 16 + *digit(c);
-  if (!colon && offset != so_far) return std::nullopt;
-  line = space == std::string_view::npos ? "" : trimmed(line.substr(space));
+  if (word.size() < 4 || word.size() > 8 || !all_hex(word)) return std::nullopt;
+  const bool sure = colon || rest.starts_with("  ");
+  if (!sure && (word.size() < 6 || !pairs_follow(rest))) return std::nullopt;
+  Offset offset{0, sure};
+  for (const char c : word) offset.value = offset.value * 16 + *digit(c);
   return offset;
 }
 
@@ -75,27 +90,50 @@ std::expected<void, std::string> take_octets(std::string_view line, std::vector<
   return {};
 }
 
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    lines.push_back(trimmed(text.substr(0, end)));
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+  }
+  return lines;
+}
+
+/// One line of a dump, its offset known.
+std::expected<void, std::string> take_dump_line(std::string_view line, std::size_t offset,
+                                                std::vector<Octets>& frames) {
+  if (offset == 0 && (frames.empty() || !frames.back().empty())) frames.emplace_back();
+  const std::size_t expected = frames.empty() ? 0 : frames.back().size();
+  if (offset != expected) {
+    return std::unexpected{fmt::format("offset {:#x} where {:#x} is expected: is the frame whole?", offset, expected)};
+  }
+  const auto space = line.find_first_of(" \t");
+  if (space == std::string_view::npos) return {};
+  return take_octets(without_characters(trimmed(line.substr(space))), frames.back());
+}
+
 }  // namespace
 
-std::expected<std::vector<std::uint8_t>, std::string> octets_from_text(std::string_view text) {
-  std::vector<std::uint8_t> out;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto end = text.find('\n');
-    std::string_view line = trimmed(text.substr(0, end));
-    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+std::expected<std::vector<Octets>, std::string> frames_from_text(std::string_view text) {
+  const auto lines = lines_of(text);
+  const auto is_dump = [&](std::string_view line) { return offset_of(line).value_or(Offset{}).sure; };
+  const bool dump = std::any_of(lines.begin(), lines.end(), is_dump) ||
+                    (!lines.empty() && offset_of(lines.front()).value_or(Offset{1, false}).value == 0);
+  std::vector<Octets> frames;
+  if (!dump) frames.emplace_back();
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = lines[i];
     if (line.empty() || line.starts_with('#')) continue;
-    const auto offset = take_offset(line, out.size());
-    if (offset && *offset != out.size()) {
-      return std::unexpected{fmt::format("line {}: offset {:#x} where {:#x} is expected: is it one frame, and whole?",
-                                         number, *offset, out.size())};
-    }
-    if (offset) line = without_characters(line);
-    if (const auto taken = take_octets(line, out); !taken) {
-      return std::unexpected{fmt::format("line {}: {}", number, taken.error())};
-    }
+    const auto offset = dump ? offset_of(line) : std::nullopt;
+    const bool bare_end = dump && !offset && all_hex(line) && line.size() >= 6;  // od ends with an offset alone
+    if (dump && (!offset || bare_end)) continue;
+    const auto taken = dump ? take_dump_line(line, offset->value, frames) : take_octets(line, frames.back());
+    if (!taken) return std::unexpected{fmt::format("line {}: {}", i + 1, taken.error())};
   }
-  if (out.empty()) return std::unexpected{std::string{"there are no octets"}};
-  return out;
+  std::erase_if(frames, [](const Octets& frame) { return frame.empty(); });
+  if (frames.empty()) return std::unexpected{std::string{"there are no octets"}};
+  return frames;
 }
 
 }  // namespace wireside::dissect

@@ -30,7 +30,7 @@ constexpr Named ecn_points[] = {{0, {"not ECN-capable", "不支持 ECN"}},
 constexpr Named options[] = {{0, {"end of options", "选项结束"}},         {1, {"no operation", "无操作"}},
                              {7, {"record route", "记录路由"}},           {68, {"timestamp", "时间戳"}},
                              {131, {"loose source route", "宽松源路由"}}, {137, {"strict source route", "严格源路由"}},
-                             {148, {"router alert", "路由器警报"}}};
+                             {148, {"router alert", "路由器告警"}}};
 constexpr Named icmp_types[] = {{0, {"echo reply", "回显应答"}},
                                 {3, {"destination unreachable", "目的不可达"}},
                                 {4, {"source quench", "源抑制"}},
@@ -48,10 +48,20 @@ constexpr Named unreachable_codes[] = {{0, {"network unreachable", "网络不可
                                        {3, {"port unreachable", "端口不可达"}},
                                        {4, {"fragmentation needed, but DF is set", "需要分片但 DF 置位"}},
                                        {5, {"source route failed", "源路由失败"}},
+                                       {6, {"network unknown", "网络未知"}},
+                                       {7, {"host unknown", "主机未知"}},
+                                       {8, {"source host isolated", "源主机被隔离"}},
                                        {9, {"network prohibited", "网络被禁止"}},
                                        {10, {"host prohibited", "主机被禁止"}},
-                                       {13, {"prohibited by a filter", "被过滤器禁止"}}};
-constexpr Named redirect_codes[] = {{0, {"for the network", "针对网络"}}, {1, {"for the host", "针对主机"}}};
+                                       {11, {"network unreachable for this type of service", "该服务类型的网络不可达"}},
+                                       {12, {"host unreachable for this type of service", "该服务类型的主机不可达"}},
+                                       {13, {"prohibited by a filter", "被过滤器禁止"}},
+                                       {14, {"host precedence violation", "违反主机优先级"}},
+                                       {15, {"precedence cutoff in effect", "优先级被截断"}}};
+constexpr Named redirect_codes[] = {{0, {"for the network", "针对网络"}},
+                                    {1, {"for the host", "针对主机"}},
+                                    {2, {"for the network and type of service", "针对网络及服务类型"}},
+                                    {3, {"for the host and type of service", "针对主机及服务类型"}}};
 constexpr Named exceeded_codes[] = {{0, {"TTL was used up on the way", "途中 TTL 减为零"}},
                                     {1, {"fragments did not arrive in time", "分片未按时到齐"}}};
 
@@ -61,7 +71,9 @@ void ip_option(Builder& b) {
   Builder::Note note = b.number(8, {"option", "选项"});
   note.means(name_in(options, kind));
   if (kind < 2) return;
-  const std::uint64_t length = b.number(8, {"option length", "选项长度"});
+  Builder::Note length_note = b.number(8, {"option length", "选项长度"});
+  const std::uint64_t length = length_note;
+  if (length < 2 || length - 2 > b.left()) length_note.means({"not possible", "不可能的长度"}).wrong();
   const std::size_t rest = length < 2 ? b.left() : static_cast<std::size_t>(length) - 2;
   if (rest != 0) b.bytes(std::min(rest, b.left()), {"option data", "选项数据"});
 }
@@ -79,19 +91,21 @@ void note_lengths(Builder& b, std::size_t begin, Ipv4Facts& facts) {
   const std::uint64_t octets = length;
   const std::size_t there = b.left() + b.at() - begin;
   facts.end = begin + static_cast<std::size_t>(octets);
-  if (octets > there) {
+  if (octets < facts.header) {
+    length.means({"not possible: the header alone has {} octets", "不可能：仅首部就有 {} 字节"}, facts.header).wrong();
+  } else if (octets > there) {
     length.means({"octets; only {} are here", "字节；这里只有 {} 字节"}, there);
   } else {
     length.means({"octets, {} of them header", "字节，其中首部 {} 字节"}, facts.header);
   }
-  length.rule({"IHL · 4 + what is carried", "IHL · 4 加载荷"});
+  length.rule({"IHL · 4 + what is carried", "首部长度 × 4 + 载荷长度"});
 }
 
 void note_fragmentation(Builder& b, Ipv4Facts& facts) {
   b.number(16, {"identification", "标识"})
       .in_hex()
-      .rule({"tells the fragments of one datagram from another's (RFC 6864); any value where DF is set",
-             "区分不同数据报的分片（RFC 6864）；DF 置位时任意"});
+      .rule({"counted up, to tell the fragments of one datagram from another's; 0 where DF is set (RFC 6864)",
+             "逐个递增，用于区分不同数据报的分片；DF 置位时为 0（RFC 6864）"});
   b.flag({"reserved", "保留"}, {"must be 0", "必须为 0"});
   b.flag({"DF", "DF"}, {"do not fragment: the path MTU is being found", "不分片：用于路径 MTU 发现"});
   facts.more_fragments = b.flag({"MF", "MF"}, {"more fragments follow", "后面还有分片"}) != 0;
@@ -111,14 +125,18 @@ Ipv4Facts ipv4_header(Builder& b) {
   const std::size_t header = static_cast<std::size_t>(std::uint64_t{ihl}) * 4;
   facts.header = header;
   ihl.means({"{} octets of header", "首部 {} 字节"}, header);
-  if (header < 20) ihl.wrong();
-  b.number(6, {"DSCP", "DSCP"}).rule({"the application's TOS option", "应用设置的 TOS 选项"});
+  if (header < 20)
+    ihl.means({"{} octets of header: not possible, 20 is the least", "首部 {} 字节：不可能，至少 20"}, header).wrong();
+  b.number(6, {"DSCP", "DSCP"})
+      .rule({"the application's TOS option; an echo reply repeats the request's, ICMP errors have 48",
+             "应用设置的 TOS 选项；回显应答照抄请求，ICMP 差错为 48"});
   Builder::Note ecn = b.number(2, {"ECN", "ECN"});
   ecn.means(name_in(ecn_points, ecn));
   note_lengths(b, begin, facts);
   note_fragmentation(b, facts);
   b.number(8, {"TTL", "生存时间"})
-      .rule({"64 (RFC 1122 3.2.1.7), less one at each router", "64（RFC 1122 3.2.1.7），每经一个路由器减一"});
+      .rule({"64 (RFC 1122 3.2.1.7) or the application's option, less one at each router",
+             "64（RFC 1122 3.2.1.7）或应用设定的值，每经一个路由器减一"});
   Builder::Note protocol = b.number(8, {"protocol", "协议"});
   facts.pseudo.protocol = static_cast<std::uint8_t>(std::uint64_t{protocol});
   protocol.means(name_in(protocols, protocol));
@@ -168,6 +186,11 @@ void icmp_rest(Builder& b, std::uint64_t type, std::uint64_t code) {
     b.number(16, {"identifier", "标识符"}).rule({"one for each ping", "每个 ping 一个"});
     b.number(16, {"sequence number", "序号"})
         .rule({"one more for each request; a reply repeats it", "每个请求加一；应答照抄"});
+    if (type < 13) return;
+    for (const Words name :
+         {Words{"originate", "发起时间"}, Words{"receive", "接收时间"}, Words{"transmit", "发送时间"}}) {
+      b.number(32, name).means({"milliseconds since midnight UT", "自世界时零点起的毫秒数"});
+    }
     return;
   }
   if (type == 5) {
@@ -188,18 +211,21 @@ void icmp_rest(Builder& b, std::uint64_t type, std::uint64_t code) {
 void ipv4(Builder& b) {
   b.layer({"IPv4", "IPv4"});
   const Ipv4Facts facts = ipv4_header(b);
-  b.end_at(std::min(b.end(), std::max(facts.end, b.at())));
+  const std::size_t end = std::min(b.end(), std::max(facts.end, b.at()));
+  b.end_at(end);
   carried(b, facts);
+  b.end_at(end);
+  if (b.left() != 0) payload(b, {"behind what the packet carries", "载荷之后的字节"});
 }
 
 void quoted_ipv4(Builder& b) {
-  b.layer({"the packet at fault: IPv4", "出错的报文：IPv4"});
+  b.layer({"the packet it is about: IPv4", "所涉及的报文：IPv4"});
   const Ipv4Facts facts = ipv4_header(b);
   if (facts.fragment_offset != 0 || (facts.pseudo.protocol != tcp_protocol && facts.pseudo.protocol != udp_protocol)) {
     return payload(b, {"its first octets", "其开头的字节"});
   }
-  b.layer(facts.pseudo.protocol == tcp_protocol ? Words{"the packet at fault: TCP", "出错的报文：TCP"}
-                                                : Words{"the packet at fault: UDP", "出错的报文：UDP"});
+  b.layer(facts.pseudo.protocol == tcp_protocol ? Words{"the packet it is about: TCP", "所涉及的报文：TCP"}
+                                                : Words{"the packet it is about: UDP", "所涉及的报文：UDP"});
   Builder::Note source = b.number(16, {"source port", "源端口"});
   source.shown_as(port_name(source));
   Builder::Note destination = b.number(16, {"destination port", "目的端口"});

@@ -40,8 +40,12 @@ void padding(Builder& b) {
   if (b.left() == 0) return;
   b.layer({"Ethernet padding", "以太网填充"});
   const std::size_t count = b.left();
+  const bool needed = b.at() + count <= 64;  // with a VLAN tag
   b.bytes(count, {"padding", "填充"})
-      .means({"{} octets: a frame has at least 60 without its FCS", "{} 字节：不含 FCS 的帧至少 60 字节"}, count)
+      .means(needed ? Words{"{} octets: a frame has at least 60 without its FCS", "{} 字节：不含 FCS 的帧至少 60 字节"}
+                    : Words{"{} octets behind the packet, more than the smallest frame needs",
+                            "报文之后 {} 字节，超出最小帧长所需"},
+             count)
       .rule({"zeros up to the smallest frame (IEEE 802.3)", "用零补到最小帧长（IEEE 802.3）"});
 }
 
@@ -59,13 +63,15 @@ Words operation_name(std::uint64_t operation) {
 /// What the whole packet says.
 void sense(Builder& b, std::uint64_t operation, std::uint64_t sender, std::uint64_t target, const std::string& mac) {
   const auto text = [](std::uint64_t a) { return Ipv4Address{static_cast<std::uint32_t>(a)}.to_string(); };
-  Builder::Note note = b.remark({"in short", "含义"});
+  Builder::Note note = b.remark({"in short", "小结"});
   if (operation == 1 && sender == 0) {
     note.means({"does anyone have {}? (a probe, RFC 5227)", "有人使用 {} 吗？（探测，RFC 5227）"}, text(target));
   } else if (sender == target) {
-    note.means({"{} is at {} (an announcement, RFC 5227)", "{} 位于 {}（通告，RFC 5227）"}, text(sender), mac);
+    note.means(operation == 1 ? Words{"{} is at {} (an announcement, RFC 5227)", "{} 位于 {}（通告，RFC 5227）"}
+                              : Words{"{} is at {} (unasked)", "{} 位于 {}（未经询问）"},
+               text(sender), mac);
   } else if (operation == 1) {
-    note.means({"who has {}? tell {}", "谁是 {}？请告诉 {}"}, text(target), text(sender));
+    note.means({"who has {}? tell {}", "谁拥有 {}？请告诉 {}"}, text(target), text(sender));
   } else if (operation == 2) {
     note.means({"{} is at {}", "{} 位于 {}"}, text(sender), mac);
   }
@@ -76,8 +82,8 @@ void sense(Builder& b, std::uint64_t operation, std::uint64_t sender, std::uint6
 void ethernet(Builder& b) {
   b.layer({"Ethernet", "以太网"});
   b.mac({"destination", "目的地址"})
-      .rule({"the next hop's address from the ARP cache; broadcast for an ARP request",
-             "ARP 缓存中下一跳的地址；ARP 请求用广播"});
+      .rule({"the next hop's address from the ARP cache; broadcast for an ARP request; 01:00:5e… for a multicast",
+             "ARP 缓存中下一跳的地址；ARP 请求用广播；组播用 01:00:5e…"});
   b.mac({"source", "源地址"}).rule({"the interface's own", "本接口的地址"});
   std::uint64_t type = note_type(b);
   while (type == vlan_type) {
@@ -108,7 +114,7 @@ void arp(Builder& b) {
   if (protocol == ipv4_type) protocol_note.means({"IPv4", "IPv4"});
   const std::uint64_t hardware_length = b.number(8, {"hardware length", "硬件地址长度"});
   const std::uint64_t protocol_length = b.number(8, {"protocol length", "协议地址长度"});
-  Builder::Note operation_note = b.number(16, {"operation", "操作"});
+  Builder::Note operation_note = b.number(16, {"operation", "操作码"});
   const std::uint64_t operation = operation_note;
   operation_note.means(operation_name(operation));
   if (hardware != 1 || protocol != ipv4_type || hardware_length != 6 || protocol_length != 4) {
@@ -118,8 +124,11 @@ void arp(Builder& b) {
   const std::uint64_t sender =
       b.ipv4({"sender protocol", "发送方协议地址"}).rule({"own; 0 in a probe", "本机；探测时为 0"});
   b.mac({"target hardware", "目标硬件地址"})
-      .rule({"zeros in a request: that is the question", "请求中为零：正是要问的"});
-  const std::uint64_t target = b.ipv4({"target protocol", "目标协议地址"}).rule({"the next hop", "下一跳"});
+      .rule({"zeros in a request, that is the question; the asker's in a reply",
+             "请求中为零，正是要问的；应答中为询问者的"});
+  const std::uint64_t target =
+      b.ipv4({"target protocol", "目标协议地址"})
+          .rule({"the next hop in a request; the asker's in a reply", "请求中为下一跳；应答中为询问者的"});
   std::string mac;
   for (int shift = 40; shift >= 0; shift -= 8) {
     mac += fmt::format("{}{:02x}", mac.empty() ? "" : ":", sender_mac >> shift & 0xff);

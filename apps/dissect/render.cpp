@@ -118,7 +118,7 @@ std::string to_text(const Dissection& d, ByteView frame, const TextSettings& set
   return out;
 }
 
-std::string to_json(const Dissection& d) {
+std::string to_json(const Dissection& d, ByteView frame, const FrameFacts& facts) {
   namespace json = boost::json;
   json::array layers;
   for (const Layer& layer : d.layers) {
@@ -134,7 +134,15 @@ std::string to_json(const Dissection& d) {
     }
     layers.push_back(json::object{{"title", layer.title}, {"offset", layer.octet}, {"fields", std::move(fields)}});
   }
-  return json::serialize(json::object{{"octets", d.octets}, {"layers", std::move(layers)}});
+  json::object out;
+  if (facts.number != 0) out["frame"] = facts.number;
+  if (facts.time_ns != 0) out["time_ns"] = facts.time_ns;
+  out["octets"] = d.octets;
+  if (facts.original_octets > d.octets) out["original_octets"] = facts.original_octets;
+  if (!facts.comments.empty()) out["comments"] = json::array(facts.comments.begin(), facts.comments.end());
+  out["hex"] = fmt::format("{:02x}", fmt::join(frame, ""));
+  out["layers"] = std::move(layers);
+  return json::serialize(out);
 }
 
 }  // namespace wireside::dissect

@@ -41,11 +41,12 @@ void transport_checksum(Builder& b, const PseudoHeader& ip, std::size_t begin, s
                         : Words{"cannot be judged without the IP header", "没有 IP 首部，无法判断"});
     return;
   }
-  Sum sum;
-  sum.add(ip.source >> 16).add(ip.source & 0xffff).add(ip.destination >> 16).add(ip.destination & 0xffff);
-  sum.add(ip.protocol).add(static_cast<std::uint32_t>(length));
+  Sum pseudo;
+  pseudo.add(ip.source >> 16).add(ip.source & 0xffff).add(ip.destination >> 16).add(ip.destination & 0xffff);
+  pseudo.add(ip.protocol).add(static_cast<std::uint32_t>(length));
+  Sum sum = pseudo;
   sum.add(whole.first(field)).add(whole.subspan(field + 2));
-  note_checksum(b, sum, pseudo_steps(b, ip, length, whole, field));
+  note_checksum(b, sum, pseudo_steps(b, ip, length, whole, field), &pseudo);
 }
 
 std::string flags_in_short(std::uint64_t flags) {
@@ -82,14 +83,17 @@ void sack_blocks(Builder& b, std::size_t octets) {
 /// What an option of a known kind holds; false where its length is none that it can have.
 bool option_data(Builder& b, std::uint64_t kind, std::size_t octets) {
   if (kind == 2 && octets == 2) {
-    b.number(16, {"MSS", "最大报文段长度"})
+    b.number(16, {"MSS", "最大报文段长度（MSS）"})
         .means(
             {"octets of data that a segment to the sender of this may carry", "发给本方的报文段最多携带的数据字节数"})
-        .rule({"MTU of the interface - 40 (RFC 9293 3.7.1)", "接口 MTU 减 40（RFC 9293 3.7.1）"});
+        .rule({"MTU of the interface - 40 (RFC 9293 3.7.1), or less where the application wants it",
+               "接口 MTU 减 40（RFC 9293 3.7.1），或应用设定的更小值"});
   } else if (kind == 3 && octets == 1) {
-    Builder::Note shift = b.number(8, {"shift", "位移"});
+    Builder::Note shift = b.number(8, {"shift", "移位数"});
     shift.means({"windows count in units of {} octets (RFC 7323)", "窗口以 {} 字节为单位（RFC 7323）"},
                 std::uint64_t{1} << std::min<std::uint64_t>(shift, 14));
+    if (shift > 14)
+      shift.means({"more than 14: taken as 14 (RFC 7323 2.3)", "大于 14：按 14 处理（RFC 7323 2.3）"}).wrong();
     shift.rule({"rcv_wscale: enough for the receive buffer", "rcv_wscale：足以表示接收缓冲区"});
   } else if (kind == 5 && octets >= 8 && octets % 8 == 0) {
     sack_blocks(b, octets);
@@ -97,9 +101,10 @@ bool option_data(Builder& b, std::uint64_t kind, std::size_t octets) {
     b.number(32, {"TSval", "TSval"}).rule({"a millisecond clock with a random offset", "毫秒时钟加随机偏移"});
     b.number(32, {"TSecr", "TSecr"}).rule({"TS.Recent: the peer's TSval, sent back", "TS.Recent：送回对端的 TSval"});
   } else if (kind == 28 && octets == 2) {
-    const bool minutes = b.number(1, {"granularity", "单位"}).means({"minutes", "分钟"}) != 0;
+    const bool minutes = b.number(1, {"granularity", "粒度"}).means({"minutes", "分钟"}) != 0;
     b.number(15, {"user timeout", "用户超时"}).means(minutes ? Words{"minutes", "分钟"} : Words{"seconds", "秒"});
   } else if (kind == 34) {
+    if (octets == 0) b.remark({"cookie", "Cookie"}).means({"none: one is asked for", "无：请求分配"});
     if (octets != 0) b.bytes(octets, {"cookie", "Cookie"});
   } else {
     return kind == 4 && octets == 0;
@@ -172,26 +177,42 @@ void tcp(Builder& b, const PseudoHeader& ip) {
   const std::size_t begin = b.at();
   note_port(b, {"source port", "源端口"}, {"of the socket", "套接字的端口"});
   note_port(b, {"destination port", "目的端口"}, {"of the peer's socket", "对端套接字的端口"});
+  const unsigned flags = b.octets(begin + 13, 1).empty() ? 0U : b.octets(begin + 13, 1)[0];
   b.number(32, {"sequence number", "序号"})
-      .means({"of the first octet of data", "首个数据字节的序号"})
-      .rule({"snd_nxt; snd_una or a gap's edge when sent again; iss in a SYN",
-             "snd_nxt；重传时为 snd_una 或空洞边界；SYN 中为 iss"});
+      .means((flags & 2U) != 0 ? Words{"the initial one: the first octet of data has the next",
+                                       "初始序号：首个数据字节的序号为其后一个"}
+                               : Words{"of the first octet of data, or of the next one to come",
+                                       "首个数据字节（或下一个将发字节）的序号"})
+      .rule({"snd_nxt; snd_una or a gap's edge when sent again; iss in a SYN; snd_nxt - 1 in a keep-alive",
+             "snd_nxt；重传时为 snd_una 或空洞边界；SYN 中为 iss；保活探测中为 snd_nxt - 1"});
   b.number(32, {"acknowledgment number", "确认号"})
-      .means({"the next octet that the sender expects", "期望收到的下一字节"})
+      .means((flags & 16U) != 0 ? Words{"the next octet that the sender expects", "期望收到的下一字节"}
+                                : Words{"does not count: ACK is not set", "无效：ACK 未置位"})
       .rule({"rcv_nxt", "rcv_nxt"});
   Builder::Note offset = b.number(4, {"data offset", "数据偏移"});
   const std::size_t header = static_cast<std::size_t>(std::uint64_t{offset}) * 4;
-  offset.means({"{} octets of header", "首部 {} 字节"}, header);
-  if (header < 20) offset.wrong();
+  if (header < 20 || header > b.end() - begin) {
+    offset
+        .means({"{} octets of header: not possible, from 20 up to the segment's {}",
+                "首部 {} 字节：不可能，应在 20 与报文段长度 {} 之间"},
+               header, b.end() - begin)
+        .wrong();
+  } else {
+    offset.means({"{} octets of header", "首部 {} 字节"}, header);
+  }
   b.number(4, {"reserved", "保留"});
   tcp_flags(b);
   b.number(16, {"window", "窗口"})
-      .means({"octets that may be sent, in units of the window scale (as they are in a SYN)",
-              "允许发送的字节数，按窗口扩大因子计（SYN 中不扩大）"})
-      .rule({"rcv_wnd >> rcv_wscale", "rcv_wnd >> rcv_wscale"});
+      .means((flags & 2U) != 0
+                 ? Words{"octets that may be sent; never scaled in a SYN", "允许发送的字节数；SYN 中不扩大"}
+                 : Words{"octets that may be sent, in units of the window scale if one was agreed",
+                         "允许发送的字节数；若已协商，按窗口扩大因子计"})
+      .rule({"rcv_wnd >> rcv_wscale; in a SYN the smaller of rcv_wnd and 65,535",
+             "rcv_wnd >> rcv_wscale；SYN 中取 rcv_wnd 与 65,535 的较小者"});
   transport_checksum(b, ip, begin, b.end() - begin);
   b.number(16, {"urgent pointer", "紧急指针"})
-      .rule({"snd_up - seq while there is urgent data, else 0", "有紧急数据时为 snd_up - seq，否则为 0"});
+      .rule({"snd_up - seq while there is urgent data (65,535 at most), else 0",
+             "有紧急数据时为 snd_up - seq（至多 65,535），否则为 0"});
   tcp_options(b, begin + std::max<std::size_t>(header, 20));
   if (b.left() != 0) payload(b, {"data", "数据"});
 }
@@ -204,8 +225,13 @@ void udp(Builder& b, const PseudoHeader& ip) {
   note_port(b, {"destination port", "目的端口"}, {"of the peer's socket", "对端套接字的端口"});
   Builder::Note length_note = b.number(16, {"length", "长度"});
   const auto length = static_cast<std::size_t>(std::uint64_t{length_note});
-  length_note.means({"octets, 8 of them header", "字节，其中首部 8 字节"});
-  if (length < 8) length_note.wrong();
+  if (length < 8 || length > b.end() - begin) {
+    length_note
+        .means({"not possible: from 8 up to what there is, {}", "不可能：应在 8 与现有的 {} 之间"}, b.end() - begin)
+        .wrong();
+  } else {
+    length_note.means({"octets, 8 of them header", "字节，其中首部 8 字节"});
+  }
   if (b.peek(0) == 0 && b.peek(1) == 0) {
     b.number(16, {"checksum", "校验和"}).in_hex().means({"none was computed", "未计算"});
   } else {

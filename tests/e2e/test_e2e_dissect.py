@@ -96,7 +96,7 @@ def test_the_places_and_values_are_those_of_tshark(write, tmp_path):
     assert len(frames) == len(packets) == len(FRAMES)
     compared = set()
     for sent, frame, packet in zip(FRAMES, frames, packets):
-        frame["hex"] = bytes(sent).hex()
+        assert frame["hex"] == bytes(sent).hex()
         mine, other = ours(frame), theirs(packet)
         for name, places in mine.items():
             if name in SAME and SAME[name] in other:
@@ -135,6 +135,20 @@ def test_the_reasons_of_our_own_capture_are_shown(wireside, tmp_path):
     server.end()
     text = dissect(capture, "--lang", "en").stdout.decode()
     assert "LISTEN -> SYN-RECEIVED" in text and "80 (http)" in text
+    frames = [json.loads(line) for line in dissect(capture, "--json").stdout.splitlines()]
+    assert any("LISTEN -> SYN-RECEIVED" in c for f in frames for c in f.get("comments", []))
+    assert not [f["frame"] for f in frames for layer in f["layers"] for field in layer["fields"] if field.get("wrong")]
+
+
+@pytest.mark.parametrize("options", ["-x", "-xx", "-X", "-XX"])
+def test_dumps_of_tcpdump(options, tmp_path):
+    capture = tmp_path / "frames.pcap"
+    wrpcap(str(capture), FRAMES[2:5])
+    dump = run("tcpdump", "-n", options, "-r", capture).stdout
+    shown = [json.loads(line) for line in dissect("-", "--json", stdin=dump.encode()).stdout.splitlines()]
+    sent = [bytes(f) if options in ("-xx", "-XX") else bytes(f[IP]) for f in FRAMES[2:5]]
+    assert [f["hex"] for f in shown] == [octets.hex() for octets in sent]
+    assert all(f["layers"][-1]["title"] in ("TCP", "data") for f in shown)
 
 
 def test_live_frames(tap, wireside):
@@ -152,7 +166,7 @@ def test_live_frames(tap, wireside):
 
 
 @pytest.mark.parametrize("arguments, status, said", [
-    ((), 2, "there is no frame: give hex digits"), (("45", "0"), 2, "stands alone"), (("--as", "ipx", "45"), 2, "ipx"),
+    ((), 2, "there is no frame: give hex digits"), (("frame.txt",), 1, "cannot read frame.txt: No such file"), (("45", "0"), 2, "stands alone"), (("--as", "ipx", "45"), 2, "'ipx' is none of ethernet, arp, ip, tcp"),
     (("/nonexistent.pcap",), 1, "No such file"), (("--live", "nosuch0"), 1, "there is no interface nosuch0"),
     (("--live", "lo", "4500"), 2, "both given"), (("-n", "0", "x.pcap"), 2, "'0' is not a whole number"),
     (("--lang", "fr", "4500"), 2, "fr")])

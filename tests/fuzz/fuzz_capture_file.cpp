@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace wireside::dissect;
   using wireside::fuzz::require;
   if (size == 0) return 0;
-  (void)octets_from_text({reinterpret_cast<const char*>(data), size});
+  (void)frames_from_text({reinterpret_cast<const char*>(data), size});
   std::FILE* file = ::fmemopen(const_cast<std::uint8_t*>(data), size, "rb");  // only read
   require(file != nullptr, "memory is a file");
   auto capture = CaptureFile::read(file);

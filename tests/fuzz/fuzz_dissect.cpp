@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto start = static_cast<Start>(*data % 7);
   const auto language = (*data & 0x80) != 0 ? Language::Chinese : Language::English;
   const wireside::ByteView frame{data + 1, size - 1};
-  const Dissection d = dissect(frame, {language, start, false});
+  const Dissection d = dissect(frame, {language, start});
   std::size_t bit = 0;
   for (const Layer& layer : d.layers) {
     for (const Field& f : layer.fields) {
@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   require(frame.size() * 8 - bit < 8, "every octet is in a field");
   require(!to_text(d, frame, {language, false, true, true}).empty(), "there is a text");
-  require(!to_json(d).empty(), "there is JSON");
+  require(!to_json(d, frame).empty(), "there is JSON");
   (void)guess_start(frame);
   return 0;
 }

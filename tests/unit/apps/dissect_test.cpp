@@ -8,18 +8,20 @@
 #include <algorithm>
 #include <map>
 
+#include "dissect/builder.hpp"
 #include "dissect/hex_text.hpp"
 #include "dissect/render.hpp"
 
 namespace wireside::dissect {
 namespace {
 
-using Octets = std::vector<std::uint8_t>;
-
 Octets frame_of(std::string_view hex) {
-  const auto octets = octets_from_text(hex);
-  EXPECT_TRUE(octets) << octets.error();
-  return octets.value_or(Octets{});
+  const auto frames = frames_from_text(hex);
+  if (!frames || frames->size() != 1) {
+    ADD_FAILURE() << hex << ": " << (frames ? "not one frame" : frames.error());
+    return {};
+  }
+  return frames->front();
 }
 
 const Field* find_field(const Dissection& d, std::string_view layer, std::string_view name) {
@@ -114,10 +116,10 @@ TEST(Dissect, ASynWithItsOptions) {
   EXPECT_EQ(find_field(d, "TCP", "TSval")->value, "2373918856");
   EXPECT_EQ(field_text(d, "TCP", "shift"), "7 (windows count in units of 128 octets (RFC 7323))");
   EXPECT_EQ(find_field(d, "TCP", "sequence number")->rule,
-            "snd_nxt; snd_una or a gap's edge when sent again; iss in a SYN");
+            "snd_nxt; snd_una or a gap's edge when sent again; iss in a SYN; snd_nxt - 1 in a keep-alive");
 }
 
-TEST(Dissect, AChecksumIsJudgedAndAPartialOneNotCalledWrong) {
+TEST(Dissect, AChecksumIsJudgedAndOneForTheDeviceToCompleteNotCalledWrong) {
   Octets frame = frame_of(syn);
   const Dissection right = dissect(frame, {});
   const Field* sum = find_field(right, "TCP", "checksum");
@@ -127,8 +129,31 @@ TEST(Dissect, AChecksumIsJudgedAndAPartialOneNotCalledWrong) {
   const Dissection changed = dissect(frame, {});
   EXPECT_TRUE(correct) << sum->meaning;
   EXPECT_TRUE(find_field(changed, "TCP", "checksum")->wrong);
-  const Dissection partial = dissect(frame, {.partial_checksums = true});
+  // What a TAP with offload has of it: the pseudo-header's sum, which the device would go on with.
+  const std::uint16_t pseudo =
+      Sum{}.add(0xac10U).add(0x0a63U).add(0xac10U).add(0x0a0cU).add(6U).add(std::uint32_t{40}).folded();
+  store_be16(&frame[50], pseudo);
+  const Dissection partial = dissect(frame, {});
   EXPECT_FALSE(find_field(partial, "TCP", "checksum")->wrong);
+  EXPECT_EQ(find_field(partial, "TCP", "checksum")->meaning,
+            "only the pseudo-header's sum: the device completes it (to 0x097b)");
+}
+
+TEST(Dissect, LengthsThatCannotBeAreCalledSo) {
+  const auto wrong = [](Octets frame, std::size_t at, std::uint8_t value, std::string_view layer,
+                        std::string_view name) {
+    frame[at] = value;
+    const Dissection d = dissect(frame, {});
+    const Field* f = find_field(d, layer, name);
+    return f != nullptr && f->wrong && f->meaning.find("not possible") != std::string::npos;
+  };
+  const Octets frame = frame_of(syn);
+  EXPECT_TRUE(wrong(frame, 14, 0x44, "IPv4", "IHL"));
+  EXPECT_TRUE(wrong(frame, 17, 0, "IPv4", "total length"));
+  EXPECT_TRUE(wrong(frame, 46, 0xf0, "TCP", "data offset"));
+  EXPECT_TRUE(wrong(frame, 46, 0x40, "TCP", "data offset"));
+  EXPECT_TRUE(wrong(frame, 55, 1, "TCP", "option length"));
+  EXPECT_TRUE(wrong(frame, 55, 80, "TCP", "option length"));
 }
 
 TEST(Dissect, AHeaderAloneSaysWhatIsMissing) {
@@ -173,7 +198,7 @@ TEST(Dissect, AnErrorsQuotedPacketIsTakenApartToo) {
   expect_every_bit_once(d, packet.size());
   EXPECT_EQ(field_text(d, "ICMP", "code"), "4 (fragmentation needed, but DF is set)");
   EXPECT_EQ(find_field(d, "ICMP", "next-hop MTU")->value, "1400");
-  EXPECT_EQ(field_text(d, "the packet at fault: TCP", "source port"), "80 (http)");
+  EXPECT_EQ(field_text(d, "the packet it is about: TCP", "source port"), "80 (http)");
 }
 
 TEST(Dissect, ADnsNameMayPointBackButNotForEver) {
@@ -230,10 +255,28 @@ TEST(HexText, TakesWhatToolsPrint) {
            "000000 45 00 00 3c 1c 46 40 00 40 06 b1 e6 ac 10 0a 63\n",                          // od -Ax -tx1
            "# a comment\n0000:  4500 003c 1c46 4000\n0008:  4006 b1e6 ac10 0a63\n",
        }) {
-    const auto octets = octets_from_text(text);
-    ASSERT_TRUE(octets) << text << ": " << octets.error();
-    EXPECT_EQ(*octets, sixteen) << text;
+    const auto frames = frames_from_text(text);
+    ASSERT_TRUE(frames) << text << ": " << frames.error();
+    EXPECT_EQ(*frames, std::vector<Octets>{sixteen}) << text;
   }
+}
+
+TEST(HexText, SummariesArePassedOverAndOffsetZeroBeginsAFrame) {
+  const auto frames = frames_from_text(
+      "09:18:46.921216 IP 10.99.0.1 > 10.99.0.2: ICMP echo request, id 1, seq 1, length 64\n"
+      "\t0x0000:  4500 003c 1c46 4000 4006 b1e6 ac10 0a63\n\t0x0010:  ac10\n"
+      "09:18:46.921300 IP 10.99.0.2 > 10.99.0.1: ICMP echo reply, id 1, seq 1, length 64\n"
+      "\t0x0000:  4500 0054\n");
+  ASSERT_TRUE(frames) << frames.error();
+  ASSERT_EQ(frames->size(), 2U);
+  EXPECT_EQ(frames->at(0).size(), 18U);
+  EXPECT_EQ(frames->at(1), (Octets{0x45, 0, 0, 0x54}));
+}
+
+// An Ethernet frame between zero addresses, as on a loopback: its first octets are no offset.
+TEST(HexText, GroupsOfZerosAreOctets) {
+  EXPECT_EQ(frame_of("00000000 00000000 00000000 0800 4500").size(), 16U);
+  EXPECT_EQ(frame_of("000000 000000 000000 000000 0800").size(), 14U);
 }
 
 TEST(HexText, SaysWhatIsWrong) {
@@ -242,11 +285,11 @@ TEST(HexText, SaysWhatIsWrong) {
       {"45 0", "line 1: an octet has two hex digits, and '0' stands alone"},
       {"45 0 0", "line 1: an octet has two hex digits, and '0' stands alone"},
       {"45 00\n45 xy", "line 2: 'x' is no hex digit"},
-      {"0x0000: 4500\n0x0010: 4500", "line 2: offset 0x10 where 0x2 is expected: is it one frame, and whole?"}};
+      {"0x0000: 4500\n0x0010: 4500", "line 2: offset 0x10 where 0x2 is expected: is the frame whole?"}};
   for (const auto& [text, error] : cases) {
-    const auto octets = octets_from_text(text);
-    ASSERT_FALSE(octets) << text;
-    EXPECT_EQ(octets.error(), error);
+    const auto frames = frames_from_text(text);
+    ASSERT_FALSE(frames) << text;
+    EXPECT_EQ(frames.error(), error);
   }
 }
 
@@ -259,7 +302,7 @@ RC_GTEST_PROP(HexTextProperty, DigitsComeBackAsTheyWere, (const Octets& octets))
     text += digits[octet & 15];
     if (*rc::gen::inRange(0, 4) == 0) text += ' ';
   }
-  RC_ASSERT(octets_from_text(text).value_or(Octets{}) == octets);
+  RC_ASSERT(frames_from_text(text).value_or(std::vector<Octets>{}) == std::vector<Octets>{octets});
 }
 
 TEST(DissectText, ChineseTakesTwoColumns) {
