@@ -39,3 +39,12 @@ def test_wrong_arguments_are_told():
     assert done.returncode == 2 and "there is no row speed" in done.stderr and "receive-offload" in done.stderr
     assert bench("--rounds", "0").returncode == 2
     assert bench("--from", "/nowhere.json").returncode == 2
+
+
+def test_the_page_and_its_charts_are_made_from_what_was_kept(tmp_path):
+    kept = MAIN.parents[3] / "docs" / "benchmarks" / "results.json"
+    done = bench("--from", str(kept), "--docs", str(tmp_path / "page"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page" / "README.md").read_text()
+    charts = sorted(path.name for path in (tmp_path / "page").glob("*.svg"))
+    assert "bulk.svg" in charts and "http.svg" in charts and all(name in page for name in charts)

@@ -69,7 +69,7 @@ def bars_chart(document, title, keys, contenders, digits):
         groups.append((document["rows"][key]["title"].split(",")[0 if len(keys) == 1 or "Bulk" in title else 1].strip(), values))
     highest *= 1.15 + 0.07 * len(names)  # room for the legend
     step = chart.nice_step(highest / 6)
-    return chart.bar_chart(title, chart.Axis("", 0, step * math.ceil(highest / step)), groups, names, digits=digits)
+    return chart.bar_chart(title, "", chart.Axis("", 0, step * math.ceil(highest / step)), groups, names, digits=digits)
 
 
 def curve_chart(points, title, metric):
