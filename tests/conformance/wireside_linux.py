@@ -102,7 +102,7 @@ class LinuxDut(Dut):
         run("ip", "address", "add", address, "dev", self.tap)
         run("ip", "route", "add", "default", "via", "10.9.0.254")
         write_sysctl(f"conf/{self.tap}/rp_filter", "0")
-        self.wire = Wire(self.tap, tap_socket)
+        self.wire = Wire(self.tap, tap_socket, outlived=True)
         self.process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "linux_agent.py"), self.tap,
                                          "reno" if "congestion=newreno" in arguments else "cubic", max_syn_queue(arguments)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)

@@ -142,16 +142,21 @@ class Segment:
 
 class Wire:
     """Frames on the TAP. A reader thread answers ARP for `hosts` and sorts segments to their peers. `tap_socket`: what
-    to read and write instead of a packet socket on the interface."""
+    to read and write instead of a packet socket on the interface. `outlived`: the device's connections may outlive the
+    test that made them (a kernel repeats the FIN of a socket that nobody holds any more): what comes for the peers of
+    an earlier test is no frame of this one."""
 
-    ports = itertools.count(30000)  # of all wires: a kernel's closed connection may outlive its module
+    FIRST_PORT = 30000
+    ports = itertools.count(FIRST_PORT)  # of all wires: a kernel's closed connection may outlive its module
 
-    def __init__(self, interface, tap_socket=None):
+    def __init__(self, interface, tap_socket=None, outlived=False):
         self.interface = interface
         self.dut_mac = BROADCAST
         self.ip, self.mac = PEER_IP, PEER_MAC
         self.hosts = {PEER_IP: PEER_MAC}  # ARP requests for these are answered
         self.peers = {}
+        self.outlived = outlived
+        self.first_port = self.FIRST_PORT  # of this test's peers
         self.frames = queue.Queue()       # (time, frame) that belong to no peer
         self.log = []
         self._socket = tap_socket or self._packet_socket(interface)
@@ -199,6 +204,9 @@ class Wire:
             self.note("<", f"{peer.port} {segment}", when)
             peer.queue.put(segment)
             return
+        elif self.outlived and TCP in frame and self.FIRST_PORT <= frame[TCP].dport < self.first_port:
+            self.note("<", f"{frame.summary()} (of an earlier test)", when)
+            return
         else:
             self.note("<", frame.summary(), when)
         self.frames.put((when, frame))
@@ -218,6 +226,7 @@ class Wire:
     def restart(self):
         """Forgets peers, frames and log: a new test begins."""
         self.hosts = {PEER_IP: PEER_MAC}
+        self.first_port = next(self.ports)
         self.peers.clear()
         self.log.clear()
         self.drain()
