@@ -202,6 +202,7 @@ class Stages:
         """unit tests, release build"""
         self.programs("release", ["wireside_unit_tests"])
         self.programs("release", ["wireside_app_tests"])
+        self.programs("release", ["wireside_memory_tests"])
 
     def stage_sim(self):
         """simulator: two stacks, virtual clock, impaired network"""

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace wireside {
+namespace {
+
+constexpr std::size_t least_kept = 1024;
+
+}  // namespace
 
 DeadlineNode::~DeadlineNode() {
   if (queue_ != nullptr) queue_->remove(*this);
@@ -35,6 +40,7 @@ void DeadlineQueue::remove(DeadlineNode& node) {
   heap_.pop_back();
   node.queue_ = nullptr;
   node.due_ = Instant::max();
+  if (heap_.capacity() > least_kept && heap_.size() < heap_.capacity() / 8) give_back_memory();
   if (last == &node) return;
   place(slot, last);
   sift_up(slot);
@@ -64,6 +70,14 @@ void DeadlineQueue::settle_top() {
       sift_down(0);
     }
   }
+}
+
+/// There were far more than there are.
+void DeadlineQueue::give_back_memory() {
+  std::vector<DeadlineNode*> fewer;
+  fewer.reserve(heap_.size() * 2);
+  fewer.assign(heap_.begin(), heap_.end());
+  heap_.swap(fewer);
 }
 
 void DeadlineQueue::place(std::size_t slot, DeadlineNode* node) {

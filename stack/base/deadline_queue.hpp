@@ -49,6 +49,7 @@ class DeadlineQueue {
   void sift_up(std::size_t slot);
   void sift_down(std::size_t slot);
   void settle_top();
+  void give_back_memory();
   std::vector<DeadlineNode*> heap_;
 };
 

@@ -6,8 +6,10 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/hash_index.hpp"
 #include "base/keyed_hash.hpp"
 #include "base/random.hpp"
+#include "tcp/connection_table.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/records.hpp"
 #include "tcp/syn_cookie.hpp"
@@ -15,13 +17,14 @@
 
 namespace wireside::tcp {
 
-/// What a four-tuple leads to.
+/// What a four-tuple leads to: a slot of one of three tables.
 struct DemuxEntry {
   enum class Kind : std::uint8_t { Connection, HalfOpen, TimeWait };
   Kind kind = Kind::Connection;
-  ConnectionHandle connection{};
-  HalfOpenHandle half_open{};
-  TimeWaitHandle time_wait{};
+  std::uint32_t slot = 0;
+
+  [[nodiscard]] std::uint32_t number() const { return slot << 2U | static_cast<std::uint32_t>(kind); }
+  [[nodiscard]] static DemuxEntry of(std::uint32_t number) { return {static_cast<Kind>(number & 3U), number >> 2U}; }
 };
 
 /// Facts about a segment, computed once.
@@ -118,11 +121,12 @@ class LayerState {
   std::size_t max_super_segment = 65535 - 60;
   bool forward_progress = false;
   std::vector<IpAddress> negative_advice;  ///< peers that reached R1 since the owner last asked
-  SlotMap<Connection, ConnectionTag> connections;
+  ConnectionTable connections;
   SlotMap<Listener, ListenerTag> listeners;
-  SlotMap<HalfOpen, HalfOpenTag> half_open;
-  SlotMap<TimeWait, TimeWaitTag> time_wait;
-  std::unordered_map<FourTuple, DemuxEntry, KeyedHash> demux;
+  HalfOpenMap half_open;
+  TimeWaitMap time_wait;
+  KeyedHash flow_hash;
+  HashIndex demux;  ///< of all four-tuples: numbers of DemuxEntry
   std::unordered_map<Endpoint, std::vector<ListenerHandle>, KeyedHash> listening;  ///< several: reuse_port
 
  private:
@@ -130,6 +134,10 @@ class LayerState {
   /// Times that can be added to any instant, and intervals that let time pass.
   [[nodiscard]] static ConnectionOptions within_bounds(ConnectionOptions o);
   Connection* new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id);
+  [[nodiscard]] const FlowKey& flow_of(DemuxEntry entry) const;
+  [[nodiscard]] std::optional<DemuxEntry> find_flow(const FourTuple& tuple) const;
+  void add_flow(const FourTuple& tuple, DemuxEntry entry);
+  void remove_flow(const FourTuple& tuple, DemuxEntry entry);
   void adopt(Connection& c);  // puts the four-tuple into the table
   void erase(Connection& c);
   void finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error);
@@ -137,7 +145,7 @@ class LayerState {
   void raise(Connection& c, TcpEvent::Kind kind);
   void set_timer(Instant now, Connection& c, TimerKind kind, Instant due);
   void cancel_timer(Instant now, Connection& c, TimerKind kind);
-  void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
+  void rearm(Connection& c) { deadlines_.arm(*c.record, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
   void send_control(Instant now, ControlSegment segment);
   void send_reset(Instant now, const Connection& c, TxReason reason);
@@ -192,6 +200,9 @@ class LayerState {
   [[nodiscard]] bool defers(const IncomingSegment& s, const Listener& l) const;
   [[nodiscard]] Duration longest_deferral(const Listener& l) const;
   HalfOpen& remember_half_open(Instant now, const Handshake& handshake);
+  [[nodiscard]] Handshake handshake_of(const HalfOpen& h) const;
+  [[nodiscard]] Duration rto_of(const HalfOpen& h) const;
+  [[nodiscard]] Duration half_open_life() const { return std::min(config.syn_timeout, HalfOpen::longest_life); }
   Connection& connection_of(const Handshake& h);
   Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, std::optional<Duration> rtt,
                         bool syn_was_lost);
@@ -385,9 +396,9 @@ class LayerState {
   void arm_keep_alive(Instant now, Connection& c);
 
   DeadlineQueue deadlines_;  // connections
-  DeadlineQueue half_open_deadlines_;
-  IntrusiveList<HalfOpen, HalfOpenTag> half_open_order_;  // oldest first
-  IntrusiveList<TimeWait, TimeWaitTag> time_wait_order_;  // next to expire first
+  SlotDeadlines<HalfOpenMap, HalfOpen> half_open_deadlines_{half_open};
+  SlotList<HalfOpenMap, HalfOpen> half_open_order_{half_open};  // oldest first
+  SlotList<TimeWaitMap, TimeWait> time_wait_order_{time_wait};  // next to expire first
   IntrusiveList<Connection, OutputListTag> output_;
   IntrusiveList<Connection, EventListTag> events_;
   std::deque<ListenerHandle> listener_events_;

@@ -72,7 +72,7 @@ bool TcpLayer::is_readable(ConnectionHandle h) const {
 
 std::vector<ConnectionStatus> TcpLayer::list() const {
   std::vector<ConnectionStatus> out;
-  state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
+  state_->connections.look_at_each([&](const Connection& c) {
     if (c.state() != TcpState::TimeWait) out.push_back(state_->status_of(c));
   });
   const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
@@ -83,12 +83,12 @@ std::vector<ConnectionStatus> TcpLayer::list() const {
     return s;
   };
   state_->half_open.for_each([&](HalfOpenHandle, const HalfOpen& h) {
-    auto& s = add(h.id, h.tuple, TcpState::SynReceived);
+    auto& s = add(h.id, h.flow.tuple(), TcpState::SynReceived);
     s.iss = h.iss;
     s.irs = h.irs;
   });
   state_->time_wait.for_each([&](TimeWaitHandle, const TimeWait& t) {
-    auto& s = add(t.id, t.tuple, TcpState::TimeWait);
+    auto& s = add(t.id, t.flow.tuple(), TcpState::TimeWait);
     s.snd_nxt = t.snd_nxt;
     s.rcv_nxt = t.rcv_nxt;
     s.timer = observe::TimerKind::TimeWait;
@@ -136,6 +136,7 @@ std::optional<ErrorReport> TcpLayer::take_error_report(ConnectionHandle h) {
   if (c == nullptr || c->reports.empty()) return std::nullopt;
   ErrorReport oldest = std::move(c->reports.front());
   c->reports.erase(c->reports.begin());
+  state_->connections.settle(*c);
   return oldest;
 }
 void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
