@@ -14,8 +14,12 @@ class ChecksumAccumulator {
   void add(ByteView data);
   void add_u16(std::uint16_t host_order) { sum_ += odd_ ? swap(host_order) : host_order; }
   void add_u32(std::uint32_t host_order) {
-    add_u16(static_cast<std::uint16_t>(host_order >> 16));
-    add_u16(static_cast<std::uint16_t>(host_order));
+    if (odd_) [[unlikely]] {
+      add_u16(static_cast<std::uint16_t>(host_order >> 16));
+      add_u16(static_cast<std::uint16_t>(host_order));
+    } else {
+      sum_ += (host_order >> 16) + (host_order & 0xffffU);
+    }
   }
   /// The folded 16-bit sum, not complemented (what virtio-net wants in the checksum field).
   [[nodiscard]] std::uint16_t folded() const;
