@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "base/fifo.hpp"
 #include "dhcp/client.hpp"
 #include "ip/fragmentation.hpp"
 #include "ip/ip_layer.hpp"
@@ -183,7 +184,7 @@ class StackState {
   std::deque<Outbound> from_router_;
   std::size_t from_router_octets_ = 0;
   ip::Fragmenter fragmenter_;
-  std::deque<Packet> loopback_;
+  Fifo<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;

@@ -1,6 +1,7 @@
 #include "packet/buffer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 namespace wireside {
@@ -8,6 +9,13 @@ namespace {
 
 constexpr std::array<std::size_t, 5> class_sizes{256, 2048, 4096, 16384, 66560};
 constexpr std::size_t max_free_octets_per_class = std::size_t{4} << 20;
+
+constexpr std::size_t block_classes = 10;  // up to 64 KB
+constexpr std::size_t max_free_block_octets = std::size_t{256} << 10;
+
+constexpr std::size_t block_class_of(std::size_t octets, std::size_t smallest) {
+  return static_cast<std::size_t>(std::bit_width((octets - 1) / smallest));
+}
 
 std::size_t class_of(std::size_t capacity) {
   std::size_t c = 0;
@@ -20,11 +28,20 @@ std::size_t class_of(std::size_t capacity) {
 // Shared by the pool and its outstanding buffers: whoever goes last deletes it.
 struct BufferPool::Shared {
   std::array<std::vector<Buffer*>, class_sizes.size()> free;
+  std::array<std::vector<Block*>, block_classes> free_blocks;
   std::size_t in_use = 0;
   std::size_t octets = 0;
+  std::size_t blocks_in_use = 0;
   bool owner_gone = false;
 
+  void delete_if_last() {
+    if (owner_gone && in_use == 0 && blocks_in_use == 0) delete this;
+  }
   void drop_free() {
+    for (auto& list : free_blocks) {
+      for (auto* b : list) ::operator delete(b);
+      list.clear();
+    }
     for (auto& list : free) {
       for (auto* b : list) ::operator delete(b);
       list.clear();
@@ -59,7 +76,7 @@ BufferPool::BufferPool() : shared_{new Shared} {}
 BufferPool::~BufferPool() {
   shared_->drop_free();
   shared_->owner_gone = true;
-  if (shared_->in_use == 0) delete shared_;
+  shared_->delete_if_last();
 }
 
 BufferRef BufferPool::allocate(std::size_t capacity) {
@@ -106,7 +123,35 @@ void BufferPool::give_back(Buffer* buffer) {
   } else {
     ::operator delete(buffer);
   }
-  if (shared->owner_gone && shared->in_use == 0) delete shared;
+  shared->delete_if_last();
+}
+
+void* BufferPool::take_block(std::size_t octets) {
+  const std::size_t c = block_class_of(octets + sizeof(Block), smallest_block);
+  Block* block = nullptr;
+  if (c < block_classes && !shared_->free_blocks[c].empty()) {
+    block = shared_->free_blocks[c].back();
+    shared_->free_blocks[c].pop_back();
+  } else {
+    block = new (::operator new(smallest_block << c)) Block{shared_, c};
+  }
+  ++shared_->blocks_in_use;
+  return block + 1;
+}
+
+void BufferPool::give_back_block(void* p) {
+  Block* const block = static_cast<Block*>(p) - 1;
+  Shared* const shared = block->shared;
+  const std::size_t c = block->size_class;
+  --shared->blocks_in_use;
+  const bool keep = !shared->owner_gone && c < block_classes &&
+                    (shared->free_blocks[c].size() + 1) * (smallest_block << c) <= max_free_block_octets;
+  if (keep) {
+    shared->free_blocks[c].push_back(block);
+  } else {
+    ::operator delete(block);
+  }
+  shared->delete_if_last();
 }
 
 }  // namespace wireside

@@ -163,9 +163,24 @@ class BufferPool {
   [[nodiscard]] std::size_t buffers_in_use() const;
   [[nodiscard]] std::size_t octets_in_use() const;
 
+  /// Memory for at least `octets` that is no payload and counts for none: what keeps account of buffers. It goes back
+  /// to its pool by give_back_block(). A multiple of a power of two; what is given back is kept for the next.
+  [[nodiscard]] void* take_block(std::size_t octets);
+  static void give_back_block(void* block);
+  /// Octets that can be used of a block.
+  [[nodiscard]] static std::size_t block_size(const void* block) {
+    return (smallest_block << (static_cast<const Block*>(block) - 1)->size_class) - sizeof(Block);
+  }
+  static constexpr std::size_t block_alignment = 16;
+
  private:
-  friend class BufferRef;
   struct Shared;
+  static constexpr std::size_t smallest_block = 128;
+  struct alignas(block_alignment) Block {
+    Shared* shared;
+    std::size_t size_class;  // smallest_block << size_class octets, this one's included
+  };
+  friend class BufferRef;
   static void give_back(Buffer* buffer);
   Shared* shared_;
 };

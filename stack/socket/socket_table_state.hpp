@@ -2,11 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/fifo.hpp"
 #include "socket/socket_table.hpp"
 #include "tcp/tcp_layer.hpp"
 #include "udp/udp_layer.hpp"
@@ -77,7 +77,7 @@ class SocketTableState {
   HandleMap<udp::UdpHandle> by_datagram;
   /// Streams that are bound, by port (connections that were given a port by connect() are TCP's own to keep apart).
   std::unordered_map<std::uint16_t, std::vector<SocketHandle>> bound_streams;
-  std::deque<SocketHandle> events;
+  Fifo<SocketHandle, 1024> events;
   Instant latest;  ///< of the calls that carried a time, for those that do not
 
   [[nodiscard]] Socket* find(Instant now, SocketHandle h) {

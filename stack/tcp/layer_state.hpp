@@ -3,9 +3,9 @@
 // process_text.cpp (3.10.7), timeouts.cpp (3.10.8) and output.cpp.
 #pragma once
 
-#include <deque>
 #include <unordered_map>
 
+#include "base/fifo.hpp"
 #include "base/keyed_hash.hpp"
 #include "base/random.hpp"
 #include "tcp/fast_open.hpp"
@@ -390,8 +390,8 @@ class LayerState {
   IntrusiveList<TimeWait, TimeWaitTag> time_wait_order_;  // next to expire first
   IntrusiveList<Connection, OutputListTag> output_;
   IntrusiveList<Connection, EventListTag> events_;
-  std::deque<ListenerHandle> listener_events_;
-  std::deque<ControlSegment> control_;
+  Fifo<ListenerHandle> listener_events_;
+  Fifo<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
   AnsweredSyns answered_syns_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace wireside::wire {
 namespace {
@@ -92,8 +93,20 @@ void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
   }
 }
 
+constexpr std::size_t timestamps_octets = 12;             // with two NOPs before them
+constexpr std::uint32_t nop_nop_timestamps = 0x0101080a;  // and their length
+
+/// Nothing but timestamps, or nothing at all: what every segment but a SYN or one that reports a gap has.
+bool only_timestamps(const TcpOptions& o) {
+  return !o.mss && !o.window_scale && !o.sack_permitted && !o.fast_open && o.sack_count == 0 && !o.user_timeout;
+}
+
 /// False when a length is 0, 1 or past the header's end (MUST-7).
 bool read_options(ByteView octets, TcpOptions& options) {
+  if (octets.size() == timestamps_octets && load_be32(octets.data()) == nop_nop_timestamps) {
+    options.timestamps = {load_be32(octets.data() + 4), load_be32(octets.data() + 8)};
+    return true;
+  }
   std::size_t at = 0;
   while (at < octets.size() && octets[at] != end_of_list) {
     if (octets[at] == nop) {
@@ -199,10 +212,12 @@ std::optional<FastOpenCookie> FastOpenCookie::from(ByteView data) {
 Result<ParsedTcp> parse_tcp(ByteView segment) {
   if (segment.size() < tcp_min_header) return fail(Error::Truncated);
   const std::uint8_t* p = segment.data();
-  ParsedTcp parsed;
-  parsed.header_length = std::size_t{p[12]} / 16 * 4;
-  if (parsed.header_length < tcp_min_header) return fail(Error::Malformed);
-  if (parsed.header_length > segment.size()) return fail(Error::Truncated);
+  const std::size_t header_length = std::size_t{p[12]} / 16 * 4;
+  if (header_length < tcp_min_header) return fail(Error::Malformed);
+  if (header_length > segment.size()) return fail(Error::Truncated);
+  Result<ParsedTcp> result{std::in_place};
+  ParsedTcp& parsed = *result;
+  parsed.header_length = header_length;
   TcpHeader& h = parsed.header;
   h.source = Port{load_be16(p)};
   h.destination = Port{load_be16(p + 2)};
@@ -212,11 +227,12 @@ Result<ParsedTcp> parse_tcp(ByteView segment) {
   h.window = load_be16(p + 14);
   h.urgent_pointer = load_be16(p + 18);
   const ByteView options = segment.subspan(tcp_min_header, parsed.header_length - tcp_min_header);
-  if (!read_options(options, h.options)) return fail(Error::Malformed);
-  return parsed;
+  if (!read_options(options, h.options)) result = fail(Error::Malformed);
+  return result;
 }
 
 std::size_t tcp_header_length(const TcpHeader& header) {
+  if (only_timestamps(header.options)) return tcp_min_header + (header.options.timestamps ? timestamps_octets : 0);
   const std::size_t blocks = sack_blocks_that_fit(header.options);
   return tcp_min_header + octets_before_sack(header.options) + (blocks > 0 ? 4 + 8 * blocks : 0);
 }
@@ -234,6 +250,13 @@ std::size_t emit_tcp(const TcpHeader& header, MutableByteView out) {
   store_be16(p + 14, header.window);
   store_be16(p + tcp_checksum_offset, 0);
   store_be16(p + 18, header.urgent_pointer);
+  if (length == tcp_min_header) return length;
+  if (only_timestamps(header.options)) {
+    store_be32(p + tcp_min_header, nop_nop_timestamps);
+    store_be32(p + tcp_min_header + 4, header.options.timestamps->ts_val);
+    store_be32(p + tcp_min_header + 8, header.options.timestamps->ts_ecr);
+    return length;
+  }
   [[maybe_unused]] const std::uint8_t* end = put_options(header.options, p + tcp_min_header);
   assert(end == p + length);
   return length;
