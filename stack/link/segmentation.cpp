@@ -63,12 +63,6 @@ void Segmenter::begin(FrameOut& frame) {
   cut(frame);
 }
 
-bool Segmenter::next(FrameOut& frame) {
-  if (!active_) return false;
-  cut(frame);
-  return true;
-}
-
 void Segmenter::clear() {
   whole_.clear();
   active_ = false;

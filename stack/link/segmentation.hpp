@@ -23,7 +23,11 @@ class Segmenter {
   /// comes from next(), which must be drained before the next begin().
   void begin(FrameOut& frame);
   /// The next frame of what begin() took; false when there is none.
-  [[nodiscard]] bool next(FrameOut& frame);
+  [[nodiscard]] bool next(FrameOut& frame) {
+    if (!active_) return false;
+    cut(frame);
+    return true;
+  }
   /// Forgets the rest of what begin() took.
   void clear();
 

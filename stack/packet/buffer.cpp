@@ -49,12 +49,6 @@ struct BufferPool::Shared {
   }
 };
 
-Slice Slice::sub(std::size_t from, std::size_t count) const {
-  const std::size_t start = std::min<std::size_t>(from, length_);
-  const std::size_t n = std::min<std::size_t>(count, length_ - start);
-  return Slice{buffer_, offset_ + start, n};
-}
-
 std::size_t SliceList::copy_to(std::size_t from, MutableByteView out) const {
   std::size_t done = 0;
   for (const Slice& s : *this) {

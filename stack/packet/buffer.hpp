@@ -71,7 +71,11 @@ class Slice {
   [[nodiscard]] std::uint8_t* mutable_data() { return buffer_ ? buffer_->data() + offset_ : nullptr; }
   [[nodiscard]] ByteView view() const { return {data(), length_}; }
   /// The part [from, from + count); both are clamped to the slice.
-  [[nodiscard]] Slice sub(std::size_t from, std::size_t count = SIZE_MAX) const;
+  [[nodiscard]] Slice sub(std::size_t from, std::size_t count = SIZE_MAX) const {
+    const std::size_t start = from < length_ ? from : length_;
+    const std::size_t left = length_ - start;
+    return Slice{buffer_, offset_ + start, count < left ? count : left};
+  }
   void remove_prefix(std::size_t n) {
     assert(n <= length_);
     offset_ += static_cast<std::uint32_t>(n);

@@ -247,10 +247,21 @@ class LayerState {
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
   void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
+
+  // --- fast_path.cpp ---
+  /// A segment as it should be, on a connection without troubles; false: it takes the usual way.
+  [[nodiscard]] bool take_expected(Instant now, const IncomingSegment& s, Connection& c);
+  void take_repeated_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_window(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_text(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Connection* latest_connection(const FourTuple& tuple) const;
   void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void move_una(Instant now, const IncomingSegment& s, Connection& c, const AckNews& news, std::uint32_t pipe);
+  static void report_delivery(Instant now, Connection& c, const AckNews& news);
   void take_sample(Instant now, Connection& c, Duration sample);
   void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
@@ -311,6 +322,7 @@ class LayerState {
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
   void deliver(Connection& c, Slice data);
+  static void sample_receiver_rtt(Instant now, const IncomingSegment& s, Connection& c);
   void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
   void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
   static void note_fin(Receiver& r, SeqNum at);
@@ -384,6 +396,7 @@ class LayerState {
   [[nodiscard]] Duration keep_alive_after(const Connection& c) const;
   void arm_keep_alive(Instant now, Connection& c);
 
+  ConnectionHandle latest_;  // the last that a segment came for: the next one often is for the same
   DeadlineQueue deadlines_;  // connections
   DeadlineQueue half_open_deadlines_;
   IntrusiveList<HalfOpen, HalfOpenTag> half_open_order_;  // oldest first

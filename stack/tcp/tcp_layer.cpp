@@ -120,6 +120,7 @@ std::optional<IpAddress> TcpLayer::take_negative_advice() {
   state_->negative_advice.pop_back();
   return peer;
 }
+bool TcpLayer::has_negative_advice() const { return !state_->negative_advice.empty(); }
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   ErrorReport report;
   report.error = error;

@@ -94,6 +94,7 @@ class TcpLayer {
   /// A peer whose connection has had R1 retransmissions or more in vain: IP should look for another way there (RFC 9293
   /// section 3.8.3, MUST-20 (b); RFC 1122 section 3.3.1.4). Told at the R1st retransmission and at each one after it.
   [[nodiscard]] std::optional<IpAddress> take_negative_advice();
+  [[nodiscard]] bool has_negative_advice() const;
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard);

@@ -75,6 +75,7 @@ class UdpLayer {
   // --- driven by the owner ---
 
   [[nodiscard]] bool poll_datagram(OutgoingDatagram& out);
+  [[nodiscard]] bool has_datagram() const { return !outgoing_.empty(); }
   [[nodiscard]] std::optional<UdpEvent> poll_event();
   /// The address is ours no longer: every socket bound to it gets `error`.
   void fail_address(IpAddress address, Error error);

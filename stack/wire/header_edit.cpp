@@ -100,6 +100,29 @@ void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, s
   store_be16(checksum_field, sum.folded());
 }
 
+TemplateSums make_ipv4_template(MutableByteView ip_header) {
+  std::uint8_t* p = ip_header.data();
+  store_be16(p + 2, 0);
+  store_be16(p + 10, 0);
+  TemplateSums sums;
+  for (std::size_t at = 0; at < ipv4_min_header; at += 2) sums.header += load_be16(p + at);
+  for (std::size_t at = 12; at < ipv4_min_header; at += 2) sums.pseudo_header += load_be16(p + at);
+  sums.pseudo_header += p[9];
+  return sums;
+}
+
+void put_ipv4_total_length(std::uint8_t* ip_header, std::uint16_t total_length, std::uint32_t sum) {
+  store_be16(ip_header + 2, total_length);
+  put_sum(ip_header + 10, std::uint64_t{sum} + total_length);
+  store_be16(ip_header + 10, static_cast<std::uint16_t>(~load_be16(ip_header + 10)));
+}
+
+void put_sum(std::uint8_t* checksum_field, std::uint64_t sum) {
+  sum = (sum >> 16) + (sum & 0xffffU);
+  sum = (sum >> 16) + (sum & 0xffffU);
+  store_be16(checksum_field, static_cast<std::uint16_t>(sum));
+}
+
 void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum) { store_be16(checksum_field, checksum); }
 
 Result<QuotedPacket> parse_quoted_packet(ByteView quote) {

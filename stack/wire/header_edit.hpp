@@ -54,6 +54,17 @@ void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool
 void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, std::uint8_t* checksum_field);
 
 /// Writes a finished checksum into its field.
+/// Sums of what stays the same in the segments of a flow, in plain arithmetic.
+struct TemplateSums {
+  std::uint32_t header = 0;         ///< IPv4 header without total length and checksum
+  std::uint32_t pseudo_header = 0;  ///< for TCP or UDP, without the length
+};
+/// Sets total length and checksum of a header without options to 0, and sums up the rest.
+[[nodiscard]] TemplateSums make_ipv4_template(MutableByteView ip_header);
+/// Completes a copy of the template: `sum` is that of the rest.
+void put_ipv4_total_length(std::uint8_t* ip_header, std::uint16_t total_length, std::uint32_t sum);
+/// Writes a sum, folded and not complemented, into a checksum field.
+void put_sum(std::uint8_t* checksum_field, std::uint64_t sum);
 void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum);
 
 /// What can be learnt from the start of a packet we sent: an ICMP quote, or a frame handed back.
