@@ -136,20 +136,20 @@ bool StackState::segment_arrives(Instant now, const SegmentArrival& arrival, con
     sink.drop(now, DropReason::TcpBadChecksum);
     return false;
   }
-  const auto parsed = wire::parse_tcp(octets.view());
-  if (!parsed) {
+  tcp::IncomingSegment segment;
+  const auto header_length = wire::parse_tcp(octets.view(), segment.header);
+  if (!header_length) {
     sink.drop(now, DropReason::TcpMalformed);
     return false;
   }
-  const wire::TcpHeader& header = parsed->header;
-  sink.count.tcp_segments_in += segments_of(octets.size() - parsed->header_length, arrival.gso_size);
-  tcp.segment_arrives(
-      now, {.tuple = {.local = {arrival.destination, header.destination}, .remote = {arrival.source, header.source}},
-            .header = header,
-            .payload = octets.sub(parsed->header_length),
-            .ttl = arrival.ttl,
-            .tos = arrival.tos,
-            .gso_size = arrival.gso_size});
+  sink.count.tcp_segments_in += segments_of(octets.size() - *header_length, arrival.gso_size);
+  segment.tuple = {.local = {arrival.destination, segment.header.destination},
+                   .remote = {arrival.source, segment.header.source}};
+  segment.payload = octets.sub(*header_length);
+  segment.ttl = arrival.ttl;
+  segment.tos = arrival.tos;
+  segment.gso_size = arrival.gso_size;
+  tcp.segment_arrives(now, segment);
   return tcp.take_forward_progress();
 }
 

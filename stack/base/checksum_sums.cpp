@@ -1,47 +1,12 @@
 #include "base/checksum_sums.hpp"
 
-#include <cstring>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 namespace wireside::checksum_sums {
-namespace {
 
-template <class Word>
-std::uint64_t load(const std::uint8_t* p) {
-  Word w = 0;
-  std::memcpy(&w, p, sizeof w);
-  return w;
-}
-
-/// Fewer than eight octets.
-std::uint64_t tail(const std::uint8_t* p, std::size_t n) {
-  std::uint64_t sum = 0;
-  if ((n & 4U) != 0) {
-    sum += load<std::uint32_t>(p);
-    p += 4;
-  }
-  if ((n & 2U) != 0) {
-    sum += load<std::uint16_t>(p);
-    p += 2;
-  }
-  if ((n & 1U) != 0) {
-    const std::uint8_t padded[2] = {*p, 0};
-    sum += load<std::uint16_t>(padded);
-  }
-  return sum;
-}
-
-/// What the vectors leave over.
-std::uint64_t few(const std::uint8_t* p, std::size_t n) {
-  std::uint64_t sum = 0;
-  for (; n >= 8; p += 8, n -= 8) sum += load<std::uint32_t>(p) + load<std::uint32_t>(p + 4);
-  return sum + tail(p, n);
-}
-
-}  // namespace
+using detail::load;
 
 // Words of 32 bits in a sum of 64: folded, that is the same as words of 16.
 std::uint64_t portable(const std::uint8_t* data, std::size_t octets) {
@@ -51,7 +16,7 @@ std::uint64_t portable(const std::uint8_t* data, std::size_t octets) {
            load<std::uint32_t>(data + 12) + load<std::uint32_t>(data + 16) + load<std::uint32_t>(data + 20) +
            load<std::uint32_t>(data + 24) + load<std::uint32_t>(data + 28);
   }
-  return sum + few(data, octets);
+  return sum + of_few(data, octets);
 }
 
 #if defined(__x86_64__)
@@ -91,12 +56,11 @@ std::uint64_t sse2(const std::uint8_t* data, std::size_t octets) {
     sum += rounds * (step / 2) * taken_off_each_word;
     octets -= rounds * step;
   }
-  return sum + few(data, octets);
+  return sum + of_few(data, octets);
 }
 
 [[gnu::target("avx2")]] std::uint64_t avx2(const std::uint8_t* data, std::size_t octets) {
-  constexpr std::size_t step = 128;
-  if (octets < step) return sse2(data, octets);
+  constexpr std::size_t step = 128, vector = 32;
   const __m256i highest = _mm256_set1_epi16(INT16_MIN);
   const __m256i ones = _mm256_set1_epi16(1);
   const auto pairs = [&](const std::uint8_t* p) __attribute__((target("avx2"))) {
@@ -104,14 +68,19 @@ std::uint64_t sse2(const std::uint8_t* data, std::size_t octets) {
     return _mm256_madd_epi16(_mm256_xor_si256(words, highest), ones);
   };
   std::uint64_t sum = 0;
-  while (octets >= step) {
+  while (octets >= vector) {
+    const std::uint8_t* const begin = data;
     const std::size_t rounds = octets / step < pairs_per_block ? octets / step : pairs_per_block;
     __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
-    for (std::size_t i = 0; i < rounds; ++i, data += step) {
+    for (const std::uint8_t* const end = data + rounds * step; data != end; data += step) {
       a = _mm256_add_epi32(a, pairs(data));
       b = _mm256_add_epi32(b, pairs(data + 32));
       c = _mm256_add_epi32(c, pairs(data + 64));
       d = _mm256_add_epi32(d, pairs(data + 96));
+    }
+    octets -= rounds * step;
+    if (octets < step) {
+      for (; octets >= vector; octets -= vector, data += vector) a = _mm256_add_epi32(a, pairs(data));
     }
     const __m256i all = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
     const __m256i four = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(all)),
@@ -119,10 +88,9 @@ std::uint64_t sse2(const std::uint8_t* data, std::size_t octets) {
     const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
     sum += static_cast<std::uint64_t>(_mm_cvtsi128_si64(two)) +
            static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(two, two)));
-    sum += rounds * (step / 2) * taken_off_each_word;
-    octets -= rounds * step;
+    sum += static_cast<std::uint64_t>(data - begin) / 2 * taken_off_each_word;
   }
-  return sum + sse2(data, octets);
+  return sum + of_few(data, octets);
 }
 
 bool has_avx2() {
@@ -130,11 +98,17 @@ bool has_avx2() {
   return __builtin_cpu_supports("avx2") != 0;
 }
 
-Sum fastest() { return has_avx2() ? avx2 : sse2; }
+namespace {
+const bool use_avx2 = has_avx2();
+}
+
+std::uint64_t fastest(const std::uint8_t* data, std::size_t octets) {
+  return use_avx2 ? avx2(data, octets) : sse2(data, octets);
+}
 
 #else
 
-Sum fastest() { return portable; }
+std::uint64_t fastest(const std::uint8_t* data, std::size_t octets) { return portable(data, octets); }
 
 #endif
 

@@ -1,13 +1,15 @@
-// The inner loops of the Internet checksum: the plain sum of a run's 16-bit words. All give the same number.
+// The inner loops of the Internet checksum: the plain sum of a run's 16-bit words. All give the same number, once it is
+// folded.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace wireside::checksum_sums {
 
 /// Sum of the words as they lie in memory, in the machine's own order of octets; an odd octet counts as a word whose
-/// second octet is 0. 0 only if all octets are 0. At most 2^40 octets.
+/// second octet is 0. Two words may be added as one of 32 bits. 0 only if all octets are 0. At most 2^32 octets.
 using Sum = std::uint64_t (*)(const std::uint8_t* data, std::size_t octets);
 
 /// Without any vector instruction.
@@ -21,7 +23,41 @@ using Sum = std::uint64_t (*)(const std::uint8_t* data, std::size_t octets);
 [[nodiscard]] bool has_avx2();
 #endif
 
-/// The fastest one this processor has.
-[[nodiscard]] Sum fastest();
+/// The fastest one this processor has, for runs of some length.
+[[nodiscard]] std::uint64_t fastest(const std::uint8_t* data, std::size_t octets);
+
+namespace detail {
+template <class Word>
+[[nodiscard]] inline std::uint64_t load(const std::uint8_t* p) {
+  Word w = 0;
+  std::memcpy(&w, p, sizeof w);
+  return w;
+}
+}  // namespace detail
+
+/// Of headers, and of what the vectors leave over.
+[[nodiscard]] inline std::uint64_t of_few(const std::uint8_t* p, std::size_t n) {
+  std::uint64_t sum = 0;
+  for (; n >= 8; p += 8, n -= 8) sum += detail::load<std::uint32_t>(p) + detail::load<std::uint32_t>(p + 4);
+  if ((n & 4U) != 0) {
+    sum += detail::load<std::uint32_t>(p);
+    p += 4;
+  }
+  if ((n & 2U) != 0) {
+    sum += detail::load<std::uint16_t>(p);
+    p += 2;
+  }
+  if ((n & 1U) != 0) {
+    const std::uint8_t padded[2] = {*p, 0};
+    sum += detail::load<std::uint16_t>(padded);
+  }
+  return sum;
+}
+
+/// The one to use: setting up vectors would cost a header more than they save.
+[[nodiscard]] inline std::uint64_t sum(const std::uint8_t* data, std::size_t octets) {
+  constexpr std::size_t few = 64;
+  return octets <= few ? of_few(data, octets) : fastest(data, octets);
+}
 
 }  // namespace wireside::checksum_sums

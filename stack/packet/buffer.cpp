@@ -19,7 +19,7 @@ constexpr std::size_t block_class_of(std::size_t octets, std::size_t smallest) {
 
 std::size_t class_of(std::size_t capacity) {
   std::size_t c = 0;
-  while (c < class_sizes.size() && class_sizes[c] < capacity) ++c;
+  for (const std::size_t size : class_sizes) c += size < capacity ? 1 : 0;
   return c;
 }
 

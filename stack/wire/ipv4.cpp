@@ -117,14 +117,6 @@ void emit_ipv4(const Ipv4Header& header, ByteView options, MutableByteView out) 
   store_be16(p + 10, internet_checksum(out.first(length)));
 }
 
-void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
-                       std::uint32_t transport_length) {
-  acc.add_u32(source.value());
-  acc.add_u32(destination.value());
-  acc.add_u16(protocol);
-  acc.add_u32(transport_length);
-}
-
 std::string describe_ipv4(const Ipv4Header& header) {
   std::string out = "IP (tos 0x";
   append_hex(out, header.tos, 1);
