@@ -92,7 +92,7 @@ class End {
   void time_out(Instant now) {
     if (layer_.next_deadline() <= now) layer_.handle_timeouts(now);
   }
-  [[nodiscard]] tcp::ConnectionStatus status() { return layer_.status(connection).value_or({}); }
+  [[nodiscard]] tcp::ConnectionStatus status() { return layer_.status(connection).value_or(tcp::ConnectionStatus{}); }
   [[nodiscard]] const std::vector<std::string>& lines() const { return recorder_.lines; }
   wire::TcpHeader last_out;
   ConnectionHandle connection;
