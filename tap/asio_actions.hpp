@@ -1,10 +1,14 @@
 // What each asynchronous operation does at every attempt: thin steps on the socket table.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/buffers_iterator.hpp>
 #include <boost/asio/socket_base.hpp>
+#include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "asio_core.hpp"
@@ -38,17 +42,66 @@ Result<std::size_t> for_each_buffer(const Buffers& buffers, Call&& call) {
 
 template <class Buffers>
 Result<std::size_t> receive_some(SocketCore& core, const Buffers& buffers) {
+  const Instant now = core.runtime().now();
   const auto n = for_each_buffer<boost::asio::mutable_buffer>(
-      buffers, [&](MutableByteView v) { return core.table().receive(core.runtime().now(), core.handle(), v); });
-  core.kick();
+      buffers, [&](MutableByteView v) { return core.table().receive(now, core.handle(), v); });
+  if (n) core.kick();
   return n;
 }
 
+/// Sends buffer by buffer, but what is in small pieces, as the header that Beast's serializer makes, as one.
+class Gathering {
+ public:
+  /// `send`: ByteView -> Result<std::size_t>. False: no more is taken.
+  template <class Send>
+  bool add(ByteView view, Send& send) {
+    if (view.size() <= room_.size() - pending_.size()) {
+      if (pending_.empty()) return pending_ = view, true;  // perhaps it is the only one
+      if (pending_.data() != room_.data()) std::copy(pending_.begin(), pending_.end(), room_.begin());
+      std::copy(view.begin(), view.end(), room_.begin() + static_cast<std::ptrdiff_t>(pending_.size()));
+      pending_ = {room_.data(), pending_.size() + view.size()};
+      return true;
+    }
+    return flush(send) && (view.size() <= room_.size() ? (pending_ = view, true) : pass(view, send));
+  }
+  template <class Send>
+  bool flush(Send& send) {
+    return pending_.empty() || pass(std::exchange(pending_, {}), send);
+  }
+  /// The total, or the first call's error; later errors show up again at the next call.
+  [[nodiscard]] Result<std::size_t> result() const {
+    if (total_ == 0 && error_) return fail(*error_);
+    return total_;
+  }
+
+ private:
+  template <class Send>
+  bool pass(ByteView view, Send& send) {
+    const Result<std::size_t> n = send(view);
+    if (!n) return error_ = n.error(), false;
+    total_ += *n;
+    return *n == view.size();
+  }
+  std::array<std::uint8_t, 1024> room_;
+  ByteView pending_;
+  std::size_t total_ = 0;
+  std::optional<Error> error_;
+};
+
 template <class Buffers>
 Result<std::size_t> send_some(SocketCore& core, const Buffers& buffers) {
-  const auto n = for_each_buffer<boost::asio::const_buffer>(
-      buffers, [&](ByteView v) { return core.table().send(core.runtime().now(), core.handle(), v); });
-  core.kick();
+  const Instant now = core.runtime().now();
+  const auto send = [&](ByteView v) { return core.table().send(now, core.handle(), v); };
+  Gathering gathering;
+  bool more = true;
+  // Once through: a step from one of Beast's buffers to the next is not cheap.
+  const auto end = boost::asio::buffer_sequence_end(buffers);
+  for (auto it = boost::asio::buffer_sequence_begin(buffers); more && it != end; ++it) {
+    more = gathering.add(octets_of(boost::asio::const_buffer{*it}), send);
+  }
+  if (more) gathering.flush(send);
+  const auto n = gathering.result();
+  if (n) core.kick();
   return n;
 }
 
@@ -72,7 +125,6 @@ struct WriteAction {
   Buffers buffers;
   std::size_t octets = 0;
   bool operator()(SocketCore& core, error_code& ec) {
-    if (boost::asio::buffer_size(buffers) == 0) return true;
     const auto n = send_some(core, buffers);
     if (!n) return !core.must_wait(n.error(), ec);
     octets = *n;
@@ -87,8 +139,8 @@ struct SendSliceAction {
   std::size_t octets = 0;
   bool operator()(SocketCore& core, error_code& ec) {
     const auto sent = core.table().send_slice(core.runtime().now(), core.handle(), slice);
-    core.kick();
     if (!sent) return !core.must_wait(sent.error(), ec);
+    core.kick();
     octets = slice.size();
     slice = Slice{};
     return true;
@@ -102,8 +154,8 @@ struct ReceiveSliceAction {
   Slice slice;
   bool operator()(SocketCore& core, error_code& ec) {
     auto received = core.table().receive_slice(core.runtime().now(), core.handle(), max);
-    core.kick();
     if (!received) return !core.must_wait(received.error(), ec);
+    core.kick();
     slice = std::move(*received);
     if (slice.empty()) ec = boost::asio::error::eof;
     return true;
@@ -124,8 +176,10 @@ struct ReceiveSlicesAction {
       if (!received || received->empty()) break;
       out->push_back(std::move(*received));
     }
-    core.kick();
-    if (!out->empty()) return true;
+    if (!out->empty()) {
+      core.kick();
+      return true;
+    }
     if (!received) return !core.must_wait(received.error(), ec);
     ec = boost::asio::error::eof;
     return true;

@@ -65,12 +65,17 @@ void SocketCore::cancel() {
   if (writer != nullptr) writer->complete_with(asio::error::operation_aborted);
 }
 
-void SocketCore::start(Direction direction, Operation* operation) {
-  Operation*& slot = direction == Direction::Read ? reader_ : writer_;
-  if (!is_open()) return operation->complete_with(asio::error::bad_descriptor);
-  if (slot != nullptr) return operation->complete_with(asio::error::already_started);
-  if (operation->attempt(*this)) return operation->complete();
-  slot = operation;
+bool SocketCore::may_start(Direction direction, error_code& ec) const {
+  if (!is_open()) {
+    ec = asio::error::bad_descriptor;
+  } else if ((direction == Direction::Read ? reader_ : writer_) != nullptr) {
+    ec = asio::error::already_started;
+  }
+  return !ec;
+}
+
+void SocketCore::wait(Direction direction, Operation* operation) {
+  (direction == Direction::Read ? reader_ : writer_) = operation;
 }
 
 void SocketCore::cancel_operation(Operation* operation) {
@@ -94,13 +99,15 @@ void SocketCore::on_socket_event(const SocketEvent& event) {
   if (event.failed) failure_ = event.error;
   if (event.connected) connected_ = true;
   const bool ended = event.failed || event.closed;
-  if (event.readable || ended) retry(reader_);
-  if (event.writable || event.connected || ended) retry(writer_);
+  Operation* const reader = event.readable || ended ? take_if_finished(reader_) : nullptr;
+  Operation* const writer = event.writable || event.connected || ended ? take_if_finished(writer_) : nullptr;
+  // Nothing of this object may be touched once a handler has been called: it may be gone.
+  if (reader != nullptr) reader->complete(Operation::Call::Dispatched);
+  if (writer != nullptr) writer->complete(Operation::Call::Dispatched);
 }
 
-void SocketCore::retry(Operation*& slot) {
-  if (slot == nullptr || !slot->attempt(*this)) return;
-  std::exchange(slot, nullptr)->complete();
+Operation* SocketCore::take_if_finished(Operation*& slot) {
+  return slot != nullptr && slot->attempt(*this) ? std::exchange(slot, nullptr) : nullptr;
 }
 
 void SocketCore::abandon_operations() {

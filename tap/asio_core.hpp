@@ -43,8 +43,10 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
   /// Waiting operations end with operation_aborted; the socket stays as it is.
   void cancel();
 
-  /// Runs the operation now if it can finish, else keeps it until an event lets it.
-  void start(Direction direction, Operation* operation);
+  /// False, and the error, where no operation may begin: the socket is closed, or another one waits.
+  [[nodiscard]] bool may_start(Direction direction, error_code& ec) const;
+  /// Keeps an operation that cannot finish now until an event lets it.
+  void wait(Direction direction, Operation* operation);
   /// Ends the operation, if it is still waiting, with operation_aborted.
   void cancel_operation(Operation* operation);
 
@@ -59,7 +61,7 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
 
  private:
   friend class CoreRegistry;
-  void retry(Operation*& slot);
+  [[nodiscard]] Operation* take_if_finished(Operation*& slot);
   void abandon_operations();
 
   Runtime* runtime_;
@@ -88,11 +90,18 @@ class CoreRegistry final : public boost::asio::execution_context::service {
   IntrusiveList<SocketCore, CoreTag> cores_;
 };
 
-/// Makes the operation from the handler and starts it; the body of every initiating function.
-template <class Handler, class Action>
-void initiate(SocketCore* core, SocketCore::Direction direction, Handler&& handler, Action action) {
-  using Op = OperationOf<std::decay_t<Handler>, Action, boost::asio::any_io_executor>;
-  Op* op = Op::create(std::forward<Handler>(handler), std::move(action), core->executor());
+/// The body of every initiating function: posts the handler of what finishes at once, and keeps the rest.
+template <class Handler, class Action, class Executor>
+void initiate(SocketCore* core, SocketCore::Direction direction, Handler&& handler, Action action,
+              const Executor& executor) {
+  error_code ec;
+  if (!core->may_start(direction, ec) || action(*core, ec)) {
+    Completion completion{std::forward<Handler>(handler), std::tuple_cat(std::tuple{ec}, action.take())};
+    const auto target = boost::asio::get_associated_executor(completion.handler, executor);
+    return boost::asio::post(target, std::move(completion));
+  }
+  using Op = OperationOf<std::decay_t<Handler>, Action, Executor>;
+  Op* op = Op::create(std::forward<Handler>(handler), std::move(action), executor);
   auto slot = op->cancellation_slot();
   if (slot.is_connected()) {
     slot.assign([core, op](boost::asio::cancellation_type type) {
@@ -101,7 +110,7 @@ void initiate(SocketCore* core, SocketCore::Direction direction, Handler&& handl
       if ((type & (terminal | partial | total)) != none) core->cancel_operation(op);
     });
   }
-  core->start(direction, op);
+  core->wait(direction, op);
 }
 
 }  // namespace wireside::net::detail

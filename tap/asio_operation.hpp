@@ -4,7 +4,7 @@
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/associator.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -23,18 +23,23 @@ class SocketCore;
 /// destroy() is called, and both free it.
 class Operation {
  public:
+  /// How a handler is called.
+  enum class Call : std::uint8_t {
+    Posted,      ///< never inside the caller
+    Dispatched,  ///< at once where its executor allows that: it may do anything, even end the Runtime
+  };
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
   /// Tries to finish; false = would block, try again at the next readiness event.
   [[nodiscard]] virtual bool attempt(SocketCore& core) = 0;
-  /// Posts the handler with the outcome: it never runs inside the caller.
-  virtual void complete() = 0;
+  /// Calls the handler with the outcome.
+  virtual void complete(Call call) = 0;
   /// Drops the handler without calling it (the execution context is shutting down).
   virtual void destroy() = 0;
   /// Ends with an error instead of an outcome.
   void complete_with(error_code ec) {
     error_ = ec;
-    complete();
+    complete(Call::Posted);
   }
 
  protected:
@@ -43,7 +48,7 @@ class Operation {
   error_code error_;
 };
 
-/// The handler with its results, ready to be posted; keeps the handler's allocator, executor and cancellation slot.
+/// The handler with its results, ready to be handed to the handler's executor; keeps the handler's allocator.
 template <class Handler, class... Results>
 struct Completion {
   Handler handler;
@@ -71,13 +76,17 @@ class OperationOf final : public Operation {
   [[nodiscard]] auto cancellation_slot() const { return boost::asio::get_associated_cancellation_slot(handler_); }
   bool attempt(SocketCore& core) override { return action_(core, error_); }
 
-  void complete() override {
+  void complete(Call call) override {
     clear_slot();
     Completion completion{std::move(handler_), std::tuple_cat(std::tuple{error_}, action_.take())};
-    auto work = std::move(work_);
+    const auto work = std::move(work_);
     release(allocator_of(completion.handler));
     const auto executor = work.get_executor();
-    boost::asio::post(executor, std::move(completion));
+    if (call == Call::Posted) {
+      boost::asio::post(executor, std::move(completion));
+    } else {
+      boost::asio::dispatch(executor, std::move(completion));
+    }
   }
 
   void destroy() override {
@@ -112,12 +121,12 @@ class OperationOf final : public Operation {
 
 }  // namespace wireside::net::detail
 
-/// Whatever is associated with the handler is associated with its completion.
-template <template <class, class> class Associator, class Handler, class... Results, class Default>
-struct boost::asio::associator<Associator, wireside::net::detail::Completion<Handler, Results...>, Default>
-    : Associator<Handler, Default> {
-  static typename Associator<Handler, Default>::type get(
-      const wireside::net::detail::Completion<Handler, Results...>& c, const Default& d = Default()) noexcept {
-    return Associator<Handler, Default>::get(c.handler, d);
+// Not its executor: the completion is handed to that already, and Asio would go through it a second time.
+template <class Handler, class... Results, class Default>
+struct boost::asio::associated_allocator<wireside::net::detail::Completion<Handler, Results...>, Default> {
+  using type = boost::asio::associated_allocator_t<Handler, Default>;
+  static type get(const wireside::net::detail::Completion<Handler, Results...>& c,
+                  const Default& d = Default()) noexcept {
+    return boost::asio::get_associated_allocator(c.handler, d);
   }
 };

@@ -1,11 +1,11 @@
 // The Asio face of the socket table: sockets that Boost.Asio's and Boost.Beast's composed operations run on unchanged.
 //
-// Every asynchronous function takes any completion token. A handler is posted, never called inside the initiating
-// function; its associated executor, allocator and cancellation slot are respected (all three kinds of cancellation).
-// A socket carries at most one reading and one writing operation at a time; a second one of the same direction ends
-// with asio::error::already_started. Objects belong to the runtime's thread; a moved-from socket may only be
-// destroyed or assigned to. Once its Runtime is gone a socket is closed: everything fails with bad_descriptor, except
-// open() (network_down) and close().
+// Every asynchronous function takes any completion token. A handler is never called inside the initiating function: it
+// is posted, or dispatched where an event of the network ends the wait. Its associated executor, allocator and
+// cancellation slot are respected (all three kinds of cancellation). A socket carries at most one reading and one
+// writing operation at a time; a second one of the same direction ends with asio::error::already_started. Objects
+// belong to the runtime's thread; a moved-from socket may only be destroyed or assigned to. Once its Runtime is gone a
+// socket is closed: everything fails with bad_descriptor, except open() (network_down) and close().
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -136,8 +136,8 @@ class SocketOn : public Calls {
   template <class Signature, class Action, class Token>
   auto start(SocketCore::Direction direction, Action action, Token& token) {
     return boost::asio::async_initiate<Token, Signature>(
-        [core = this->core_.get(), direction](auto&& handler, Action a) {
-          initiate(core, direction, std::forward<decltype(handler)>(handler), std::move(a));
+        [core = this->core_.get(), direction, executor = executor_](auto&& handler, Action a) {
+          initiate(core, direction, std::forward<decltype(handler)>(handler), std::move(a), executor);
         },
         token, std::move(action));
   }

@@ -3,6 +3,7 @@
 //
 // usage: wireside_server TAP ADDRESS/LENGTH [--frames]
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -10,6 +11,8 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdio>
+#include <memory>
+#include <new>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -24,11 +27,16 @@ using namespace wireside;
 
 namespace {
 
-constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable);
+// The executor's type is known throughout: any_io_executor is for those who need to mix several.
+using Executor = asio::io_context::executor_type;
+using Socket = net::basic_tcp_socket<Executor>;
+using Acceptor = net::basic_tcp_acceptor<Executor>;
+using Task = asio::awaitable<void, Executor>;
+constexpr auto tuple_token = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::size_t lent_octets = 64 * 1024;
 constexpr std::size_t receive_at_most = 1 << 20;
 
-asio::awaitable<void> discard(net::tcp_socket socket) {
+Task discard(Socket socket) {
   std::vector<char> buffer(bench::buffer_octets);
   while (true) {
     const auto [ec, n] = co_await socket.async_read_some(asio::buffer(buffer), tuple_token);
@@ -36,7 +44,7 @@ asio::awaitable<void> discard(net::tcp_socket socket) {
   }
 }
 
-asio::awaitable<void> source(net::tcp_socket socket) {
+Task source(Socket socket) {
   std::vector<char> buffer(bench::buffer_octets, 'x');
   while (true) {
     const auto [ec, n] = co_await asio::async_write(socket, asio::buffer(buffer), tuple_token);
@@ -44,7 +52,7 @@ asio::awaitable<void> source(net::tcp_socket socket) {
   }
 }
 
-asio::awaitable<void> lend_discard(net::tcp_socket socket) {
+Task lend_discard(Socket socket) {
   SliceList slices;
   while (true) {
     const auto [ec, n] = co_await socket.async_receive_slices(slices, receive_at_most, tuple_token);
@@ -53,7 +61,7 @@ asio::awaitable<void> lend_discard(net::tcp_socket socket) {
   }
 }
 
-asio::awaitable<void> lend_source(net::tcp_socket socket) {
+Task lend_source(Socket socket) {
   const Slice lent = socket.runtime().stack().buffers().copy(std::vector<std::uint8_t>(lent_octets, 'x'));
   while (true) {
     const auto [ec, n] = co_await socket.async_send_slice(lent, tuple_token);
@@ -61,25 +69,84 @@ asio::awaitable<void> lend_source(net::tcp_socket socket) {
   }
 }
 
-asio::awaitable<void> beast_http(net::tcp_socket socket) {
-  beast::flat_buffer buffer;
-  while (true) {
-    http::request<http::empty_body> request;
-    const auto [read_error, n] = co_await http::async_read(socket, buffer, request, tuple_token);
-    if (read_error) co_return;
-    http::response<http::string_body> answer{http::status::ok, request.version()};
-    answer.set(http::field::content_type, "text/plain");
-    answer.body() = bench::page;
-    answer.keep_alive(request.keep_alive());
-    answer.prepare_payload();
-    const auto [write_error, m] = co_await http::async_write(socket, answer, tuple_token);
-    if (write_error || !answer.keep_alive()) co_return;
+/// Keeps the blocks of finished operations: Beast's are too large for Asio's own recycling.
+class OperationMemory {
+ public:
+  static void* allocate(std::size_t octets) {
+    if (octets > block_octets) return ::operator new(octets);
+    if (free_ == nullptr) return ::operator new(block_octets);
+    return std::exchange(free_, free_->next);
   }
+  static void release(void* memory, std::size_t octets) {
+    if (octets > block_octets) return ::operator delete(memory);
+    free_ = new (memory) Free{free_};
+  }
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  static constexpr std::size_t block_octets = 1536;
+  static inline Free* free_ = nullptr;
+};
+
+template <class T>
+struct OperationAllocator {
+  using value_type = T;
+  OperationAllocator() = default;
+  template <class U>
+  explicit(false) OperationAllocator(const OperationAllocator<U>&) {}
+  T* allocate(std::size_t n) { return static_cast<T*>(OperationMemory::allocate(n * sizeof(T))); }
+  void deallocate(T* p, std::size_t n) { OperationMemory::release(p, n * sizeof(T)); }
+  bool operator==(const OperationAllocator&) const = default;
+};
+
+/// One conversation through Beast's parser and serializer; it lives in the handlers of its operations.
+struct Conversation {
+  explicit Conversation(Socket s) : socket{std::move(s)} {
+    answer.set(http::field::content_type, "text/plain");
+    answer.body() = {bench::page.data(), bench::page.size()};
+    answer.prepare_payload();
+  }
+  Socket socket;
+  beast::flat_static_buffer<8192> buffer;
+  http::request<http::empty_body> request;
+  http::response<http::span_body<const char>> answer{http::status::ok, 11};
+};
+
+void read_request(std::unique_ptr<Conversation> owner);
+
+template <class Handler>
+auto pooled(Handler handler) {
+  return asio::bind_allocator(OperationAllocator<std::byte>{}, std::move(handler));
 }
 
-using Serve = asio::awaitable<void> (*)(net::tcp_socket);
+void write_answer(std::unique_ptr<Conversation> owner) {
+  Conversation& c = *owner;
+  c.answer.version(c.request.version());
+  c.answer.keep_alive(c.request.keep_alive());
+  http::async_write(c.socket, c.answer, pooled([owner = std::move(owner)](beast::error_code ec, std::size_t) mutable {
+                      if (!ec && owner->answer.keep_alive()) read_request(std::move(owner));
+                    }));
+}
 
-asio::awaitable<void> accept_loop(net::tcp_acceptor acceptor, Serve serve) {
+void read_request(std::unique_ptr<Conversation> owner) {
+  Conversation& c = *owner;
+  c.request.clear();
+  http::async_read(c.socket, c.buffer, c.request,
+                   pooled([owner = std::move(owner)](beast::error_code ec, std::size_t) mutable {
+                     if (!ec) write_answer(std::move(owner));
+                   }));
+}
+
+Task beast_http(Socket socket) {
+  read_request(std::make_unique<Conversation>(std::move(socket)));
+  co_return;
+}
+
+using Serve = Task (*)(Socket);
+
+Task accept_loop(Acceptor acceptor, Serve serve) {
   while (true) {
     auto [ec, socket] = co_await acceptor.async_accept(tuple_token);
     if (ec) co_return;
@@ -88,7 +155,7 @@ asio::awaitable<void> accept_loop(net::tcp_acceptor acceptor, Serve serve) {
 }
 
 bool listen(Runtime& runtime, std::uint16_t port, Serve serve) {
-  net::tcp_acceptor acceptor{runtime};
+  Acceptor acceptor{runtime};
   tcp::ConnectionOptions options;
   options.no_delay = true;
   if (acceptor.listen({Ipv4Address{}, Port{port}}, 1024, options)) return false;
@@ -112,7 +179,7 @@ int run(int argc, char** argv) {
   }
   Config config;
   config.ip.addresses = {*prefix};
-  asio::io_context context{1};
+  asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};  // one thread, and no locks for others
   Runtime runtime{context, std::move(*device), config, make_seed(std::random_device{}())};
   bench::TableServices table{runtime};
   runtime.start();

@@ -13,6 +13,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "tap_lab.hpp"
 
@@ -320,6 +323,99 @@ TAP_TEST(AsioSockets, ARuntimeThatGoesEndsWhatWaitsAndClosesItsSockets) {
   EXPECT_EQ(ec, asio::error::bad_descriptor);
   EXPECT_EQ(c.near->open(), asio::error::network_down);
   EXPECT_FALSE(c.near->close());
+}
+
+// What waits is completed inside the runtime's own turn, so its handler may do the worst there.
+TAP_TEST(AsioSockets, AHandlerMayEndTheRuntime) {
+  Connected c;
+  bool ended = false;
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code ec, std::size_t n) {
+    EXPECT_FALSE(ec);
+    EXPECT_EQ(n, 1U);
+    c.runtime.reset();
+    ended = true;
+  });
+  c.say(*c.far);
+  EXPECT_TRUE(ended);
+  EXPECT_FALSE(c.near->is_open());
+  EXPECT_FALSE(c.far->is_open());
+}
+
+TAP_TEST(AsioSockets, AHandlerMayDestroyItsSocketWhileBothDirectionsEnd) {
+  Connected c;
+  std::vector<std::string> order;
+  const std::vector<char> much(std::size_t{64} << 20, 'x');
+  net::error_code ec;
+  while (c.near->write_some(asio::buffer(much), ec) != 0) {
+  }
+  ASSERT_EQ(ec, asio::error::would_block);
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code e, std::size_t) {
+    order.push_back("read " + e.message());
+    c.near.reset();
+  });
+  c.near->async_write_some(asio::buffer(c.octets),
+                           [&](net::error_code e, std::size_t) { order.push_back("write " + e.message()); });
+  EXPECT_FALSE(c.far->abort());
+  c.turn();
+  const std::string reset = net::error_code{asio::error::connection_reset}.message();
+  EXPECT_EQ(order, (std::vector<std::string>{"read " + reset, "write " + reset}));
+}
+
+TAP_TEST(AsioSockets, WhatAHandlerThrowsLeavesTheEventLoopAndTheEndpointGoesOn) {
+  Connected c;
+  c.near->async_read_some(asio::buffer(c.octets),
+                          [](net::error_code, std::size_t) { throw std::runtime_error{"of the application"}; });
+  EXPECT_THROW(c.say(*c.far), std::runtime_error);
+  std::size_t got = 0;
+  c.near->async_read_some(asio::buffer(c.octets), [&](net::error_code, std::size_t n) { got = n; });
+  c.turn();
+  c.say(*c.far);
+  EXPECT_EQ(got, 1U);
+}
+
+/// Pieces of these sizes, written at once, as the other end reads them.
+void expect_pieces_arrive(const std::vector<std::size_t>& sizes) {
+  SCOPED_TRACE(::testing::PrintToString(sizes));
+  Connected c;
+  std::string text;
+  std::vector<std::size_t> starts;
+  for (const std::size_t size : sizes) {
+    starts.push_back(text.size());
+    for (std::size_t i = 0; i < size; ++i) text.push_back(static_cast<char>('a' + (text.size() % 23)));
+  }
+  std::vector<asio::const_buffer> pieces;
+  for (std::size_t i = 0; i < sizes.size(); ++i) pieces.emplace_back(text.data() + starts[i], sizes[i]);
+  std::optional<std::size_t> sent;
+  c.near->async_write_some(pieces, [&](net::error_code ec, std::size_t n) {
+    EXPECT_FALSE(ec);
+    sent = n;
+  });
+  EXPECT_FALSE(sent) << "never inside the initiating function";
+  c.turn(30ms);
+  EXPECT_EQ(sent, text.size());
+  std::string got(text.size() + 1, '?');
+  net::error_code ec;
+  got.resize(c.far->read_some(asio::buffer(got), ec));
+  EXPECT_EQ(got, text);
+}
+
+TAP_TEST(AsioSockets, BuffersInPiecesAreSentInOrderWhateverTheirSizes) {
+  for (const auto& sizes : std::vector<std::vector<std::size_t>>{{},
+                                                                 {0, 0},
+                                                                 {1},
+                                                                 {1, 2, 3},
+                                                                 {0, 5, 0, 7},
+                                                                 {1024},
+                                                                 {1023, 1},
+                                                                 {1023, 2},
+                                                                 {1, 1024},
+                                                                 {1024, 1},
+                                                                 {600, 600, 600},
+                                                                 {2000},
+                                                                 {3, 2000, 4, 5, 3000, 6},
+                                                                 {1025, 1, 1025}}) {
+    expect_pieces_arrive(sizes);
+  }
 }
 
 }  // namespace
