@@ -71,18 +71,16 @@ std::uint64_t sse2(const std::uint8_t* data, std::size_t octets) {
   while (octets >= vector) {
     const std::uint8_t* const begin = data;
     const std::size_t rounds = octets / step < pairs_per_block ? octets / step : pairs_per_block;
-    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+    __m256i a = _mm256_setzero_si256(), b = a;
     for (const std::uint8_t* const end = data + rounds * step; data != end; data += step) {
-      a = _mm256_add_epi32(a, pairs(data));
-      b = _mm256_add_epi32(b, pairs(data + 32));
-      c = _mm256_add_epi32(c, pairs(data + 64));
-      d = _mm256_add_epi32(d, pairs(data + 96));
+      a = _mm256_add_epi32(a, _mm256_add_epi32(pairs(data), pairs(data + 32)));
+      b = _mm256_add_epi32(b, _mm256_add_epi32(pairs(data + 64), pairs(data + 96)));
     }
     octets -= rounds * step;
     if (octets < step) {
       for (; octets >= vector; octets -= vector, data += vector) a = _mm256_add_epi32(a, pairs(data));
     }
-    const __m256i all = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
+    const __m256i all = _mm256_add_epi32(a, b);
     const __m256i four = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(all)),
                                           _mm256_cvtepi32_epi64(_mm256_extracti128_si256(all, 1)));
     const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));

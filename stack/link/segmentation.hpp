@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "packet/packet.hpp"
+#include "wire/header_edit.hpp"
 
 namespace wireside::link {
 
@@ -37,6 +38,7 @@ class Segmenter {
 
   SegmenterConfig config_;
   FrameOut whole_;
+  wire::SegmentSums sums_;   // over its headers
   std::size_t offset_ = 0;   // payload octets already sent
   std::uint16_t index_ = 0;  // of the next segment
   std::size_t slice_ = 0;    // where in whole_.payload the next segment begins

@@ -27,8 +27,10 @@ class Buffer {
   friend class BufferRef;
   Buffer() = default;
   void* pool_ = nullptr;
+  Buffer* next_free_ = nullptr;  // in the pool's list
   std::uint32_t references_ = 0;
   std::uint32_t capacity_ = 0;
+  std::uint32_t size_class_ = 0;
 };
 
 /// Owning reference to a Buffer.
@@ -182,6 +184,7 @@ class BufferPool {
   static constexpr std::size_t smallest_block = 128;
   struct alignas(block_alignment) Block {
     Shared* shared;
+    Block* next_free;        // in the pool's list
     std::size_t size_class;  // smallest_block << size_class octets, this one's included
   };
   friend class BufferRef;

@@ -127,8 +127,7 @@ void LayerState::set_timer(Instant now, Connection& c, TimerKind kind, Instant d
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Set, due - now}; });
 }
 
-void LayerState::cancel_timer(Instant now, Connection& c, TimerKind kind) {
-  if (!c.timers.armed(kind)) return;
+void LayerState::disarm_timer(Instant now, Connection& c, TimerKind kind) {
   const bool was_next = c.timers.due(kind) <= static_cast<const DeadlineNode&>(c).due();
   c.timers.set(kind, Instant::max());
   if (was_next) rearm(c);

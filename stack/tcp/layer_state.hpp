@@ -102,6 +102,7 @@ class LayerState {
   void handle_timeouts(Instant now);
 
   std::optional<TcpEvent> poll_event();
+  [[nodiscard]] bool has_event() const { return !events_.empty() || !listener_events_.empty(); }
 
   // 3.10.6 STATUS (user_calls.cpp)
   [[nodiscard]] ConnectionStatus status_of(const Connection& c) const;
@@ -136,7 +137,10 @@ class LayerState {
   void release_network_state(Connection& c);
   void raise(Connection& c, TcpEvent::Kind kind);
   void set_timer(Instant now, Connection& c, TimerKind kind, Instant due);
-  void cancel_timer(Instant now, Connection& c, TimerKind kind);
+  void cancel_timer(Instant now, Connection& c, TimerKind kind) {
+    if (c.timers.armed(kind)) disarm_timer(now, c, kind);
+  }
+  void disarm_timer(Instant now, Connection& c, TimerKind kind);
   void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
   void send_control(Instant now, ControlSegment segment);

@@ -30,7 +30,8 @@ void ReceiveQueue::append(Slice data, BufferPool& pool) {
     own_tail_ = true;
     return;
   }
-  pieces_.push_back(compact(std::move(data), pool), pool);
+  const bool fills_block = data.buffer() && data.size() * 2 >= data.buffer()->capacity();
+  pieces_.push_back(fills_block ? std::move(data) : compact(std::move(data), pool), pool);
   own_tail_ = false;
 }
 

@@ -116,6 +116,7 @@ class TcpLayer {
   [[nodiscard]] Instant next_deadline();  ///< Instant::max() when nothing is pending
   void handle_timeouts(Instant now);      ///< section 3.10.8; timeouts.cpp
   [[nodiscard]] std::optional<TcpEvent> poll_event();
+  [[nodiscard]] bool has_event() const;
   /// The address is ours no longer: every connection from it fails with `error`; nothing is sent.
   void fail_address(Instant now, IpAddress address, Error error);
   /// The interface is gone: every connection fails with `error`; nothing is sent.

@@ -77,6 +77,7 @@ class UdpLayer {
   [[nodiscard]] bool poll_datagram(OutgoingDatagram& out);
   [[nodiscard]] bool has_datagram() const { return !outgoing_.empty(); }
   [[nodiscard]] std::optional<UdpEvent> poll_event();
+  [[nodiscard]] bool has_event() const { return !events_.empty(); }
   /// The address is ours no longer: every socket bound to it gets `error`.
   void fail_address(IpAddress address, Error error);
   /// The interface is gone: every socket gets `error`, nothing queued is sent.
