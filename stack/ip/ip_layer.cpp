@@ -71,6 +71,7 @@ void IpLayer::remember_way(const SendParameters& parameters, const NextHop& next
   const bool constant = parameters.protocol == wire::IpProtocol::Tcp && parameters.options.length == 0 &&
                         parameters.dont_fragment && parameters.ttl != 0 && !parameters.source.is_unspecified();
   if (!constant || next_hop.kind != NextHop::Kind::Neighbour || parameters.destination.is_multicast()) return;
+  if (!follows_routes_alone()) return;
   KnownWay& way = ways_.place_of(parameters.destination);
   way = {.source = parameters.source,
          .destination = parameters.destination,

@@ -46,7 +46,7 @@ class IpLayer {
   /// The way to a neighbour or by a gateway that a TCP segment from `source` was sent, where that still holds; both
   /// addresses are then what they should be. nullptr: ask the routes.
   [[nodiscard]] const KnownWay* known_way(Ipv4Address source, Ipv4Address destination) const {
-    if (redirects_.size() != 0 || !routes_.all_gateways_well()) return nullptr;
+    if (!follows_routes_alone()) return nullptr;
     return ways_.find(source, destination, routes_.generation());
   }
   /// The link is gone: forgets what waits to be sent, or for its other fragments.
@@ -107,6 +107,8 @@ class IpLayer {
   [[nodiscard]] Arrived deliver(Instant now, IncomingDatagram&& datagram);
   /// prepare() by a template; nullptr: it takes the long way.
   [[nodiscard]] const KnownWay* prepare_by_template(const SendParameters& parameters, FrameOut& frame);
+  /// Neither a redirect nor a gateway's trouble bends the way to anybody.
+  [[nodiscard]] bool follows_routes_alone() const { return redirects_.size() == 0 && routes_.all_gateways_well(); }
   void remember_way(const SendParameters& parameters, const NextHop& next_hop, ByteView header);
   [[nodiscard]] Result<NextHop> route(Ipv4Address destination) const;
   [[nodiscard]] Result<Ipv4Address> choose_source(const SendParameters& parameters, const NextHop& next_hop) const;

@@ -17,7 +17,7 @@ namespace {
 using tcp::ConnectionHandle;
 using tcp::ConnectionOptions;
 
-const FourTuple tuple{{Ipv4Address{10, 0, 0, 1}, Port{80}}, {Ipv4Address{10, 0, 0, 2}, Port{4000}}};
+const FourTuple twins_tuple{{Ipv4Address{10, 0, 0, 1}, Port{80}}, {Ipv4Address{10, 0, 0, 2}, Port{4000}}};
 
 /// Every event in words, as far as TCP makes them.
 class Recorder : public observe::Observer {
@@ -46,12 +46,12 @@ class End {
     layer_.set_limits(1460, 65535 - 80);
     ConnectionOptions options = like.defaults;
     options.no_delay = true;
-    listener_ = layer_.listen(tuple.local, 4, options).value();
+    listener_ = layer_.listen(twins_tuple.local, 4, options).value();
   }
   void arrive(Instant now, const wire::TcpHeader& header, std::size_t octets, std::uint8_t tos = 0,
               std::uint16_t gso_size = 0) {
     tcp::IncomingSegment s;
-    s.tuple = tuple;
+    s.tuple = twins_tuple;
     s.header = header;
     s.payload = octets == 0 ? Slice{} : pool_.allocate_slice(octets);
     if (octets != 0) std::fill_n(s.payload.mutable_data(), octets, static_cast<std::uint8_t>(header.seq.value()));
@@ -217,8 +217,8 @@ class Twins {
   }
   [[nodiscard]] wire::TcpHeader header() const {
     wire::TcpHeader h;
-    h.source = tuple.remote.port;
-    h.destination = tuple.local.port;
+    h.source = twins_tuple.remote.port;
+    h.destination = twins_tuple.local.port;
     h.seq = seq_;
     h.ack = ack_;
     h.flags.ack = true;
