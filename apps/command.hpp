@@ -43,5 +43,6 @@ void register_sim(CLI::App& app, Action& chosen);
 void register_tables(CLI::App& app, Action& chosen);
 void register_resolve(CLI::App& app, Action& chosen);
 void register_dhcp(CLI::App& app, Action& chosen);
+void register_dissect(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

@@ -53,6 +53,7 @@ void set_up(CLI::App& app, Action& chosen) {
   register_tables(app, chosen);
   register_resolve(app, chosen);
   register_dhcp(app, chosen);
+  register_dissect(app, chosen);
   wireside::agent::register_agent(app, chosen);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->set_version_flag("--version", "wireside " WIRESIDE_VERSION);
