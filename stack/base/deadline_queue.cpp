@@ -47,7 +47,7 @@ void DeadlineQueue::remove(DeadlineNode& node) {
   sift_down(last->slot_);
 }
 
-Instant DeadlineQueue::next() {
+Instant DeadlineQueue::next_settled() {
   settle_top();
   return heap_.empty() ? Instant::max() : heap_.front()->due_;
 }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/fifo.hpp"
 #include "socket/socket_table.hpp"
 #include "tcp/shared_options.hpp"
 #include "tcp/tcp_layer.hpp"
@@ -99,7 +99,7 @@ class SocketTableState {
   HandleMap<udp::UdpHandle> by_datagram;
   /// Streams that are bound, by port (connections that were given a port by connect() are TCP's own to keep apart).
   std::unordered_map<std::uint16_t, std::vector<SocketHandle>> bound_streams;
-  std::deque<SocketHandle> events;
+  Fifo<SocketHandle, 1024> events;
   Instant latest;  ///< of the calls that carried a time, for those that do not
 
   [[nodiscard]] Socket* find(Instant now, SocketHandle h) {

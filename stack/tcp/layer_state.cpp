@@ -143,15 +143,18 @@ std::optional<TcpEvent> LayerState::poll_event() {
 }
 
 void LayerState::set_timer(Instant now, Connection& c, TimerKind kind, Instant due) {
+  // Most timers only move later, and most are not the next one: that changes nothing in the queue.
+  const Instant next = c.record->due();
+  const bool was_next = c.timers.due(kind) == next;
   c.timers.set(kind, due);
-  rearm(c);
+  if (was_next || due < next) rearm(c);
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Set, due - now}; });
 }
 
-void LayerState::cancel_timer(Instant now, Connection& c, TimerKind kind) {
-  if (!c.timers.armed(kind)) return;
+void LayerState::disarm_timer(Instant now, Connection& c, TimerKind kind) {
+  const bool was_next = c.timers.due(kind) <= c.record->due();
   c.timers.set(kind, Instant::max());
-  rearm(c);
+  if (was_next) rearm(c);
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Cancelled, {}}; });
 }
 

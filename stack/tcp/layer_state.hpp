@@ -3,9 +3,9 @@
 // process_text.cpp (3.10.7), timeouts.cpp (3.10.8) and output.cpp.
 #pragma once
 
-#include <deque>
 #include <unordered_map>
 
+#include "base/fifo.hpp"
 #include "base/hash_index.hpp"
 #include "base/keyed_hash.hpp"
 #include "base/random.hpp"
@@ -105,6 +105,7 @@ class LayerState {
   void handle_timeouts(Instant now);
 
   std::optional<TcpEvent> poll_event();
+  [[nodiscard]] bool has_event() const { return !events_.empty() || !listener_events_.empty(); }
 
   // 3.10.6 STATUS (user_calls.cpp)
   [[nodiscard]] ConnectionStatus status_of(const Connection& c) const;
@@ -144,7 +145,10 @@ class LayerState {
   void release_network_state(Connection& c);
   void raise(Connection& c, TcpEvent::Kind kind);
   void set_timer(Instant now, Connection& c, TimerKind kind, Instant due);
-  void cancel_timer(Instant now, Connection& c, TimerKind kind);
+  void cancel_timer(Instant now, Connection& c, TimerKind kind) {
+    if (c.timers.armed(kind)) disarm_timer(now, c, kind);
+  }
+  void disarm_timer(Instant now, Connection& c, TimerKind kind);
   void rearm(Connection& c) { deadlines_.arm(*c.record, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
   void send_control(Instant now, ControlSegment segment);
@@ -258,10 +262,21 @@ class LayerState {
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
   void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
+
+  // --- fast_path.cpp ---
+  /// A segment as it should be, on a connection without troubles; false: it takes the usual way.
+  [[nodiscard]] bool take_expected(Instant now, const IncomingSegment& s, Connection& c);
+  void take_repeated_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_window(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_text(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Connection* latest_connection(const FourTuple& tuple) const;
   void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void move_una(Instant now, const IncomingSegment& s, Connection& c, const AckNews& news, std::uint32_t pipe);
+  static void report_delivery(Instant now, Connection& c, const AckNews& news);
   void take_sample(Instant now, Connection& c, Duration sample);
   void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
@@ -322,6 +337,7 @@ class LayerState {
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
   void deliver(Connection& c, Slice data);
+  static void sample_receiver_rtt(Instant now, const IncomingSegment& s, Connection& c);
   void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
   void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
   static void note_fin(Receiver& r, SeqNum at);
@@ -395,14 +411,15 @@ class LayerState {
   [[nodiscard]] Duration keep_alive_after(const Connection& c) const;
   void arm_keep_alive(Instant now, Connection& c);
 
+  ConnectionHandle latest_;  // the last that a segment came for: the next one often is for the same
   DeadlineQueue deadlines_;  // connections
   SlotDeadlines<HalfOpenMap, HalfOpen> half_open_deadlines_{half_open};
   SlotList<HalfOpenMap, HalfOpen> half_open_order_{half_open};  // oldest first
   SlotList<TimeWaitMap, TimeWait> time_wait_order_{time_wait};  // next to expire first
   IntrusiveList<Connection, OutputListTag> output_;
   IntrusiveList<Connection, EventListTag> events_;
-  std::deque<ListenerHandle> listener_events_;
-  std::deque<ControlSegment> control_;
+  Fifo<ListenerHandle> listener_events_;
+  Fifo<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
   AnsweredSyns answered_syns_;

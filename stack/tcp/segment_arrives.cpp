@@ -11,6 +11,7 @@ constexpr Duration timestamp_validity = std::chrono::hours{24 * 24};  // RFC 732
 }  // namespace
 
 void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
+  if (Connection* c = latest_connection(s.tuple); c != nullptr && take_expected(now, s, *c)) return;
   const auto entry = find_flow(s.tuple);
   if (!entry) {
     ListenerHandle handle;
@@ -32,6 +33,8 @@ void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
     c.work.syn = true;  // the client did not get our SYN-ACK
     return wants_output(c);
   }
+  latest_ = c.handle;
+  if (take_expected(now, s, c)) return;
   const ConnectionHandle handle = c.handle;
   const bool is_polled = c.negotiated.sack;  // after every acknowledgement, and settles then
   connection_arrives(now, s, c);

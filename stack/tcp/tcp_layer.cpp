@@ -120,6 +120,7 @@ std::optional<IpAddress> TcpLayer::take_negative_advice() {
   state_->negative_advice.pop_back();
   return peer;
 }
+bool TcpLayer::has_negative_advice() const { return !state_->negative_advice.empty(); }
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   ErrorReport report;
   report.error = error;
@@ -148,6 +149,7 @@ bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
 void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
+bool TcpLayer::has_event() const { return state_->has_event(); }
 void TcpLayer::fail_address(Instant now, IpAddress address, Error error) { state_->fail_address(now, address, error); }
 void TcpLayer::fail_all(Instant now, Error error) { state_->fail_all(now, error); }
 

@@ -183,6 +183,7 @@ struct TcpConfig {
   /// A cookie of ours is good for one to two of these (RFC 7413 section 4.1.2).
   Duration fast_open_key_lifetime = std::chrono::hours{12};
   std::size_t fast_open_cache = 1024;     ///< peers whose cookie is remembered (RFC 7413 section 4.1.3)
+  bool fast_path = true;                  ///< off only to compare: no frame may differ
   std::uint16_t ephemeral_first = 49152;  ///< RFC 6056 section 3.2
   std::uint16_t ephemeral_last = 65535;
 };

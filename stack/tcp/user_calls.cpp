@@ -152,7 +152,7 @@ Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
   if (data.size() < min_borrowed) {
     c.snd.queue.append_copy(data.view(), pool);
   } else {
-    c.snd.queue.append_slice(std::move(data));
+    c.snd.queue.append_slice(std::move(data), pool);
   }
   if (c.send_room() == 0) c.snd.blocked_writer = true;
   wants_output(c);

@@ -80,6 +80,21 @@ TEST(Simulation, ConnectionsAtRestChangeNoFrame) {
   }
 }
 
+// What header prediction takes and what takes the RFC's steps one by one: the same frames at the same times, whatever
+// the network and the applications do.
+TEST(Simulation, TheFastPathChangesNoFrame) {
+  const auto runs = environment("WIRESIDE_SIM_RUNS").value_or(300) / 4;
+  for (std::uint64_t seed = 200'001; seed <= 200'000 + runs; ++seed) {
+    auto scenario = make_scenario(seed);
+    const auto with = run_simulation(scenario);
+    for (Config& config : scenario.config) config.tcp.fast_path = false;
+    const auto without = run_simulation(scenario);
+    ASSERT_EQ(with.hash, without.hash) << "seed " << seed;
+    ASSERT_EQ(with.events, without.events) << "seed " << seed;
+    ASSERT_EQ(with.octets, without.octets) << "seed " << seed;
+  }
+}
+
 TEST(Simulation, DifferentSeedsGiveDifferentFrames) {
   auto scenario = make_scenario(100'001);
   const auto a = run_simulation(scenario);
