@@ -199,9 +199,11 @@ class Stages:
         self.build("release", ["wireside"])
 
     def stage_unit(self):
-        """unit tests, release build"""
+        """unit tests and counts of allocations, release build"""
         self.programs("release", ["wireside_unit_tests"])
         self.programs("release", ["wireside_app_tests"])
+        self.programs("release", ["wireside_memory_tests"])
+        self.programs("release", ["wireside_alloc_tests"])
 
     def stage_sim(self):
         """simulator: two stacks, virtual clock, impaired network"""

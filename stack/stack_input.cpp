@@ -5,6 +5,8 @@
 #include "base/checksum.hpp"
 #include "ip/own_hop.hpp"
 #include "stack_state.hpp"
+#include "wire/ethernet.hpp"
+#include "wire/plain_segment.hpp"
 #include "wire/tcp.hpp"
 
 namespace wireside {
@@ -21,12 +23,11 @@ struct Overloaded : Fs... {
 constexpr std::size_t loopback_batch = 256;
 
 /// MUST-3: the sum over pseudo-header and segment. Offloaded ones were vouched for below us.
-bool tcp_checksum_ok(const ip::IncomingDatagram& datagram) {
-  if (datagram.checksum != ChecksumState::Unverified) return true;
+bool tcp_checksum_ok(Ipv4Address source, Ipv4Address destination, ByteView octets) {
   ChecksumAccumulator acc;
-  wire::add_pseudo_header(acc, datagram.header.source, datagram.header.destination, datagram.header.protocol,
-                          static_cast<std::uint32_t>(datagram.payload.size()));
-  acc.add(datagram.payload.view());
+  wire::add_pseudo_header(acc, source, destination, static_cast<std::uint8_t>(wire::IpProtocol::Tcp),
+                          static_cast<std::uint32_t>(octets.size()));
+  acc.add(octets);
   return acc.checksum() == 0;
 }
 
@@ -71,6 +72,7 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
   sink.emit(now, [&] {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
+  if (take_plain_segment(now, frame)) return;
   const auto arrived = link.handle_frame(now, frame);
   if (link.conflicts().has_result()) [[unlikely]]
     handle_address_results(now);
@@ -113,25 +115,65 @@ void StackState::datagram_arrives(Instant now, const ip::IncomingDatagram& datag
 
 void StackState::tcp_arrives(Instant now, const ip::IncomingDatagram& datagram) {
   if (datagram.broadcast) return sink.drop(now, DropReason::TcpBroadcast);  // MUST-57
-  if (!tcp_checksum_ok(datagram)) return sink.drop(now, DropReason::TcpBadChecksum);
-  const auto parsed = wire::parse_tcp(datagram.payload.view());
-  if (!parsed) return sink.drop(now, DropReason::TcpMalformed);
-  const wire::TcpHeader& header = parsed->header;
-  const std::size_t octets = datagram.payload.size() - parsed->header_length;
-  sink.count.tcp_segments_in += segments_of(octets, datagram.gso_size);
-  tcp.segment_arrives(now, {.tuple = {.local = {datagram.header.destination, header.destination},
-                                      .remote = {datagram.header.source, header.source}},
-                            .header = header,
-                            .payload = datagram.payload.sub(parsed->header_length),
-                            .ttl = datagram.header.ttl,
-                            .tos = datagram.header.tos,
-                            .gso_size = datagram.gso_size});
-  if (tcp.take_forward_progress()) {
-    if (const auto hop = ip.redirects().next_hop(datagram.header.source)) {
-      link.confirm(now, *hop);
-      ip.routes().positive_advice(now, *hop, sink);
-    }
+  const bool progress = segment_arrives(now,
+                                        {.source = datagram.header.source,
+                                         .destination = datagram.header.destination,
+                                         .ttl = datagram.header.ttl,
+                                         .tos = datagram.header.tos,
+                                         .checksum = datagram.checksum,
+                                         .gso_size = datagram.gso_size},
+                                        datagram.payload);
+  if (!progress) return;
+  if (const auto hop = ip.redirects().next_hop(datagram.header.source)) {
+    link.confirm(now, *hop);
+    ip.routes().positive_advice(now, *hop, sink);
   }
+}
+
+bool StackState::segment_arrives(Instant now, const SegmentArrival& arrival, const Slice& octets) {
+  const bool vouched_for = arrival.checksum != ChecksumState::Unverified;
+  if (!vouched_for && !tcp_checksum_ok(arrival.source, arrival.destination, octets.view())) {
+    sink.drop(now, DropReason::TcpBadChecksum);
+    return false;
+  }
+  tcp::IncomingSegment segment;
+  const auto header_length = wire::parse_tcp(octets.view(), segment.header);
+  if (!header_length) {
+    sink.drop(now, DropReason::TcpMalformed);
+    return false;
+  }
+  sink.count.tcp_segments_in += segments_of(octets.size() - *header_length, arrival.gso_size);
+  segment.tuple = {.local = {arrival.destination, segment.header.destination},
+                   .remote = {arrival.source, segment.header.source}};
+  segment.payload = octets.sub(*header_length);
+  segment.ttl = arrival.ttl;
+  segment.tos = arrival.tos;
+  segment.gso_size = arrival.gso_size;
+  tcp.segment_arrives(now, segment);
+  return tcp.take_forward_progress();
+}
+
+bool StackState::take_plain_segment(Instant now, const Packet& frame) {
+  const auto plain = wire::read_plain_segment(frame.data.view(), link.mac());
+  if (!plain || link.conflicts().has_result()) return false;
+  // Known, so the destination is our address and the source one that a host can have.
+  const ip::KnownWay* way = ip.known_way(plain->destination, plain->source);
+  if (way == nullptr) return false;
+  const Ipv4Address neighbour = way->next_hop;
+  ++sink.count.ip_receives;
+  ++sink.count.ip_delivers;
+  sink.count.ip_octets_in += frame.data.size() - wire::ethernet_header_length;
+  const std::size_t length = plain->total_length - wire::ipv4_min_header;
+  const bool progress = segment_arrives(now,
+                                        {.source = plain->source,
+                                         .destination = plain->destination,
+                                         .ttl = plain->ttl,
+                                         .tos = plain->tos,
+                                         .checksum = frame.checksum,
+                                         .gso_size = frame.gso_size},
+                                        frame.data.sub(wire::plain_segment_start, length));
+  if (progress) link.confirm(now, neighbour);
+  return true;
 }
 
 void StackState::udp_arrives(Instant now, const ip::IncomingDatagram& datagram) {

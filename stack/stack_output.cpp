@@ -123,7 +123,7 @@ bool StackState::poll_frame(Instant now, FrameOut& out) {
 
 bool StackState::next_part(FrameOut& out) {
   if (segmenter_.next(out)) return true;
-  if (!fragmenter_.next(out)) return false;
+  if (!fragmenter_.has_next() || !fragmenter_.next(out)) return false;
   ++sink.count.ip_fragments_created;
   if (config.link.pad_to_minimum) link::pad_to_minimum(out);
   return true;
@@ -138,15 +138,17 @@ void StackState::begin_cutting(FrameOut& out) {
 
 StackState::Pulled StackState::pull(Instant now, FrameOut& out) {
   handle_unresolved(now);
-  if (link.poll(now, out)) return Pulled::Frame;
-  out.clear();
+  if (link.has_output()) {
+    if (link.poll(now, out)) return Pulled::Frame;
+    out.clear();
+  }
   if (!from_router_.empty()) return send_transit(now, out);
   ip::NextHop next_hop;
-  if (ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
+  if (ip.has_output() && ip.poll(now, out, next_hop)) return dispatch(now, next_hop, out);
   if (dhcp_) {
     if (const Pulled pulled = send_dhcp(now, out); pulled != Pulled::Nothing) return pulled;
   }
-  if (udp.poll_datagram(datagram_)) return send_datagram(now, out);
+  if (udp.has_datagram() && udp.poll_datagram(datagram_)) return send_datagram(now, out);
   if (tcp.poll_segment(now, segment_)) return send_segment(now, out);
   return Pulled::Nothing;
 }
@@ -187,8 +189,7 @@ StackState::Pulled StackState::send_segment(Instant now, FrameOut& out) {
   count_segment(segment_, sink.count);
   const std::size_t header_length = wire::tcp_header_length(segment_.header);
   wire::emit_tcp(segment_.header, {out.header.prepend(header_length), header_length});
-  for (const Slice& slice : segment_.payload) out.payload.push_back(slice);
-  segment_.payload.clear();
+  out.payload = std::move(segment_.payload);
   out.gso_size = segment_.gso_size;
   out.checksum_wanted = true;
   out.checksum_offset = wire::tcp_checksum_offset;
@@ -249,6 +250,7 @@ bool StackState::sent_by_another_gateway(Instant now) {
 }
 
 void StackState::handle_unresolved(Instant now) {
+  if (!link.neighbours().has_news() && !tcp.has_negative_advice()) return;
   take_advice(now);
   while (link.poll_failed(unresolved_)) {
     if (sent_by_another_gateway(now)) continue;

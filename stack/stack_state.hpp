@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "base/fifo.hpp"
 #include "dhcp/client.hpp"
 #include "ip/fragmentation.hpp"
 #include "ip/ip_layer.hpp"
@@ -118,6 +119,20 @@ class StackState {
   void packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival);
   void datagram_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void tcp_arrives(Instant now, const ip::IncomingDatagram& datagram);
+  /// What is below TCP, of a segment for us.
+  struct SegmentArrival {
+    Ipv4Address source;
+    Ipv4Address destination;
+    std::uint8_t ttl = 0;
+    std::uint8_t tos = 0;
+    ChecksumState checksum = ChecksumState::Unverified;
+    std::uint16_t gso_size = 0;
+  };
+  /// `octets`: from the TCP header on. True when it made progress: its neighbour is there.
+  [[nodiscard]] bool segment_arrives(Instant now, const SegmentArrival& arrival, const Slice& octets);
+  /// A whole TCP segment between us and a host that we know the way to, without anything that a layer would have to
+  /// judge; false: it takes the usual way.
+  [[nodiscard]] bool take_plain_segment(Instant now, const Packet& frame);
   void udp_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void error_arrives(Instant now, const ip::IcmpErrorReport& report);
   /// Whether what the report quotes was sent and is still on its way, as far as we can know (RFC 5927 section 4).
@@ -183,7 +198,7 @@ class StackState {
   std::deque<Outbound> from_router_;
   std::size_t from_router_octets_ = 0;
   ip::Fragmenter fragmenter_;
-  std::deque<Packet> loopback_;
+  Fifo<Packet> loopback_;
   Instant loopback_since_;        ///< when loopback_ became non-empty
   tcp::OutgoingSegment segment_;  // kept: constructing one per segment costs more than clearing it
   udp::OutgoingDatagram datagram_;

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace wireside {
+namespace {
+
+constexpr std::size_t least_kept = 1024;
+
+}  // namespace
 
 DeadlineNode::~DeadlineNode() {
   if (queue_ != nullptr) queue_->remove(*this);
@@ -35,13 +40,14 @@ void DeadlineQueue::remove(DeadlineNode& node) {
   heap_.pop_back();
   node.queue_ = nullptr;
   node.due_ = Instant::max();
+  if (heap_.capacity() > least_kept && heap_.size() < heap_.capacity() / 8) give_back_memory();
   if (last == &node) return;
   place(slot, last);
   sift_up(slot);
   sift_down(last->slot_);
 }
 
-Instant DeadlineQueue::next() {
+Instant DeadlineQueue::next_settled() {
   settle_top();
   return heap_.empty() ? Instant::max() : heap_.front()->due_;
 }
@@ -64,6 +70,14 @@ void DeadlineQueue::settle_top() {
       sift_down(0);
     }
   }
+}
+
+/// There were far more than there are.
+void DeadlineQueue::give_back_memory() {
+  std::vector<DeadlineNode*> fewer;
+  fewer.reserve(heap_.size() * 2);
+  fewer.assign(heap_.begin(), heap_.end());
+  heap_.swap(fewer);
 }
 
 void DeadlineQueue::place(std::size_t slot, DeadlineNode* node) {

@@ -39,7 +39,11 @@ class DeadlineQueue {
   void arm(DeadlineNode& node, Instant due);
   void remove(DeadlineNode& node);
   /// Exact earliest deadline, or Instant::max(). Settles lazily moved nodes first.
-  [[nodiscard]] Instant next();
+  [[nodiscard]] Instant next() {
+    if (heap_.empty()) return Instant::max();
+    if (heap_.front()->due_ == heap_.front()->key_) return heap_.front()->due_;
+    return next_settled();
+  }
   /// The node that is due at or before `now` (disarmed by this call), or nullptr.
   [[nodiscard]] DeadlineNode* pop_due(Instant now);
   [[nodiscard]] std::size_t size() const { return heap_.size(); }
@@ -49,6 +53,8 @@ class DeadlineQueue {
   void sift_up(std::size_t slot);
   void sift_down(std::size_t slot);
   void settle_top();
+  void give_back_memory();
+  [[nodiscard]] Instant next_settled();
   std::vector<DeadlineNode*> heap_;
 };
 

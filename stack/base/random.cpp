@@ -21,6 +21,17 @@ void sip_round(std::uint64_t& v0, std::uint64_t& v1, std::uint64_t& v2, std::uin
 
 std::uint64_t load_le(const std::uint8_t* p, std::size_t n) {
   std::uint64_t v = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    if (n == 8) {
+      std::memcpy(&v, p, 8);
+      return v;
+    }
+    if (n == 4) {
+      std::uint32_t half = 0;
+      std::memcpy(&half, p, 4);
+      return half;
+    }
+  }
   for (std::size_t i = 0; i < n; ++i) v |= std::uint64_t{p[i]} << (8 * i);
   return v;
 }

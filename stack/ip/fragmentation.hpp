@@ -20,6 +20,7 @@ class Fragmenter {
   void begin(FrameOut& frame, std::size_t ip_start);
   /// The next fragment; false when there is none.
   [[nodiscard]] bool next(FrameOut& out);
+  [[nodiscard]] bool has_next() const { return active_; }
   /// Forgets the rest of what begin() took.
   void clear();
 

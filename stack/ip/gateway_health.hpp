@@ -30,6 +30,8 @@ class GatewayHealth {
   /// its rest. True as above.
   bool answered(Ipv4Address gateway);
   void forget(Ipv4Address gateway);
+  /// Nothing bad is known of any gateway.
+  [[nodiscard]] bool knows_nothing() const { return entries_.empty(); }
   [[nodiscard]] bool usable(Ipv4Address gateway) const {
     if (entries_.empty()) [[likely]]
       return true;

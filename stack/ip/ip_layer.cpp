@@ -44,7 +44,52 @@ IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, Buff
   routes_.set_routed_elsewhere(config.forwarding);
 }
 
+const KnownWay* IpLayer::prepare_by_template(const SendParameters& parameters, FrameOut& frame) {
+  if (parameters.protocol != wire::IpProtocol::Tcp || parameters.options.length != 0 || !parameters.dont_fragment) {
+    return nullptr;
+  }
+  const KnownWay* way = known_way(parameters.source, parameters.destination);
+  if (way == nullptr || way->ttl != parameters.ttl || way->tos != parameters.tos) return nullptr;
+  const std::size_t transport_length = frame.size();
+  const std::size_t total = wire::ipv4_min_header + transport_length;
+  const bool cut_later = frame.gso_size != 0 && frame.payload.octets() > frame.gso_size;
+  const std::size_t largest = cut_later ? wire::ipv4_min_header + frame.header.size() + frame.gso_size : total;
+  if (largest > mtu_ || total > wire::ipv4_max_total_length) return nullptr;
+  ++sink_.count.ip_requests;
+  std::uint8_t* p = frame.header.prepend(wire::ipv4_min_header);
+  std::memcpy(p, way->header.data(), wire::ipv4_min_header);
+  wire::put_ipv4_total_length(p, static_cast<std::uint16_t>(total), way->header_sum);
+  if (frame.checksum_wanted || frame.gso_size != 0) frame.checksum_start = wire::ipv4_min_header;
+  if (frame.checksum_wanted) {
+    wire::put_sum(p + wire::ipv4_min_header + frame.checksum_offset, way->pseudo_sum + transport_length);
+  }
+  return way;
+}
+
+/// `header` as it was sent, with the long way's total length and checksum.
+void IpLayer::remember_way(const SendParameters& parameters, const NextHop& next_hop, ByteView header) {
+  const bool constant = parameters.protocol == wire::IpProtocol::Tcp && parameters.options.length == 0 &&
+                        parameters.dont_fragment && parameters.ttl != 0 && !parameters.source.is_unspecified();
+  if (!constant || next_hop.kind != NextHop::Kind::Neighbour || parameters.destination.is_multicast()) return;
+  if (!follows_routes_alone()) return;
+  KnownWay& way = ways_.place_of(parameters.destination);
+  way = {.source = parameters.source,
+         .destination = parameters.destination,
+         .ttl = parameters.ttl,
+         .tos = parameters.tos,
+         .is_known = true,
+         .generation = routes_.generation(),
+         .next_hop = next_hop.address};
+  std::memcpy(way.header.data(), header.data(), way.header.size());
+  const wire::TemplateSums sums = wire::make_ipv4_template(way.header);
+  way.header_sum = sums.header;
+  way.pseudo_sum = sums.pseudo_header;
+}
+
 Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, FrameOut& frame) {
+  if (const KnownWay* way = prepare_by_template(parameters, frame)) {
+    return NextHop{NextHop::Kind::Neighbour, way->next_hop};
+  }
   auto next_hop = route(parameters.destination);
   const auto source = next_hop ? choose_source(parameters, *next_hop) : fail(next_hop.error());
   if (!source) {
@@ -80,6 +125,7 @@ Result<NextHop> IpLayer::prepare(Instant now, const SendParameters& parameters, 
                                 p + header_length + frame.checksum_offset);
     if (frame.fragment_limit != 0) complete_checksum_before_fragmentation(frame, header_length);
   }
+  remember_way(parameters, *next_hop, {p, header_length});
   return next_hop;
 }
 

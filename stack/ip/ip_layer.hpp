@@ -11,6 +11,7 @@
 #include "ip/identification.hpp"
 #include "ip/ip_config.hpp"
 #include "ip/ip_types.hpp"
+#include "ip/known_ways.hpp"
 #include "ip/path_mtu.hpp"
 #include "ip/reassembly.hpp"
 #include "ip/redirects.hpp"
@@ -41,6 +42,13 @@ class IpLayer {
 
   /// Next packet of the layer's own making (ICMP), with its IP header and where it goes; false when there is none.
   [[nodiscard]] bool poll(Instant now, FrameOut& out, NextHop& next_hop);
+  [[nodiscard]] bool has_output() const { return icmp_.has_message(); }
+  /// The way to a neighbour or by a gateway that a TCP segment from `source` was sent, where that still holds; both
+  /// addresses are then what they should be. nullptr: ask the routes.
+  [[nodiscard]] const KnownWay* known_way(Ipv4Address source, Ipv4Address destination) const {
+    if (!follows_routes_alone()) return nullptr;
+    return ways_.find(source, destination, routes_.generation());
+  }
   /// The link is gone: forgets what waits to be sent, or for its other fragments.
   void clear() {
     icmp_.clear();
@@ -97,6 +105,11 @@ class IpLayer {
   [[nodiscard]] bool accept_source(Instant now, const wire::Ipv4Header& header, const Arrival& arrival);
   [[nodiscard]] bool accept_options(Instant now, const wire::ParsedIpv4& parsed, const IncomingDatagram& datagram);
   [[nodiscard]] Arrived deliver(Instant now, IncomingDatagram&& datagram);
+  /// prepare() by a template; nullptr: it takes the long way.
+  [[nodiscard]] const KnownWay* prepare_by_template(const SendParameters& parameters, FrameOut& frame);
+  /// Neither a redirect nor a gateway's trouble bends the way to anybody.
+  [[nodiscard]] bool follows_routes_alone() const { return redirects_.size() == 0 && routes_.all_gateways_well(); }
+  void remember_way(const SendParameters& parameters, const NextHop& next_hop, ByteView header);
   [[nodiscard]] Result<NextHop> route(Ipv4Address destination) const;
   [[nodiscard]] Result<Ipv4Address> choose_source(const SendParameters& parameters, const NextHop& next_hop) const;
   [[nodiscard]] std::uint8_t default_ttl() const { return config_.default_ttl != 0 ? config_.default_ttl : 64; }
@@ -112,6 +125,7 @@ class IpLayer {
   RedirectCache redirects_;
   Reassembler reassembler_;
   Icmp icmp_;
+  KnownWays ways_;
 };
 
 /// A prepared packet as one contiguous received one, for NextHop::Kind::Loopback. A checksum still wanted becomes

@@ -19,7 +19,7 @@ Result<void> RouteTable::add(Route route) {
   remove(route.destination, route.gateway);
   if (routes_.size() >= max_routes) return fail(Error::NoBuffers);
   routes_.insert(std::upper_bound(routes_.begin(), routes_.end(), route, comes_before), route);
-  stale_ = true;
+  changed();
   return {};
 }
 
@@ -30,7 +30,7 @@ std::size_t RouteTable::remove(Ipv4Prefix destination, std::optional<Ipv4Address
   const auto kept = std::remove_if(first, last, [&](const Route& r) { return !gateway || r.gateway == *gateway; });
   const auto removed = static_cast<std::size_t>(last - kept);
   routes_.erase(kept, last);
-  if (removed != 0) stale_ = true;
+  if (removed != 0) changed();
   return removed;
 }
 

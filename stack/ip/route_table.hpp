@@ -26,7 +26,7 @@ class RouteTable {
   template <class Predicate>
   std::size_t remove_if(Predicate&& predicate) {
     const std::size_t removed = std::erase_if(routes_, predicate);
-    if (removed != 0) stale_ = true;
+    if (removed != 0) changed();
     return removed;
   }
 
@@ -34,6 +34,8 @@ class RouteTable {
   [[nodiscard]] std::span<const Route> find(Ipv4Address destination) const;
   /// All, by destination, shorter prefixes first, then by metric.
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
+  /// Grows with every change.
+  [[nodiscard]] std::uint32_t generation() const { return generation_; }
 
  private:
   /// From `first` up to the next range's first, packets use routes_[begin, begin + count).
@@ -43,10 +45,15 @@ class RouteTable {
     std::uint32_t count = 0;
   };
   void make_ranges() const;
+  void changed() {
+    stale_ = true;
+    ++generation_;
+  }
 
   std::vector<Route> routes_;
   mutable std::vector<Range> ranges_;
   mutable bool stale_ = true;
+  std::uint32_t generation_ = 0;
 };
 
 }  // namespace wireside::ip

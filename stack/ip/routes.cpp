@@ -19,12 +19,14 @@ Result<void> Routes::add_address(Ipv4Prefix address, std::size_t position) {
   if (addresses_.size() >= max_addresses) return fail(Error::NoBuffers);
   const auto at = static_cast<std::ptrdiff_t>(std::min(position, addresses_.size()));
   addresses_.insert(addresses_.begin() + at, address);
+  ++addresses_generation_;
   return {};
 }
 
 Result<void> Routes::remove_address(Ipv4Address address) {
   const auto removed = std::erase_if(addresses_, [&](const Ipv4Prefix& p) { return p.address == address; });
   if (removed == 0) return fail(Error::AddressNotAvailable);
+  ++addresses_generation_;
   return {};
 }
 

@@ -63,6 +63,12 @@ class Routes {
   /// What has no route here goes to a router inside this program: it has a source nevertheless.
   void set_routed_elsewhere(bool on) { routed_elsewhere_ = on; }
 
+  /// Grows with every change of addresses and routes.
+  [[nodiscard]] std::uint32_t generation() const { return addresses_generation_ + table_.generation(); }
+  /// No gateway is in trouble: the way to a destination changes with the generation only, and asking for it has no
+  /// effect.
+  [[nodiscard]] bool all_gateways_well() const { return health_.knows_nothing(); }
+
   // --- dead-gateway detection (RFC 1122 section 3.3.1.4) ---
 
   /// Advice about a neighbour; one that is no gateway of a route is ignored.
@@ -91,6 +97,7 @@ class Routes {
   std::vector<Ipv4Address> watched_;
   std::optional<Ipv4Address> gateway_;
   bool routed_elsewhere_ = false;
+  std::uint32_t addresses_generation_ = 0;
 };
 
 }  // namespace wireside::ip

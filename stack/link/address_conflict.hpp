@@ -62,6 +62,7 @@ class AddressConflict {
   bool handle_arp(Instant now, const wire::ArpMessage& message);
 
   [[nodiscard]] std::optional<Outgoing> poll_message();
+  [[nodiscard]] bool has_message() const { return !messages_.empty(); }
   [[nodiscard]] std::optional<ConflictResult> poll_result();
   [[nodiscard]] bool has_result() const { return !results_.empty(); }
   [[nodiscard]] Instant next_deadline() const { return next_; }  ///< exact; Instant::max(): none

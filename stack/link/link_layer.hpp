@@ -58,6 +58,10 @@ class LinkLayer {
 
   /// Next frame of the layer's own making, or one that waited for its neighbour; false when there is none.
   [[nodiscard]] bool poll(Instant now, FrameOut& out);
+  /// False: poll() has none.
+  [[nodiscard]] bool has_output() const {
+    return !queue_.empty() || conflicts_.has_message() || neighbours_.has_output();
+  }
   /// A packet whose neighbour did not answer, without Ethernet header: for a HostUnreachable error above (ARPC-05).
   /// The drop is already counted.
   [[nodiscard]] bool poll_failed(FrameOut& out) { return neighbours_.poll_failed(out); }

@@ -80,6 +80,9 @@ class NeighbourCache {
   /// Forgets everything, the frames that wait included.
   void clear();
 
+  /// Whether poll_solicitation() or poll_resolved() may have something, and poll_failed() or poll_advice().
+  [[nodiscard]] bool has_output() const { return !solicitations_.empty() || !resolved_.empty(); }
+  [[nodiscard]] bool has_news() const { return !failed_.empty() || !advice_.empty(); }
   [[nodiscard]] std::optional<Solicitation> poll_solicitation();
   /// A parked frame whose neighbour has been resolved, in the order of parking.
   [[nodiscard]] bool poll_resolved(FrameOut& frame, MacAddress& mac);

@@ -25,6 +25,12 @@ std::size_t transport_length(FrameOut& frame) {
   return total - (frame.checksum_start - ip_start);
 }
 
+std::uint16_t payload_sum(const SliceList& payload) {
+  ChecksumAccumulator sum;
+  for (const Slice& slice : payload) sum.add(slice.view());
+  return sum.folded();
+}
+
 }  // namespace
 
 void complete_checksum(FrameOut& frame) {
@@ -57,16 +63,11 @@ void Segmenter::begin(FrameOut& frame) {
   }
   if (config_.tso && config_.tx_checksum_offload) return;
   whole_ = std::move(frame);
+  sums_ = wire::sum_segment_headers(header_from(whole_, ip_start), header_from(whole_, whole_.checksum_start));
   offset_ = slice_ = slice_offset_ = 0;
   index_ = 0;
   active_ = true;
   cut(frame);
-}
-
-bool Segmenter::next(FrameOut& frame) {
-  if (!active_) return false;
-  cut(frame);
-  return true;
 }
 
 void Segmenter::clear() {
@@ -88,14 +89,17 @@ void Segmenter::cut(FrameOut& out) {
   const MutableByteView transport = header_from(out, transport_start);
   assert(wire::tcp_data_offset(transport) == transport.size());
   const MutableByteView ip = header_from(out, ip_start);
-  wire::resize_ipv4(ip, static_cast<std::uint16_t>(ip.size() + length), index_);
-  wire::adjust_tcp_segment(transport, static_cast<std::uint32_t>(offset_), offset_ == 0, last);
-  wire::put_pseudo_header_sum(ip, static_cast<std::uint32_t>(transport.size() + length),
-                              transport.data() + whole_.checksum_offset);
-  out.checksum_wanted = true;
+  wire::SegmentPart part{.total_length = static_cast<std::uint16_t>(ip.size() + length),
+                         .index = index_,
+                         .seq_step = static_cast<std::uint32_t>(offset_),
+                         .first = offset_ == 0,
+                         .last = last,
+                         .complete = !config_.tx_checksum_offload};
+  if (part.complete) part.text_sum = payload_sum(out.payload);
+  wire::make_segment_headers(sums_, part, ip, transport);
+  out.checksum_wanted = config_.tx_checksum_offload;
   out.checksum_start = whole_.checksum_start;
   out.checksum_offset = whole_.checksum_offset;
-  if (!config_.tx_checksum_offload) complete_checksum(out);
   if (config_.pad_to_minimum) pad_to_minimum(out);
 
   offset_ += length;

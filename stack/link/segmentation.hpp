@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "packet/packet.hpp"
+#include "wire/header_edit.hpp"
 
 namespace wireside::link {
 
@@ -23,7 +24,11 @@ class Segmenter {
   /// comes from next(), which must be drained before the next begin().
   void begin(FrameOut& frame);
   /// The next frame of what begin() took; false when there is none.
-  [[nodiscard]] bool next(FrameOut& frame);
+  [[nodiscard]] bool next(FrameOut& frame) {
+    if (!active_) return false;
+    cut(frame);
+    return true;
+  }
   /// Forgets the rest of what begin() took.
   void clear();
 
@@ -33,6 +38,7 @@ class Segmenter {
 
   SegmenterConfig config_;
   FrameOut whole_;
+  wire::SegmentSums sums_;   // over its headers
   std::size_t offset_ = 0;   // payload octets already sent
   std::uint16_t index_ = 0;  // of the next segment
   std::size_t slice_ = 0;    // where in whole_.payload the next segment begins

@@ -1,6 +1,7 @@
 #include "packet/buffer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 namespace wireside {
@@ -9,34 +10,66 @@ namespace {
 constexpr std::array<std::size_t, 5> class_sizes{256, 2048, 4096, 16384, 66560};
 constexpr std::size_t max_free_octets_per_class = std::size_t{4} << 20;
 
+constexpr std::size_t block_classes = 10;  // up to 64 KB
+constexpr std::size_t max_free_block_octets = std::size_t{256} << 10;
+
+constexpr std::size_t block_class_of(std::size_t octets, std::size_t smallest) {
+  return static_cast<std::size_t>(std::bit_width((octets - 1) / smallest));
+}
+
 std::size_t class_of(std::size_t capacity) {
   std::size_t c = 0;
-  while (c < class_sizes.size() && class_sizes[c] < capacity) ++c;
+  for (const std::size_t size : class_sizes) c += size < capacity ? 1 : 0;
   return c;
 }
+
+/// Free ones, the last given back first.
+template <class T>
+struct FreeList {
+  T* first = nullptr;
+  std::size_t octets = 0;
+};
 
 }  // namespace
 
 // Shared by the pool and its outstanding buffers: whoever goes last deletes it.
 struct BufferPool::Shared {
-  std::array<std::vector<Buffer*>, class_sizes.size()> free;
+  std::array<FreeList<Buffer>, class_sizes.size()> free;
+  std::array<FreeList<Block>, block_classes> free_blocks;
   std::size_t in_use = 0;
   std::size_t octets = 0;
+  std::size_t blocks_in_use = 0;
   bool owner_gone = false;
 
+  void delete_if_last() {
+    if (owner_gone && in_use == 0 && blocks_in_use == 0) delete this;
+  }
+  static Buffer*& next(Buffer& b) { return b.next_free_; }
+  static Block*& next(Block& b) { return b.next_free; }
+  template <class T>
+  static T* take(FreeList<T>& list, std::size_t octets) {
+    T* const first = list.first;
+    if (first == nullptr) return nullptr;
+    list.first = next(*first);
+    list.octets -= octets;
+    return first;
+  }
+  template <class T>
+  static void put(FreeList<T>& list, T* one, std::size_t octets) {
+    next(*one) = list.first;
+    list.first = one;
+    list.octets += octets;
+  }
+  template <class List>
+  static void empty(List& list) {
+    while (auto* one = take(list, 0)) ::operator delete(one);
+    list.octets = 0;
+  }
   void drop_free() {
-    for (auto& list : free) {
-      for (auto* b : list) ::operator delete(b);
-      list.clear();
-    }
+    for (auto& list : free_blocks) empty(list);
+    for (auto& list : free) empty(list);
   }
 };
-
-Slice Slice::sub(std::size_t from, std::size_t count) const {
-  const std::size_t start = std::min<std::size_t>(from, length_);
-  const std::size_t n = std::min<std::size_t>(count, length_ - start);
-  return Slice{buffer_, offset_ + start, n};
-}
 
 std::size_t SliceList::copy_to(std::size_t from, MutableByteView out) const {
   std::size_t done = 0;
@@ -59,19 +92,18 @@ BufferPool::BufferPool() : shared_{new Shared} {}
 BufferPool::~BufferPool() {
   shared_->drop_free();
   shared_->owner_gone = true;
-  if (shared_->in_use == 0) delete shared_;
+  shared_->delete_if_last();
 }
 
 BufferRef BufferPool::allocate(std::size_t capacity) {
   const std::size_t c = class_of(capacity);
-  const std::size_t size = c < class_sizes.size() ? class_sizes[c] : capacity;
-  Buffer* buffer = nullptr;
-  if (c < class_sizes.size() && !shared_->free[c].empty()) {
-    buffer = shared_->free[c].back();
-    shared_->free[c].pop_back();
-  } else {
+  const bool pooled = c < class_sizes.size();
+  const std::size_t size = pooled ? class_sizes[c] : capacity;
+  Buffer* buffer = pooled ? Shared::take(shared_->free[c], size) : nullptr;
+  if (buffer == nullptr) {
     buffer = new (::operator new(sizeof(Buffer) + size)) Buffer;
     buffer->capacity_ = static_cast<std::uint32_t>(size);
+    buffer->size_class_ = static_cast<std::uint32_t>(c);
     buffer->pool_ = shared_;
   }
   buffer->references_ = 0;
@@ -96,17 +128,37 @@ std::size_t BufferPool::octets_in_use() const { return shared_->octets; }
 
 void BufferPool::give_back(Buffer* buffer) {
   auto* shared = static_cast<Shared*>(buffer->pool_);
+  const std::size_t size = buffer->capacity_;
+  const std::size_t c = buffer->size_class_;
   --shared->in_use;
-  shared->octets -= buffer->capacity_;
-  const std::size_t c = class_of(buffer->capacity_);
-  const bool keep = !shared->owner_gone && c < class_sizes.size() && class_sizes[c] == buffer->capacity_ &&
-                    (shared->free[c].size() + 1) * class_sizes[c] <= max_free_octets_per_class;
-  if (keep) {
-    shared->free[c].push_back(buffer);
-  } else {
-    ::operator delete(buffer);
-  }
-  if (shared->owner_gone && shared->in_use == 0) delete shared;
+  shared->octets -= size;
+  const bool keep =
+      !shared->owner_gone && c < class_sizes.size() && shared->free[c].octets + size <= max_free_octets_per_class;
+  if (keep) return Shared::put(shared->free[c], buffer, size);
+  ::operator delete(buffer);
+  shared->delete_if_last();
+}
+
+void* BufferPool::take_block(std::size_t octets) {
+  const std::size_t c = block_class_of(octets + sizeof(Block), smallest_block);
+  const std::size_t size = smallest_block << c;
+  Block* block = c < block_classes ? Shared::take(shared_->free_blocks[c], size) : nullptr;
+  if (block == nullptr) block = new (::operator new(size)) Block{shared_, nullptr, c};
+  ++shared_->blocks_in_use;
+  return block + 1;
+}
+
+void BufferPool::give_back_block(void* p) {
+  Block* const block = static_cast<Block*>(p) - 1;
+  Shared* const shared = block->shared;
+  const std::size_t c = block->size_class;
+  const std::size_t size = smallest_block << c;
+  --shared->blocks_in_use;
+  const bool keep =
+      !shared->owner_gone && c < block_classes && shared->free_blocks[c].octets + size <= max_free_block_octets;
+  if (keep) return Shared::put(shared->free_blocks[c], block, size);
+  ::operator delete(block);
+  shared->delete_if_last();
 }
 
 }  // namespace wireside

@@ -27,8 +27,10 @@ class Buffer {
   friend class BufferRef;
   Buffer() = default;
   void* pool_ = nullptr;
+  Buffer* next_free_ = nullptr;  // in the pool's list
   std::uint32_t references_ = 0;
   std::uint32_t capacity_ = 0;
+  std::uint32_t size_class_ = 0;
 };
 
 /// Owning reference to a Buffer.
@@ -71,7 +73,11 @@ class Slice {
   [[nodiscard]] std::uint8_t* mutable_data() { return buffer_ ? buffer_->data() + offset_ : nullptr; }
   [[nodiscard]] ByteView view() const { return {data(), length_}; }
   /// The part [from, from + count); both are clamped to the slice.
-  [[nodiscard]] Slice sub(std::size_t from, std::size_t count = SIZE_MAX) const;
+  [[nodiscard]] Slice sub(std::size_t from, std::size_t count = SIZE_MAX) const {
+    const std::size_t start = from < length_ ? from : length_;
+    const std::size_t left = length_ - start;
+    return Slice{buffer_, offset_ + start, count < left ? count : left};
+  }
   void remove_prefix(std::size_t n) {
     assert(n <= length_);
     offset_ += static_cast<std::uint32_t>(n);
@@ -163,9 +169,25 @@ class BufferPool {
   [[nodiscard]] std::size_t buffers_in_use() const;
   [[nodiscard]] std::size_t octets_in_use() const;
 
+  /// Memory for at least `octets` that is no payload and counts for none: what keeps account of buffers. It goes back
+  /// to its pool by give_back_block(). A multiple of a power of two; what is given back is kept for the next.
+  [[nodiscard]] void* take_block(std::size_t octets);
+  static void give_back_block(void* block);
+  /// Octets that can be used of a block.
+  [[nodiscard]] static std::size_t block_size(const void* block) {
+    return (smallest_block << (static_cast<const Block*>(block) - 1)->size_class) - sizeof(Block);
+  }
+  static constexpr std::size_t block_alignment = 16;
+
  private:
-  friend class BufferRef;
   struct Shared;
+  static constexpr std::size_t smallest_block = 128;
+  struct alignas(block_alignment) Block {
+    Shared* shared;
+    Block* next_free;        // in the pool's list
+    std::size_t size_class;  // smallest_block << size_class octets, this one's included
+  };
+  friend class BufferRef;
   static void give_back(Buffer* buffer);
   Shared* shared_;
 };

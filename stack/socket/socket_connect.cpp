@@ -15,7 +15,7 @@ Result<void> SocketTable::listen(SocketHandle h, std::size_t backlog) {
   if (s->bound.port.is_unspecified()) {
     if (const auto bound = state_->bind_stream(h, *s, Endpoint{}); !bound) return bound;
   }
-  const auto listener = state_->tcp.listen(s->bound, backlog == 0 ? 1 : backlog, s->stream_options);
+  const auto listener = state_->tcp.listen(s->bound, backlog == 0 ? 1 : backlog, *s->stream_options);
   if (!listener) return fail(listener.error());
   s->listener = *listener;
   s->stream = StreamState::Listening;
@@ -52,7 +52,7 @@ Result<Accepted> SocketTable::accept(SocketHandle h) {
   // Options set on the listener after listen() are not TCP's to inherit. A failure here only means that the
   // connection already ended, which the first call on the socket tells.
   if (listening->listener_options_changed) {
-    std::ignore = state_->tcp.set_options(state_->latest, *connection, s.stream_options);
+    std::ignore = state_->tcp.set_options(state_->latest, *connection, *s.stream_options);
   }
   // What arrived before the socket existed had nobody to be reported to.
   if (state_->tcp.is_readable(*connection)) state_->note(accepted, s).readable = true;
@@ -87,7 +87,7 @@ Result<void> SocketTableState::connect_stream(Instant now, SocketHandle h, Socke
     tuple.local.address = *source;
   }
   drop_connection(now, s, true);  // what a failed attempt left behind
-  const auto connection = tcp.connect(now, tuple, s.stream_options, first);
+  const auto connection = tcp.connect(now, tuple, *s.stream_options, first);
   if (!connection) return fail(connection.error());
   s.connection = *connection;
   s.stream = StreamState::Connecting;

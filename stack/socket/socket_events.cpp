@@ -63,8 +63,12 @@ void SocketTableState::on_udp_event(const udp::UdpEvent& event) {
 }
 
 void SocketTableState::collect() {
-  while (const auto event = tcp.poll_event()) on_tcp_event(*event);
-  while (const auto event = udp.poll_event()) on_udp_event(*event);
+  while (tcp.has_event()) {
+    if (const auto event = tcp.poll_event()) on_tcp_event(*event);
+  }
+  while (udp.has_event()) {
+    if (const auto event = udp.poll_event()) on_udp_event(*event);
+  }
 }
 
 std::optional<SocketEvent> SocketTable::poll_event() {

@@ -32,7 +32,7 @@ Result<SocketHandle> SocketTable::open(SocketKind kind) {
   const SocketHandle h = state_->sockets.emplace();
   Socket& s = *state_->sockets.find(h);
   s.kind = kind;
-  s.stream_options = state_->config.stream_defaults;
+  s.stream_options = state_->options.share(state_->config.stream_defaults);
   s.datagram = datagram;
   if (datagram.is_valid()) state_->by_datagram.set(datagram, h);
   return h;
@@ -45,8 +45,8 @@ bool SocketTableState::stream_bind_conflicts(Endpoint local, const tcp::Connecti
   return std::any_of(it->second.begin(), it->second.end(), [&](SocketHandle h) {
     const Socket& other = *sockets.find(h);
     if (!overlap(other.bound.address, local.address)) return false;
-    if (options.reuse_port && other.stream_options.reuse_port) return false;
-    const bool both_agree = options.reuse_address && other.stream_options.reuse_address;
+    if (options.reuse_port && other.stream_options->reuse_port) return false;
+    const bool both_agree = options.reuse_address && other.stream_options->reuse_address;
     return !both_agree || other.bound.address == local.address;
   });
 }
@@ -67,7 +67,7 @@ Result<void> SocketTableState::bind_stream(SocketHandle h, Socket& s, Endpoint l
     const auto port = pick_stream_port(local.address);
     if (!port) return fail(port.error());
     local.port = *port;
-  } else if (stream_bind_conflicts(local, s.stream_options)) {
+  } else if (stream_bind_conflicts(local, *s.stream_options)) {
     return fail(Error::AddressInUse);
   }
   s.bound = local;
@@ -171,7 +171,7 @@ Result<tcp::ConnectionOptions> SocketTable::stream_options(SocketHandle h) const
   const Socket* s = state_->sockets.find(h);
   if (s == nullptr) return fail(Error::BadHandle);
   if (s->kind != SocketKind::Stream) return fail(Error::NotSupported);
-  return s->stream_options;
+  return *s->stream_options;
 }
 
 Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const tcp::ConnectionOptions& options) {
@@ -182,7 +182,7 @@ Result<void> SocketTable::set_stream_options(Instant now, SocketHandle h, const 
   if (s->connection.is_valid() && s->stream != Socket::StreamState::Failed) {
     if (const auto set = state_->tcp.set_options(now, s->connection, options); !set) return set;
   }
-  s->stream_options = options;
+  s->stream_options = state_->options.share(options);
   s->listener_options_changed = s->listener.is_valid();
   return {};
 }

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <deque>
+#include <array>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/fifo.hpp"
 #include "socket/socket_table.hpp"
+#include "tcp/shared_options.hpp"
 #include "tcp/tcp_layer.hpp"
 #include "udp/udp_layer.hpp"
 
@@ -18,46 +21,64 @@ template <class Key>
 class HandleMap {
  public:
   void set(Key key, SocketHandle socket) {
-    if (key.index >= entries_.size()) entries_.resize(key.index + std::size_t{1});
-    entries_[key.index] = Entry{key, socket};
+    const std::size_t number = key.index / chunk_entries;
+    if (number >= chunks_.size()) chunks_.resize(number + 1);
+    if (!chunks_[number]) chunks_[number] = std::make_unique<Chunk>();
+    Entry& e = entry(key);
+    if (e.generation == 0) ++chunks_[number]->used;
+    e = Entry{key.generation, socket};
   }
   void clear(Key key) {
-    if (key.index < entries_.size() && entries_[key.index].key == key) entries_[key.index] = Entry{};
+    if (!holds(key)) return;
+    entry(key) = Entry{};
+    auto& chunk = chunks_[key.index / chunk_entries];
+    if (--chunk->used == 0 && key.index >= chunk_entries) chunk.reset();  // the first one stays
   }
-  [[nodiscard]] SocketHandle find(Key key) const {
-    if (key.index >= entries_.size() || entries_[key.index].key != key) return {};
-    return entries_[key.index].socket;
-  }
+  [[nodiscard]] SocketHandle find(Key key) const { return holds(key) ? entry(key).socket : SocketHandle{}; }
 
  private:
   struct Entry {
-    Key key;
+    std::uint32_t generation = 0;  ///< of the key; none has generation 0
     SocketHandle socket;
   };
-  std::vector<Entry> entries_;
+  static constexpr std::size_t chunk_entries = 64;
+  struct Chunk {
+    std::array<Entry, chunk_entries> entries;
+    std::size_t used = 0;
+  };
+  [[nodiscard]] Entry& entry(Key key) const {
+    return chunks_[key.index / chunk_entries]->entries[key.index % chunk_entries];
+  }
+  [[nodiscard]] bool holds(Key key) const {
+    const std::size_t number = key.index / chunk_entries;
+    return number < chunks_.size() && chunks_[number] && entry(key).generation == key.generation;
+  }
+  std::vector<std::unique_ptr<Chunk>> chunks_;
 };
 
+/// A program may have very many of these: what many have alike they share.
 struct Socket {
   enum class StreamState : std::uint8_t { Idle, Listening, Connecting, Connected, Failed };
 
   SocketKind kind = SocketKind::Stream;
   // Stream
   StreamState stream = StreamState::Idle;
+  bool listener_options_changed = false;  ///< since listen(): accepted sockets get them on accept
+  std::optional<Error> error;
   Endpoint bound;  ///< port 0 = not bound
   tcp::ConnectionHandle connection;
   tcp::ListenerHandle listener;
-  tcp::ConnectionOptions stream_options;
-  bool listener_options_changed = false;  ///< since listen(): accepted sockets get them on accept
-  tcp::ConnectionHandle accept_ahead;     ///< taken from the listener to answer is_readable()
-  std::optional<Error> error;
+  tcp::ConnectionHandle accept_ahead;  ///< taken from the listener to answer is_readable()
+  tcp::SharedOptions stream_options;
   // Datagram and echo
   udp::UdpHandle datagram;
   bool broadcast = false;
   bool receive_shut = false;
   // Edges not yet reported
-  SocketEvent pending;
   bool event_queued = false;
+  SocketEvent pending;
 };
+static_assert(sizeof(Socket) <= 96);
 
 class SocketTableState {
  public:
@@ -71,13 +92,14 @@ class SocketTableState {
   Random& random;
   BufferPool& pool;
   SocketConfig config;
+  tcp::OptionsStore options;
   SlotMap<Socket, SocketTag> sockets;
   HandleMap<tcp::ConnectionHandle> by_connection;
   HandleMap<tcp::ListenerHandle> by_listener;
   HandleMap<udp::UdpHandle> by_datagram;
   /// Streams that are bound, by port (connections that were given a port by connect() are TCP's own to keep apart).
   std::unordered_map<std::uint16_t, std::vector<SocketHandle>> bound_streams;
-  std::deque<SocketHandle> events;
+  Fifo<SocketHandle, 1024> events;
   Instant latest;  ///< of the calls that carried a time, for those that do not
 
   [[nodiscard]] Socket* find(Instant now, SocketHandle h) {

@@ -19,20 +19,45 @@ class AckRation {
 
   /// Takes one from what this second has left; false when nothing is.
   [[nodiscard]] bool take(Instant now, Kind kind) {
-    if (now - second_ >= std::chrono::seconds{1}) {
-      second_ = now;
+    if (since_second(now) >= 1'000'000'000) {
+      second_ = static_cast<std::uint64_t>(now.ns()) & time_mask;
       challenges_ = repeats_ = 0;
     }
-    std::uint16_t& count = kind == Kind::Challenge ? challenges_ : repeats_;
-    if (count >= (kind == Kind::Challenge ? challenges_per_second : repeats_per_second)) return false;
-    ++count;
+    const bool challenge = kind == Kind::Challenge;
+    if ((challenge ? challenges_ >= challenges_per_second : repeats_ >= repeats_per_second)) return false;
+    if (challenge) {
+      challenges_ = (challenges_ + 1U) & 15U;
+    } else {
+      repeats_ = (repeats_ + 1U) & 255U;
+    }
     return true;
+  }
+  /// What a connection at rest keeps of it.
+  template <class Codec>
+  void at_rest(Codec& k) {
+    bool used = second_ != 0 || challenges_ != 0 || repeats_ != 0;
+    k.flags(used);
+    if (!used) return;
+    std::uint64_t second = second_;
+    std::uint64_t counts = challenges_ * 256U + repeats_;
+    k.number(second);
+    k.number(counts);
+    second_ = second & time_mask;
+    challenges_ = (counts >> 8U) & 15U;
+    repeats_ = counts & 255U;
   }
 
  private:
-  Instant second_;
-  std::uint16_t challenges_ = 0;
-  std::uint16_t repeats_ = 0;
+  static constexpr unsigned time_bits =
+      52;  // nanoseconds: 52 days, after which a second may seem to have begun already
+  static constexpr std::uint64_t time_mask = (std::uint64_t{1} << time_bits) - 1;
+  [[nodiscard]] std::uint64_t since_second(Instant now) const {
+    return (static_cast<std::uint64_t>(now.ns()) - second_) & time_mask;
+  }
+  // Eight octets together: there is one of these in every TIME-WAIT and SYN-queue entry.
+  std::uint64_t second_ : time_bits = 0;
+  std::uint64_t challenges_ : 4 = 0;
+  std::uint64_t repeats_ : 8 = 0;
 };
 
 }  // namespace wireside::tcp

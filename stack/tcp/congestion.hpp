@@ -59,6 +59,23 @@ class Congestion {
         std::min(window_.ssthresh, std::max(flight, window_.smss) + window_.smss));  // ssthresh is of its time's MSS
   }
 
+  /// What a connection at rest keeps of it; not of a custom algorithm, whose connections never rest.
+  template <class Codec>
+  void at_rest(Codec& k, Instant near, bool undoable) {
+    bool cubic = algorithm() == CongestionAlgorithm::Cubic;
+    k.flags(cubic);
+    select(cubic ? CongestionAlgorithm::Cubic : CongestionAlgorithm::NewReno);
+    for (auto* const value : {&window_.smss, &window_.abc_limit, &window_.cwnd, &initial_}) k.number(*value);
+    std::uint32_t below_infinity = ~window_.ssthresh;
+    k.number(below_infinity);
+    window_.ssthresh = ~below_infinity;
+    std::visit(
+        [&]<class C>(C& c) {
+          if constexpr (!std::is_same_v<C, Custom>) c.at_rest(k, near, undoable);
+        },
+        state_);
+  }
+
  private:
   CongestionWindow window_;
   std::uint32_t initial_ = 0;

@@ -1,12 +1,12 @@
 // The transmission control block (RFC 9293 section 3.3.1) of a connection that is more than half open.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "base/deadline_queue.hpp"
 #include "base/intrusive_list.hpp"
 #include "observe/event.hpp"
 #include "tcp/ack_ration.hpp"
@@ -20,6 +20,7 @@
 #include "tcp/rtt_estimator.hpp"
 #include "tcp/scoreboard.hpp"
 #include "tcp/send_queue.hpp"
+#include "tcp/shared_options.hpp"
 #include "tcp/state_table.hpp"
 #include "tcp/tcp_types.hpp"
 
@@ -30,6 +31,8 @@ using observe::TxReason;
 
 struct OutputListTag;
 struct EventListTag;
+struct RestListTag;
+struct ConnectionRecord;
 
 /// Octets that may wait for acknowledgement. More than half the sequence space could not be told apart (RFC 9293
 /// section 3.4); a slice as large as this may be added to almost as much.
@@ -55,7 +58,7 @@ struct TimestampState {
   [[nodiscard]] std::uint32_t now(Instant t) const { return static_cast<std::uint32_t>(t.ns() / 1'000'000) + offset; }
 };
 
-/// Deadlines of one connection; one lazy node in the layer's queue stands for all of them.
+/// Deadlines of one connection; one lazy node in the layer's queue, that of its record, stands for all of them.
 class TimerTable {
  public:
   TimerTable() { due_.fill(Instant::max()); }
@@ -66,6 +69,11 @@ class TimerTable {
     return static_cast<TimerKind>(std::min_element(due_.begin(), due_.end()) - due_.begin());
   }
   [[nodiscard]] Instant earliest() const { return *std::min_element(due_.begin(), due_.end()); }
+  [[nodiscard]] bool none_but(TimerKind k) const {
+    const Instant* const kept = &due_[static_cast<std::size_t>(k)];
+    return std::all_of(due_.begin(), due_.end(),
+                       [&](const Instant& due) { return &due == kept || due == Instant::max(); });
+  }
 
  private:
   std::array<Instant, observe::timer_kind_count> due_{};
@@ -198,15 +206,19 @@ struct OutputWork {
   std::vector<OwedAck> owed_acks;
 };
 
-class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>, public DeadlineNode {
+/// While it has nothing to do only a part of it is kept (connection_table.hpp); a new member that matters after a pause
+/// belongs to rest.cpp, too.
+class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>, public ListNode<RestListTag> {
  public:
   Connection(std::uint32_t id_, const FourTuple& tuple_, const ConnectionOptions& o, const RttEstimator::Bounds& b)
       : id{id_}, tuple{tuple_}, options{o}, snd{b} {}
 
   std::uint32_t id;
   ConnectionHandle handle;
+  ConnectionRecord* record = nullptr;  ///< where the table has it
   FourTuple tuple;
   ConnectionOptions options;
+  SharedOptions shared_options;  ///< what `options` are the same as, if that is known
   Negotiated negotiated;
   TimestampState timestamps;
   Sender snd;
@@ -264,6 +276,7 @@ class Connection : public ListNode<OutputListTag>, public ListNode<EventListTag>
 
  private:
   friend class LayerState;
+  friend class ConnectionTable;
   void describe_paths(ConnectionStatus& s) const;
   TcpState state_ = TcpState::Closed;
 };

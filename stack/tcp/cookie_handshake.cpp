@@ -27,7 +27,7 @@ void LayerState::send_cookie(Instant now, const IncomingSegment& s, ListenerHand
     value = SynCookies::stamp(value, kept);
   }
   cookie_sent_at_ = now;
-  answered_syns_.note(now, demux.hash_function()(s.tuple));
+  answered_syns_.note(now, flow_hash(s.tuple));
   ++sink.count.syn_cookies_sent;
   send_control(now, r);
 }
@@ -69,7 +69,7 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   const auto mss = syn_cookies_.open(now, s.tuple, h.irs, h.iss);
   if (!mss) {
     ++sink.count.syn_cookies_failed;
-    if (!answered_syns_.may_have(now, demux.hash_function()(s.tuple))) return false;
+    if (!answered_syns_.may_have(now, flow_hash(s.tuple))) return false;
     sink.drop(now, observe::DropReason::TcpBadAck);
     return true;
   }
@@ -81,7 +81,7 @@ bool LayerState::cookie_arrives(Instant now, const IncomingSegment& s, ListenerH
   const bool deferred = defers(s, l);
   // The data that the connection waits for will bring the cookie, too.
   if (deferred && half_open.size() >= config.max_syn_queue) return true;
-  answered_syns_.forget(demux.hash_function()(s.tuple));
+  answered_syns_.forget(flow_hash(s.tuple));
   ++sink.count.syn_cookies_received;
   ++sink.count.tcp_passive_opens;
   h.id = next_id_++;

@@ -21,6 +21,15 @@ class Cubic {
   void undo();
 
   [[nodiscard]] double w_max() const { return now_.w_max; }
+  /// What a connection at rest keeps of it. `near` is an instant close to the others; `undoable`: the latest congestion
+  /// event may yet turn out to have been none.
+  template <class Codec>
+  void at_rest(Codec& k, Instant near, bool undoable) {
+    now_.at_rest(k, near);
+    if (undoable) before_.at_rest(k, near);
+    k.real(fraction_);
+    hystart_.at_rest(k);
+  }
 
  private:
   static constexpr double c = 0.4;          ///< segments per second cubed (section 5)
@@ -37,6 +46,16 @@ class Cubic {
     Instant start;
     Instant heard;  ///< the latest acknowledgement
     bool running = false;
+
+    template <class Codec>
+    void at_rest(Codec& codec, Instant near) {
+      bool used = running || w_max != 0 || cwnd_prior != 0;
+      codec.flags(used, running);
+      if (!used) return;
+      for (double* const value : {&w_max, &k, &cwnd_prior, &w_est, &cwnd_epoch}) codec.real(*value);
+      codec.instant(start, near);
+      codec.instant(heard, near);
+    }
   };
   void begin_epoch(const CongestionWindow& w, Instant now);
   [[nodiscard]] double w_cubic(double t) const;

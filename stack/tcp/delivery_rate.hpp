@@ -68,6 +68,14 @@ class DeliveryRate {
   [[nodiscard]] std::uint64_t rate() const { return rate_; }
   /// Whether that one says too little of the path.
   [[nodiscard]] bool rate_is_app_limited() const { return rate_is_app_limited_; }
+  /// What a connection at rest keeps of it: nothing is in flight, so the next flight's times begin anew.
+  template <class Codec>
+  void at_rest(Codec& k) {
+    k.number(delivered_);
+    k.number(app_limited_until_);
+    k.number(rate_);
+    k.flags(rate_is_app_limited_);
+  }
 
  private:
   std::uint64_t delivered_ = 0;

@@ -15,6 +15,18 @@ class HyStart {
   /// How much of `sample.acked` the window may grow by in slow start; may set ssthresh, which ends slow start.
   std::uint32_t growth(CongestionWindow& w, const GrowthSample& sample);
   [[nodiscard]] bool conservative() const { return css_; }
+  /// What a connection at rest keeps of it.
+  template <class Codec>
+  void at_rest(Codec& k) {
+    k.flags(round_open_, css_);
+    if (!round_open_) return;  // nothing has happened yet
+    k.maybe_never(last_round_min_);
+    k.maybe_never(current_round_min_);
+    k.maybe_never(css_baseline_min_);
+    k.number(rtt_samples_);
+    k.number(css_round_);
+    k.sequence(window_end_, SeqNum{});
+  }
 
  private:
   static constexpr Duration min_rtt_thresh = std::chrono::milliseconds{4};

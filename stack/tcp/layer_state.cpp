@@ -18,7 +18,8 @@ LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Si
       random{r},
       pool{p},
       sink{s},
-      demux{16, KeyedHash{r.sip_key()}},
+      connections{{config.rto_initial, config.rto_min, config.rto_max}},
+      flow_hash{r.sip_key()},
       listening{16, KeyedHash{r.sip_key()}},
       isn_key_{r.sip_key()},
       timestamp_key_{r.sip_key()},
@@ -29,6 +30,7 @@ LayerState::LayerState(const TcpConfig& c, Random& r, BufferPool& p, observe::Si
     *d = std::min(*d, longest_wait);
   }
   config.delayed_ack_min = std::min(config.delayed_ack_min, config.delayed_ack);
+  connections.set_most_awake(config.max_awake_idle);
 }
 
 ConnectionOptions LayerState::within_bounds(ConnectionOptions o) {
@@ -40,26 +42,44 @@ ConnectionOptions LayerState::within_bounds(ConnectionOptions o) {
 }
 
 Connection* LayerState::new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id) {
-  const RttEstimator::Bounds bounds{config.rto_initial, config.rto_min, config.rto_max};
-  const auto handle = connections.emplace(id, tuple, within_bounds(options), bounds);
-  Connection* c = connections.find(handle);
-  c->handle = handle;
-  c->snd.buffer_limit = std::min(config.send_buffer_initial, config.send_buffer_max);
-  return c;
+  Connection& c = connections.emplace(id, tuple, within_bounds(options));
+  c.snd.buffer_limit = std::min(config.send_buffer_initial, config.send_buffer_max);
+  return &c;
+}
+
+const FlowKey& LayerState::flow_of(DemuxEntry entry) const {
+  if (entry.kind == DemuxEntry::Kind::HalfOpen) return half_open.known_at(entry.slot).flow;
+  if (entry.kind == DemuxEntry::Kind::TimeWait) return time_wait.known_at(entry.slot).flow;
+  return connections.flow_at(entry.slot);
+}
+
+std::optional<DemuxEntry> LayerState::find_flow(const FourTuple& tuple) const {
+  const FlowKey flow{tuple};
+  const auto number = demux.find(static_cast<std::uint32_t>(flow_hash(tuple)),
+                                 [&](std::uint32_t n) { return flow_of(DemuxEntry::of(n)) == flow; });
+  return number ? std::optional{DemuxEntry::of(*number)} : std::nullopt;
+}
+
+void LayerState::add_flow(const FourTuple& tuple, DemuxEntry entry) {
+  demux.insert(static_cast<std::uint32_t>(flow_hash(tuple)), entry.number());
+}
+
+void LayerState::remove_flow(const FourTuple& tuple, DemuxEntry entry) {
+  demux.erase(static_cast<std::uint32_t>(flow_hash(tuple)), entry.number());
 }
 
 void LayerState::adopt(Connection& c) {
-  demux[c.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::Connection, .connection = c.handle};
+  add_flow(c.tuple, {DemuxEntry::Kind::Connection, c.handle.index});
   c.demultiplexed = true;
 }
 
 void LayerState::release_network_state(Connection& c) {
-  if (c.demultiplexed) demux.erase(c.tuple);
+  if (c.demultiplexed) remove_flow(c.tuple, {DemuxEntry::Kind::Connection, c.handle.index});
   c.demultiplexed = false;
   c.snd.queue.clear();
   c.rcv.reassembly.clear();
   c.timers = TimerTable{};
-  deadlines_.remove(c);
+  deadlines_.remove(*c.record);
   c.work = OutputWork{};
   static_cast<ListNode<OutputListTag>&>(c).unlink();
 }
@@ -111,23 +131,30 @@ std::optional<TcpEvent> LayerState::poll_event() {
   if (c == nullptr) return std::nullopt;
   const auto bit = static_cast<unsigned>(std::countr_zero(c->pending_events));
   c->pending_events = static_cast<std::uint8_t>(c->pending_events & (c->pending_events - 1));
-  if (c->pending_events == 0) static_cast<ListNode<EventListTag>&>(*c).unlink();
-  return TcpEvent{.kind = static_cast<TcpEvent::Kind>(bit),
-                  .connection = c->handle,
-                  .listener = {},
-                  .error = c->error.value_or(Error::WouldBlock)};
+  const TcpEvent event{.kind = static_cast<TcpEvent::Kind>(bit),
+                       .connection = c->handle,
+                       .listener = {},
+                       .error = c->error.value_or(Error::WouldBlock)};
+  if (c->pending_events == 0) {
+    static_cast<ListNode<EventListTag>&>(*c).unlink();
+    connections.settle(*c);
+  }
+  return event;
 }
 
 void LayerState::set_timer(Instant now, Connection& c, TimerKind kind, Instant due) {
+  // Most timers only move later, and most are not the next one: that changes nothing in the queue.
+  const Instant next = c.record->due();
+  const bool was_next = c.timers.due(kind) == next;
   c.timers.set(kind, due);
-  rearm(c);
+  if (was_next || due < next) rearm(c);
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Set, due - now}; });
 }
 
-void LayerState::cancel_timer(Instant now, Connection& c, TimerKind kind) {
-  if (!c.timers.armed(kind)) return;
+void LayerState::disarm_timer(Instant now, Connection& c, TimerKind kind) {
+  const bool was_next = c.timers.due(kind) <= c.record->due();
   c.timers.set(kind, Instant::max());
-  rearm(c);
+  if (was_next) rearm(c);
   sink.emit(now, [&] { return observe::TimerChanged{c.id, kind, observe::TimerChanged::What::Cancelled, {}}; });
 }
 
@@ -200,7 +227,7 @@ Result<Port> LayerState::ephemeral_port(Instant now, const FourTuple& tuple) {
     candidate.local.port.value = static_cast<std::uint16_t>(first + (start + i) % count);
     ListenerHandle unused;
     if (find_listener(candidate, unused) != nullptr) continue;
-    if (!demux.contains(candidate)) return candidate.local.port;
+    if (!find_flow(candidate)) return candidate.local.port;
     if (!reusable && find_reusable(now, candidate) != nullptr) reusable = candidate.local.port;
   }
   if (reusable) return *reusable;
@@ -264,7 +291,7 @@ Listener* LayerState::find_listener(const FourTuple& tuple, ListenerHandle& hand
   if (it == listening.end()) it = listening.find(Endpoint{Ipv4Address{}, tuple.local.port});
   if (it == listening.end()) return nullptr;
   const auto& sharing = it->second;
-  handle = sharing[demux.hash_function().choose(tuple, sharing.size())];
+  handle = sharing[flow_hash.choose(tuple, sharing.size())];
   return listeners.find(handle);
 }
 

@@ -3,11 +3,13 @@
 // process_text.cpp (3.10.7), timeouts.cpp (3.10.8) and output.cpp.
 #pragma once
 
-#include <deque>
 #include <unordered_map>
 
+#include "base/fifo.hpp"
+#include "base/hash_index.hpp"
 #include "base/keyed_hash.hpp"
 #include "base/random.hpp"
+#include "tcp/connection_table.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/records.hpp"
 #include "tcp/syn_cookie.hpp"
@@ -15,13 +17,14 @@
 
 namespace wireside::tcp {
 
-/// What a four-tuple leads to.
+/// What a four-tuple leads to: a slot of one of three tables.
 struct DemuxEntry {
   enum class Kind : std::uint8_t { Connection, HalfOpen, TimeWait };
   Kind kind = Kind::Connection;
-  ConnectionHandle connection{};
-  HalfOpenHandle half_open{};
-  TimeWaitHandle time_wait{};
+  std::uint32_t slot = 0;
+
+  [[nodiscard]] std::uint32_t number() const { return slot << 2U | static_cast<std::uint32_t>(kind); }
+  [[nodiscard]] static DemuxEntry of(std::uint32_t number) { return {static_cast<Kind>(number & 3U), number >> 2U}; }
 };
 
 /// Facts about a segment, computed once.
@@ -102,6 +105,7 @@ class LayerState {
   void handle_timeouts(Instant now);
 
   std::optional<TcpEvent> poll_event();
+  [[nodiscard]] bool has_event() const { return !events_.empty() || !listener_events_.empty(); }
 
   // 3.10.6 STATUS (user_calls.cpp)
   [[nodiscard]] ConnectionStatus status_of(const Connection& c) const;
@@ -118,11 +122,12 @@ class LayerState {
   std::size_t max_super_segment = 65535 - 60;
   bool forward_progress = false;
   std::vector<IpAddress> negative_advice;  ///< peers that reached R1 since the owner last asked
-  SlotMap<Connection, ConnectionTag> connections;
+  ConnectionTable connections;
   SlotMap<Listener, ListenerTag> listeners;
-  SlotMap<HalfOpen, HalfOpenTag> half_open;
-  SlotMap<TimeWait, TimeWaitTag> time_wait;
-  std::unordered_map<FourTuple, DemuxEntry, KeyedHash> demux;
+  HalfOpenMap half_open;
+  TimeWaitMap time_wait;
+  KeyedHash flow_hash;
+  HashIndex demux;  ///< of all four-tuples: numbers of DemuxEntry
   std::unordered_map<Endpoint, std::vector<ListenerHandle>, KeyedHash> listening;  ///< several: reuse_port
 
  private:
@@ -130,14 +135,21 @@ class LayerState {
   /// Times that can be added to any instant, and intervals that let time pass.
   [[nodiscard]] static ConnectionOptions within_bounds(ConnectionOptions o);
   Connection* new_connection(const FourTuple& tuple, const ConnectionOptions& options, std::uint32_t id);
+  [[nodiscard]] const FlowKey& flow_of(DemuxEntry entry) const;
+  [[nodiscard]] std::optional<DemuxEntry> find_flow(const FourTuple& tuple) const;
+  void add_flow(const FourTuple& tuple, DemuxEntry entry);
+  void remove_flow(const FourTuple& tuple, DemuxEntry entry);
   void adopt(Connection& c);  // puts the four-tuple into the table
   void erase(Connection& c);
   void finish(Instant now, Connection& c, StateCause cause, std::optional<Error> error);
   void release_network_state(Connection& c);
   void raise(Connection& c, TcpEvent::Kind kind);
   void set_timer(Instant now, Connection& c, TimerKind kind, Instant due);
-  void cancel_timer(Instant now, Connection& c, TimerKind kind);
-  void rearm(Connection& c) { deadlines_.arm(c, c.timers.earliest()); }
+  void cancel_timer(Instant now, Connection& c, TimerKind kind) {
+    if (c.timers.armed(kind)) disarm_timer(now, c, kind);
+  }
+  void disarm_timer(Instant now, Connection& c, TimerKind kind);
+  void rearm(Connection& c) { deadlines_.arm(*c.record, c.timers.earliest()); }
   void wants_output(Connection& c) { output_.push_back(c); }
   void send_control(Instant now, ControlSegment segment);
   void send_reset(Instant now, const Connection& c, TxReason reason);
@@ -192,6 +204,9 @@ class LayerState {
   [[nodiscard]] bool defers(const IncomingSegment& s, const Listener& l) const;
   [[nodiscard]] Duration longest_deferral(const Listener& l) const;
   HalfOpen& remember_half_open(Instant now, const Handshake& handshake);
+  [[nodiscard]] Handshake handshake_of(const HalfOpen& h) const;
+  [[nodiscard]] Duration rto_of(const HalfOpen& h) const;
+  [[nodiscard]] Duration half_open_life() const { return std::min(config.syn_timeout, HalfOpen::longest_life); }
   Connection& connection_of(const Handshake& h);
   Connection& open_from(Instant now, const IncomingSegment& s, const Handshake& h, std::optional<Duration> rtt,
                         bool syn_was_lost);
@@ -247,10 +262,21 @@ class LayerState {
                                             const SegmentFacts& f);
   [[nodiscard]] Step check_late_data(Instant now, const IncomingSegment& s, Connection& c);
   void challenge(Instant now, Connection& c, const wire::TcpFlags& flags);
+
+  // --- fast_path.cpp ---
+  /// A segment as it should be, on a connection without troubles; false: it takes the usual way.
+  [[nodiscard]] bool take_expected(Instant now, const IncomingSegment& s, Connection& c);
+  void take_repeated_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_ack(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_window(Instant now, const IncomingSegment& s, Connection& c);
+  void take_expected_text(Instant now, const IncomingSegment& s, Connection& c);
+  [[nodiscard]] Connection* latest_connection(const FourTuple& tuple) const;
   void note_arrival(Instant now, const IncomingSegment& s, Connection& c);
 
   // --- process_ack.cpp ---
   void accept_ack(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f);
+  void move_una(Instant now, const IncomingSegment& s, Connection& c, const AckNews& news, std::uint32_t pipe);
+  static void report_delivery(Instant now, Connection& c, const AckNews& news);
   void take_sample(Instant now, Connection& c, Duration sample);
   void take_rtt_sample(Instant now, const IncomingSegment& s, Connection& c);
   void learn_deliveries(Instant now, const IncomingSegment& s, Connection& c, const SegmentFacts& f, AckNews& news);
@@ -311,6 +337,7 @@ class LayerState {
   // --- process_text.cpp ---
   void process_text(Instant now, const IncomingSegment& s, Connection& c);
   void deliver(Connection& c, Slice data);
+  static void sample_receiver_rtt(Instant now, const IncomingSegment& s, Connection& c);
   void acknowledge_text(Instant now, const IncomingSegment& s, Connection& c, std::uint32_t octets, bool filled_gap);
   void measure_segment(const IncomingSegment& s, Connection& c, std::uint32_t octets) const;
   static void note_fin(Receiver& r, SeqNum at);
@@ -384,14 +411,15 @@ class LayerState {
   [[nodiscard]] Duration keep_alive_after(const Connection& c) const;
   void arm_keep_alive(Instant now, Connection& c);
 
+  ConnectionHandle latest_;  // the last that a segment came for: the next one often is for the same
   DeadlineQueue deadlines_;  // connections
-  DeadlineQueue half_open_deadlines_;
-  IntrusiveList<HalfOpen, HalfOpenTag> half_open_order_;  // oldest first
-  IntrusiveList<TimeWait, TimeWaitTag> time_wait_order_;  // next to expire first
+  SlotDeadlines<HalfOpenMap, HalfOpen> half_open_deadlines_{half_open};
+  SlotList<HalfOpenMap, HalfOpen> half_open_order_{half_open};  // oldest first
+  SlotList<TimeWaitMap, TimeWait> time_wait_order_{time_wait};  // next to expire first
   IntrusiveList<Connection, OutputListTag> output_;
   IntrusiveList<Connection, EventListTag> events_;
-  std::deque<ListenerHandle> listener_events_;
-  std::deque<ControlSegment> control_;
+  Fifo<ListenerHandle> listener_events_;
+  Fifo<ControlSegment> control_;
   SipKey isn_key_, timestamp_key_;
   SynCookies syn_cookies_;
   AnsweredSyns answered_syns_;

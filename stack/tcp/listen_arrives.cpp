@@ -2,6 +2,21 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
+namespace {
+
+// The option has 15 bits for a number of seconds or minutes (RFC 5482 section 3).
+constexpr std::uint16_t minutes_bit = 0x8000;
+
+std::uint16_t packed_timeout(Duration told) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(told).count();
+  return static_cast<std::uint16_t>(seconds < minutes_bit ? seconds : minutes_bit | (seconds / 60));
+}
+Duration unpacked_timeout(std::uint16_t packed) {
+  const std::chrono::seconds told{packed & (minutes_bit - 1U)};
+  return (packed & minutes_bit) != 0 ? 60 * told : told;
+}
+
+}  // namespace
 
 // --- 3.10.7.1 ---
 
@@ -31,7 +46,7 @@ void LayerState::listen_arrives(Instant now, const IncomingSegment& s, ListenerH
 /// A flow that was answered with a cookie gets it again, even if there is room now: another sequence number would make
 /// its ACK of the first answer wrong, and that would end in a RST.
 bool LayerState::had_cookie(Instant now, const IncomingSegment& s) const {
-  return config.syn_cookies != SynCookieUse::Never && answered_syns_.may_have(now, demux.hash_function()(s.tuple));
+  return config.syn_cookies != SynCookieUse::Never && answered_syns_.may_have(now, flow_hash(s.tuple));
 }
 
 void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerHandle handle, Listener& l,
@@ -56,7 +71,7 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
   HalfOpen& h = remember_half_open(now, shake);
   ++sink.count.tcp_passive_opens;
   sink.emit(now, [&] {
-    return observe::StateChanged{h.id, h.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
+    return observe::StateChanged{h.id, s.tuple, TcpState::Listen, TcpState::SynReceived, StateCause::SynReceived};
   });
   send_syn_ack(now, h, TxReason::SynAck);
 }
@@ -64,13 +79,62 @@ void LayerState::make_half_open(Instant now, const IncomingSegment& s, ListenerH
 HalfOpen& LayerState::remember_half_open(Instant now, const Handshake& handshake) {
   const HalfOpenHandle record = half_open.emplace();
   HalfOpen& h = *half_open.find(record);
-  static_cast<Handshake&>(h) = handshake;
-  h.handle = record;
+  h.flow = FlowKey{handshake.tuple};
+  h.id = handshake.id;
+  h.slot = record.index;
   h.created_at = now;
-  h.rto = config.rto_initial;
-  demux[h.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::HalfOpen, .half_open = record};
+  h.listener = handshake.listener.index;
+  h.ts_recent = handshake.timestamps.recent;
+  h.iss = handshake.iss;
+  h.irs = handshake.irs;
+  h.snd_wnd = static_cast<std::uint16_t>(handshake.snd_wnd);  // a SYN's is never scaled
+  h.rcv_wnd = handshake.rcv_wnd;
+  const Negotiated& n = handshake.negotiated;
+  h.peer_mss = n.peer_mss;
+  h.window_scaling = n.window_scaling;
+  h.timestamps = n.timestamps;
+  h.sack = n.sack;
+  h.ecn = n.ecn;
+  h.snd_wscale = n.snd_wscale;
+  h.rcv_wscale = n.rcv_wscale;
+  h.give_fast_open_cookie = handshake.give_fast_open_cookie;
+  h.peer_user_timeout = packed_timeout(handshake.peer_user_timeout);
+  add_flow(handshake.tuple, {DemuxEntry::Kind::HalfOpen, h.slot});
   half_open_order_.push_back(h);
   return h;
+}
+
+/// What was packed, and what follows from it: the SYN's timestamp came when the record was made.
+Handshake LayerState::handshake_of(const HalfOpen& h) const {
+  Handshake s;
+  s.id = h.id;
+  s.tuple = h.flow.tuple();
+  s.listener = listeners.handle_at(h.listener);
+  s.negotiated = {.peer_mss = h.peer_mss,
+                  .window_scaling = h.window_scaling,
+                  .timestamps = h.timestamps,
+                  .sack = h.sack,
+                  .ecn = h.ecn,
+                  .snd_wscale = h.snd_wscale,
+                  .rcv_wscale = h.rcv_wscale};
+  s.timestamps = {
+      .offset = timestamp_offset(s.tuple), .recent = h.ts_recent, .recent_at = h.timestamps ? h.created_at : Instant{}};
+  s.iss = h.iss;
+  s.irs = h.irs;
+  s.snd_wnd = h.snd_wnd;
+  s.rcv_wnd = h.rcv_wnd;
+  s.give_fast_open_cookie = h.give_fast_open_cookie;
+  s.peer_user_timeout = unpacked_timeout(h.peer_user_timeout);
+  return s;
+}
+
+/// RFC 6298 rule (5.5) for each SYN-ACK that was sent again.
+Duration LayerState::rto_of(const HalfOpen& h) const {
+  Duration rto = config.rto_initial;
+  for (unsigned i = 0; i < h.retransmissions && (i == 0 || rto < config.rto_max); ++i) {
+    rto = std::min(rto * 2, config.rto_max);
+  }
+  return rto;
 }
 
 /// All of a handshake that the SYN says.
@@ -125,21 +189,22 @@ ControlSegment LayerState::syn_ack_of(Instant now, const Handshake& h, const Lis
 }
 
 void LayerState::send_syn_ack(Instant now, HalfOpen& h, TxReason reason) {
-  send_control(now, syn_ack_of(now, h, *listeners.find(h.listener), reason));
-  h.sent_at = now;
-  half_open_deadlines_.arm(h, std::min(now + h.rto, h.created_at + config.syn_timeout));
+  send_control(now, syn_ack_of(now, handshake_of(h), listeners.known_at(h.listener), reason));
+  half_open_deadlines_.arm(h, std::min(now + rto_of(h), h.created_at + half_open_life()));
 }
 
 void LayerState::drop_half_open(HalfOpen& h) {
-  demux.erase(h.tuple);
-  half_open.erase(h.handle);
+  remove_flow(h.flow.tuple(), {DemuxEntry::Kind::HalfOpen, h.slot});
+  half_open_deadlines_.remove(h);
+  half_open_order_.remove(h);
+  half_open.erase(half_open.handle_at(h.slot));
 }
 
 // --- 3.10.7.4 for SYN-RECEIVED of a passive open ---
 
 void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOpen& h) {
   if (half_open_checks(now, s, h) == Step::Drop) return;
-  Listener* l = listeners.find(h.listener);
+  Listener* l = listeners.at(h.listener);
   // Fifth, check the ACK field.
   if (!s.header.flags.ack) return sink.drop(now, observe::DropReason::TcpNoAck, h.id);
   if (s.header.ack != h.iss + 1) {
@@ -148,16 +213,18 @@ void LayerState::half_open_arrives(Instant now, const IncomingSegment& s, HalfOp
   }
   // The peer will repeat its data; room may have come by then.
   if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, h.id);
-  if (!h.rtt && h.retransmissions == 0 && !h.repeated) h.rtt = now - h.sent_at;
+  // The first SYN-ACK left when the record was made.
+  if (h.rtt < Duration{0} && h.retransmissions == 0 && !h.repeated) h.rtt = now - h.created_at;
   if (waits_for_data(now, s, h, *l)) return;
-  Connection& c = open_from(now, s, h, h.rtt, h.retransmissions > 0);
+  const auto rtt = h.rtt < Duration{0} ? std::nullopt : std::optional{h.rtt};
+  Connection& c = open_from(now, s, handshake_of(h), rtt, h.retransmissions > 0);
   drop_half_open(h);
   hand_over(c);
   connection_arrives(now, s, c);
 }
 
 Duration LayerState::longest_deferral(const Listener& l) const {
-  return std::min(l.options.defer_accept, config.syn_timeout / 2);
+  return std::min(l.options.defer_accept, half_open_life() / 2);
 }
 
 bool LayerState::defers(const IncomingSegment& s, const Listener& l) const {
@@ -180,7 +247,7 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
   const auto& flags = s.header.flags;
   if (flags.syn && !flags.ack && !flags.rst && s.header.seq == h.irs) {
     h.repeated = true;
-    h.negotiated.ecn = h.negotiated.ecn && is_ecn_setup_syn(s);  // the client has fallen back
+    h.ecn = h.ecn && is_ecn_setup_syn(s);  // the client has fallen back
     h.deferred = false;
     send_syn_ack(now, h, TxReason::SynAckRetransmit);  // the client did not get our SYN-ACK
     return Step::Drop;
@@ -194,12 +261,12 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
     }
     return Step::Drop;
   };
-  if (h.negotiated.timestamps && !s.header.options.timestamps && !flags.rst && !flags.syn) {  // RFC 7323 section 3.2
+  if (h.timestamps && !s.header.options.timestamps && !flags.rst && !flags.syn) {  // RFC 7323 section 3.2
     sink.drop(now, observe::DropReason::TcpMissingTimestamp, h.id);
     return Step::Drop;
   }
-  const bool old_timestamp = h.negotiated.timestamps && s.header.options.timestamps && !flags.rst &&
-                             static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.timestamps.recent) < 0;
+  const bool old_timestamp = h.timestamps && s.header.options.timestamps && !flags.rst &&
+                             static_cast<std::int32_t>(s.header.options.timestamps->ts_val - h.ts_recent) < 0;
   if (old_timestamp) {
     sink.drop(now, observe::DropReason::TcpPaws, h.id);
     return acknowledge();
@@ -228,7 +295,9 @@ Step LayerState::half_open_checks(Instant now, const IncomingSegment& s, HalfOpe
 
 /// The application is not told.
 Step LayerState::back_to_listen(Instant now, HalfOpen& h, StateCause cause) {
-  sink.emit(now, [&] { return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Listen, cause}; });
+  sink.emit(now, [&] {
+    return observe::StateChanged{h.id, h.flow.tuple(), TcpState::SynReceived, TcpState::Listen, cause};
+  });
   ++sink.count.tcp_attempt_fails;
   drop_half_open(h);
   return Step::Drop;
@@ -237,17 +306,17 @@ Step LayerState::back_to_listen(Instant now, HalfOpen& h, StateCause cause) {
 /// <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
 ControlSegment LayerState::control_from(Instant now, const HalfOpen& h, TxReason reason) const {
   ControlSegment r;
-  r.tuple = h.tuple;
-  r.header.source = h.tuple.local.port;
-  r.header.destination = h.tuple.remote.port;
+  r.tuple = h.flow.tuple();
+  r.header.source = r.tuple.local.port;
+  r.header.destination = r.tuple.remote.port;
   r.header.seq = h.iss + 1;
   r.header.ack = h.irs + 1;
   r.header.flags.ack = true;
-  r.header.window = static_cast<std::uint16_t>(h.rcv_wnd >> h.negotiated.rcv_wscale.shift());
-  if (h.negotiated.timestamps) {
-    r.header.options.timestamps = wire::TcpTimestamps{h.timestamps.now(now), h.timestamps.recent};
+  r.header.window = static_cast<std::uint16_t>(h.rcv_wnd >> h.rcv_wscale.shift());
+  if (h.timestamps) {
+    r.header.options.timestamps = wire::TcpTimestamps{handshake_of(h).timestamps.now(now), h.ts_recent};
   }
-  if (const Listener* l = listeners.find(h.listener); l != nullptr) {
+  if (const Listener* l = listeners.at(h.listener); l != nullptr) {
     r.ttl = l->options.ttl;
     r.tos = l->options.tos;
   }

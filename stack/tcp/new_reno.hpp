@@ -26,6 +26,11 @@ class NewReno {
   void limited(Instant /*now*/) {}
   void idle(Duration /*time*/) {}
   void undo() {}
+  /// What a connection at rest keeps of it.
+  template <class Codec>
+  void at_rest(Codec& k, Instant /*near*/, bool /*undoable*/) {
+    k.number(acked_);
+  }
 
  private:
   std::uint32_t acked_ = 0;

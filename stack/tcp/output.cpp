@@ -23,6 +23,7 @@ bool LayerState::poll_segment(Instant now, OutgoingSegment& out) {
       return true;
     }
     static_cast<ListNode<OutputListTag>&>(*c).unlink();
+    connections.settle(*c);
   }
   return false;
 }

@@ -37,6 +37,16 @@ class Pacer {
   /// Nothing leaves before `t`, whatever the rate.
   void hold_until(Instant t) { held_until_ = t; }
   [[nodiscard]] Instant release_at() const { return std::max(held_until_, next_); }
+  /// What a connection at rest keeps of it. `near` is an instant close to the others.
+  template <class Codec>
+  void at_rest(Codec& k, Instant near) {
+    bool used = next_ != Instant{} || held_until_ != Instant{} || burst_left_ != 0;
+    k.flags(used, kept_waiting_);
+    if (!used) return;
+    k.number(burst_left_);
+    k.instant(next_, near);
+    k.instant(held_until_, near);
+  }
 
   [[nodiscard]] static std::uint32_t burst(std::uint64_t rate, std::uint32_t mss, std::uint32_t most) {
     const std::uint64_t octets = rate / (std::chrono::seconds{1} / resolution);

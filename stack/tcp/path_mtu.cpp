@@ -17,9 +17,9 @@ constexpr Duration search_again_after = std::chrono::minutes{10};  // RFC 4821 s
 
 /// The connection whose segment with this sequence number is on its way; nullptr where there is none.
 Connection* LayerState::find_in_flight(const FourTuple& tuple, SeqNum seq) const {
-  const auto it = demux.find(tuple);
-  if (it == demux.end() || it->second.kind != DemuxEntry::Kind::Connection) return nullptr;
-  Connection* c = connections.find(it->second.connection);
+  const auto entry = find_flow(tuple);
+  if (!entry || entry->kind != DemuxEntry::Kind::Connection) return nullptr;
+  Connection* c = connections.awake_at(entry->slot);  // at rest it has nothing in flight
   const bool in_flight = c != nullptr && seq.at_or_after(c->snd.snd_una) && seq.before(c->snd.snd_nxt);
   return in_flight ? c : nullptr;
 }
@@ -52,9 +52,9 @@ void LayerState::adopt_path(Connection& c) {
 }
 
 void LayerState::path_mtu_changed(Instant now, const FourTuple& tuple) {
-  const auto it = demux.find(tuple);
-  if (it == demux.end() || it->second.kind != DemuxEntry::Kind::Connection) return;
-  Connection& c = *connections.find(it->second.connection);
+  const auto entry = find_flow(tuple);
+  if (!entry || entry->kind != DemuxEntry::Kind::Connection) return;
+  Connection& c = connections.at(entry->slot);
   if (!is_synchronized(c.state())) return;  // establish() asks
   const std::uint32_t before = c.snd.mss;
   c.snd.path.probing = false;

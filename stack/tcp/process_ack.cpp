@@ -20,25 +20,7 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
     take_rtt_sample(now, s, c);
   }
   learn_deliveries(now, s, c, f, news);
-  if (f.advances) {
-    snd.queue.drop_front(std::min<std::size_t>(news.acked, snd.queue.octets()));  // a FIN is not in the queue
-    snd.snd_una = s.header.ack;
-    // A mark left behind follows, or it would seem to lie ahead after 2^31 octets.
-    if (snd.small_end.before(snd.snd_una)) snd.small_end = snd.snd_una;
-    if (c.ecn.reduced_at.before(snd.snd_una - 1)) c.ecn.reduced_at = snd.snd_una - 1;
-    if (snd.recovery.open()) snd.recovery.recover = later(snd.recovery.recover, snd.snd_una - 1);
-    snd.retransmissions = 0;
-    judge_probe(now, c, false);
-    snd.progress_at = now;
-    c.soft_error.reset();
-    // Growth is earned by using the window: an application-limited sender learns nothing about the path.
-    const std::uint32_t cwnd = snd.congestion.cwnd();
-    const std::uint32_t used = pipe + note_unanswered(now, c, news.acked);
-    if (used + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * used >= cwnd)) snd.cwnd_limited = true;
-    restart_retransmission_timer(now, c);
-    if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
-    if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
-  }
+  if (f.advances) move_una(now, s, c, news, pipe);
   if (news.dsack) ++snd.duplicates_reported;
   take_ecn_echo(now, s, c, news);
   lead_window_down(now, c, f, news);
@@ -49,13 +31,42 @@ void LayerState::accept_ack(Instant now, const IncomingSegment& s, Connection& c
   } else if (f.is_duplicate_ack) {
     count_duplicate_ack(now, s, c);
   }
-  if (news.delivered > 0) snd.congestion.on_delivery(path_sample(now, c, news));
+  if (news.delivered > 0) report_delivery(now, c, news);
   if (f.advances) {
     tune_send_buffer(c);
     offer_send_room(c);
   }
   update_send_window(now, s, c, f);
   if (c.has_unsent()) wants_output(c);
+}
+
+/// SND.UNA advances, and what depends on it; `pipe`: what the network held before.
+void LayerState::move_una(Instant now, const IncomingSegment& s, Connection& c, const AckNews& news,
+                          std::uint32_t pipe) {
+  Sender& snd = c.snd;
+  snd.queue.drop_front(std::min<std::size_t>(news.acked, snd.queue.octets()));  // a FIN is not in the queue
+  snd.snd_una = s.header.ack;
+  // A mark left behind follows, or it would seem to lie ahead after 2^31 octets.
+  if (snd.small_end.before(snd.snd_una)) snd.small_end = snd.snd_una;
+  if (c.ecn.reduced_at.before(snd.snd_una - 1)) c.ecn.reduced_at = snd.snd_una - 1;
+  if (snd.recovery.open()) snd.recovery.recover = later(snd.recovery.recover, snd.snd_una - 1);
+  snd.retransmissions = 0;
+  judge_probe(now, c, false);
+  snd.progress_at = now;
+  c.soft_error.reset();
+  // Growth is earned by using the window: an application-limited sender learns nothing about the path.
+  const std::uint32_t cwnd = snd.congestion.cwnd();
+  const std::uint32_t used = pipe + note_unanswered(now, c, news.acked);
+  if (used + snd.mss > cwnd || (snd.congestion.in_slow_start() && 2 * used >= cwnd)) snd.cwnd_limited = true;
+  restart_retransmission_timer(now, c);
+  if (snd.snd_up && snd.snd_una.at_or_after(*snd.snd_up)) snd.snd_up.reset();
+  if (snd.path.resend_end && snd.snd_una.at_or_after(*snd.path.resend_end)) snd.path.resend_end.reset();
+}
+
+/// Only an algorithm of the application's own looks at rates.
+void LayerState::report_delivery(Instant now, Connection& c, const AckNews& news) {
+  if (c.snd.congestion.algorithm() != CongestionAlgorithm::Custom) return;
+  c.snd.congestion.on_delivery(path_sample(now, c, news));
 }
 
 /// Sending answers when all ACKs of a batch are in, or when the pacer lets it; what takes longer is no batch. Returns

@@ -86,17 +86,23 @@ void LayerState::process_text(Instant now, const IncomingSegment& s, Connection&
   raise(c, TcpEvent::Kind::Readable);
   const bool cut = end.after(r.rcv_adv) || seq.before(left);
   acknowledge_text(now, s, c, static_cast<std::uint32_t>(text.size()), had_gap || cut);
-  // The receiver's own round-trip time, for buffer tuning: the peer echoes what we sent last.
-  if (c.negotiated.timestamps && s.header.options.timestamps) {
-    const std::uint32_t ticks = c.timestamps.now(now) - s.header.options.timestamps->ts_ecr;
-    const Duration sample = std::chrono::milliseconds{std::max<std::uint32_t>(ticks, 1)};
-    if (ticks < 60'000) r.rtt = r.rtt == Duration{0} ? sample : std::min(sample, (r.rtt * 7 + sample) / 8);
-  }
+  sample_receiver_rtt(now, s, c);
+}
+
+/// The receiver's own round-trip time, for buffer tuning: the peer echoes what we sent last.
+void LayerState::sample_receiver_rtt(Instant now, const IncomingSegment& s, Connection& c) {
+  if (!c.negotiated.timestamps || !s.header.options.timestamps) return;
+  Receiver& r = c.rcv;
+  const std::uint32_t ticks = c.timestamps.now(now) - s.header.options.timestamps->ts_ecr;
+  const Duration sample = std::chrono::milliseconds{std::max<std::uint32_t>(ticks, 1)};
+  if (ticks < 60'000) r.rtt = r.rtt == Duration{0} ? sample : std::min(sample, (r.rtt * 7 + sample) / 8);
 }
 
 void LayerState::deliver(Connection& c, Slice data) {
   c.rcv.rcv_nxt += static_cast<std::uint32_t>(data.size());
-  std::erase_if(c.work.owed_acks, [](const OwedAck& a) { return !a.lasting; });  // the next one says more
+  if (!c.work.owed_acks.empty()) {
+    std::erase_if(c.work.owed_acks, [](const OwedAck& a) { return !a.lasting; });  // the next one says more
+  }
   c.rcv.octets_received += data.size();
   if (!c.receive_shut && !c.detached) c.rcv.queue.append(std::move(data), pool);
   forget_read_urgent(c.rcv);

@@ -17,6 +17,13 @@ class MinRtt {
   void sample(Instant now, Duration rtt);
   /// Duration::max(): none yet.
   [[nodiscard]] Duration value() const { return current_ < previous_ ? current_ : previous_; }
+  /// What a connection at rest keeps of it. `near` is an instant close to the others.
+  template <class Codec>
+  void at_rest(Codec& k, Instant near) {
+    k.maybe_never(current_);
+    k.maybe_never(previous_);
+    k.instant(half_started_, near);
+  }
 
  private:
   static constexpr Duration half_window = std::chrono::seconds{150};
@@ -47,6 +54,19 @@ class Rack {
   [[nodiscard]] Duration rtt() const { return rtt_; }
   [[nodiscard]] bool reordering_seen() const { return reordering_seen_; }
   [[nodiscard]] unsigned window_multiplier() const { return reo_wnd_mult_; }
+  /// What a connection at rest keeps of it. Nothing is in flight, and all that will be is sent later and lies behind
+  /// `snd_una`: which segment was the latest to be delivered makes no difference any more.
+  template <class Codec>
+  void at_rest(Codec& k, Instant near, SeqNum snd_una) {
+    end_seq_ = fack_ = snd_una;
+    bool widened = reo_wnd_mult_ != 1 || reo_wnd_persist_ != 0;
+    k.flags(anything_delivered_, reordering_seen_, widened);
+    k.duration(rtt_);
+    min_rtt_.at_rest(k, near);
+    if (!widened) return;
+    k.number(reo_wnd_mult_);
+    k.number(reo_wnd_persist_);
+  }
 
  private:
   static constexpr unsigned persistence = 16;  // recoveries for which a widened window is kept

@@ -16,8 +16,7 @@ Slice compact(Slice data, BufferPool& pool) {
 void ReceiveQueue::append(Slice data, BufferPool& pool) {
   if (data.empty()) return;
   octets_ += data.size();
-  if (own_tail_ && head_ < pieces_.size() && pieces_.back().tailroom() >= data.size() &&
-      data.size() <= tail_chunk / 2) {
+  if (own_tail_ && !pieces_.empty() && pieces_.back().tailroom() >= data.size() && data.size() <= tail_chunk / 2) {
     Slice& tail = pieces_.back();
     const std::size_t at = tail.size();
     tail.extend(data.size());
@@ -27,18 +26,19 @@ void ReceiveQueue::append(Slice data, BufferPool& pool) {
   if (data.size() <= small_limit) {
     Slice tail{pool.allocate(tail_chunk), 0, data.size()};
     std::memcpy(tail.mutable_data(), data.data(), data.size());
-    pieces_.push_back(std::move(tail));
+    pieces_.push_back(std::move(tail), pool);
     own_tail_ = true;
     return;
   }
-  pieces_.push_back(compact(std::move(data), pool));
+  const bool fills_block = data.buffer() && data.size() * 2 >= data.buffer()->capacity();
+  pieces_.push_back(fills_block ? std::move(data) : compact(std::move(data), pool), pool);
   own_tail_ = false;
 }
 
 std::size_t ReceiveQueue::take(MutableByteView out) {
   std::size_t done = 0;
-  while (done < out.size() && head_ < pieces_.size()) {
-    Slice& piece = pieces_[head_];
+  while (done < out.size() && !pieces_.empty()) {
+    Slice& piece = pieces_.front();
     const std::size_t n = std::min(piece.size(), out.size() - done);
     std::memcpy(out.data() + done, piece.data(), n);
     piece.remove_prefix(n);
@@ -50,8 +50,8 @@ std::size_t ReceiveQueue::take(MutableByteView out) {
 }
 
 Slice ReceiveQueue::take_slice(std::size_t max) {
-  if (head_ == pieces_.size()) return {};
-  Slice& piece = pieces_[head_];
+  if (pieces_.empty()) return {};
+  Slice& piece = pieces_.front();
   const std::size_t n = std::min(piece.size(), max);
   Slice out = piece.sub(0, n);
   piece.remove_prefix(n);
@@ -61,19 +61,14 @@ Slice ReceiveQueue::take_slice(std::size_t max) {
 }
 
 void ReceiveQueue::drop_front_piece() {
-  pieces_[head_++] = Slice{};
-  if (head_ == pieces_.size()) {
-    clear();
-  } else if (head_ > 64 && head_ * 2 > pieces_.size()) {
-    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(head_));
-    head_ = 0;
-  }
+  pieces_.pop_front();
+  if (pieces_.empty()) own_tail_ = false;
 }
 
 void ReceiveQueue::clear() {
-  head_ = octets_ = 0;
+  octets_ = 0;
   own_tail_ = false;
-  std::vector<Slice>{}.swap(pieces_);
+  pieces_.clear();
 }
 
 }  // namespace wireside::tcp

@@ -1,9 +1,7 @@
 // Octets received in order and not yet taken by the application.
 #pragma once
 
-#include <vector>
-
-#include "packet/buffer.hpp"
+#include "packet/pool_array.hpp"
 
 namespace wireside::tcp {
 
@@ -20,8 +18,7 @@ class ReceiveQueue {
 
  private:
   void drop_front_piece();
-  std::vector<Slice> pieces_;
-  std::size_t head_ = 0;
+  PoolArray<Slice> pieces_;
   std::size_t octets_ = 0;
   bool own_tail_ = false;
 };

@@ -25,6 +25,14 @@ class RttEstimator {
   [[nodiscard]] Duration srtt() const { return srtt_; }
   [[nodiscard]] Duration rttvar() const { return rttvar_; }
   [[nodiscard]] bool has_sample() const { return has_sample_; }
+  /// What a connection at rest keeps of it.
+  template <class Codec>
+  void at_rest(Codec& k) {
+    k.flags(has_sample_);
+    k.duration(srtt_);
+    k.duration(rttvar_);
+    k.duration(rto_);
+  }
 
  private:
   static constexpr Duration clock_granularity = std::chrono::milliseconds{1};

@@ -82,8 +82,10 @@ void LayerState::grow_window(Instant now, Connection& c, const AckNews& news) {
   // After a timeout an ACK may cover much that was reported before: that must not become a burst (RFC 3465
   // section 2.3).
   const std::uint32_t octets = snd.recovery.phase == Phase::Loss && c.negotiated.sack ? news.delivered : news.acked;
-  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt, path_sample(now, c, news),
-                         pacing_rate(c) > 0, snd.recovery.phase == Phase::Loss});
+  const bool looks_at_rates = snd.congestion.algorithm() == CongestionAlgorithm::Custom;
+  snd.congestion.on_ack({now, octets, news.rtt, snd.rtt.srtt(), snd.snd_una, snd.snd_nxt,
+                         looks_at_rates ? path_sample(now, c, news) : DeliverySample{}, pacing_rate(c) > 0,
+                         snd.recovery.phase == Phase::Loss});
   snd.cwnd_limited = false;
   report_window(now, c, cwnd, ssthresh, cause);
 }

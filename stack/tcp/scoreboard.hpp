@@ -112,12 +112,18 @@ class Scoreboard {
 template <class F>
 void Scoreboard::acknowledge(SeqNum una, F&& delivered) {
   if (empty() || una.at_or_before(ranges_[head_].start)) return;
-  const std::size_t last = split(earlier(una, ranges_.back().end));
-  for (std::size_t i = head_; i < last; ++i) {
-    if (ranges_[i].state != State::Sacked) delivered(ranges_[i]);
-    count(ranges_[i].state) -= ranges_[i].octets();
+  const auto take = [&](const SentRange& r) {
+    if (r.state != State::Sacked) delivered(r);
+    count(r.state) -= r.octets();
+  };
+  std::size_t last = head_;
+  for (; last < ranges_.size() && ranges_[last].end.at_or_before(una); ++last) take(ranges_[last]);
+  if (last < ranges_.size() && ranges_[last].start.before(una)) {
+    SentRange front = ranges_[last];
+    front.end = ranges_[last].start = una;
+    take(front);
   }
-  drop_front(last - head_);
+  if (last > head_) drop_front(last - head_);
 }
 
 template <class F>

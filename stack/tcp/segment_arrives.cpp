@@ -11,28 +11,34 @@ constexpr Duration timestamp_validity = std::chrono::hours{24 * 24};  // RFC 732
 }  // namespace
 
 void LayerState::segment_arrives(Instant now, const IncomingSegment& s) {
-  const auto it = demux.find(s.tuple);
-  if (it == demux.end()) {
+  if (Connection* c = latest_connection(s.tuple); c != nullptr && take_expected(now, s, *c)) return;
+  const auto entry = find_flow(s.tuple);
+  if (!entry) {
     ListenerHandle handle;
     Listener* l = find_listener(s.tuple, handle);
     return l == nullptr ? closed_arrives(now, s) : listen_arrives(now, s, handle, *l);
   }
-  switch (it->second.kind) {
+  switch (entry->kind) {
     case DemuxEntry::Kind::HalfOpen:
-      return half_open_arrives(now, s, *half_open.find(it->second.half_open));
+      return half_open_arrives(now, s, half_open.known_at(entry->slot));
     case DemuxEntry::Kind::TimeWait:
-      return time_wait_arrives(now, s, *time_wait.find(it->second.time_wait));
+      return time_wait_arrives(now, s, time_wait.known_at(entry->slot));
     case DemuxEntry::Kind::Connection:
       break;
   }
-  Connection& c = *connections.find(it->second.connection);
+  Connection& c = connections.at(entry->slot);
   if (c.state() == TcpState::SynSent) return syn_sent_arrives(now, s, c);
   const auto& flags = s.header.flags;
   if (c.fast_open_from.is_valid() && flags.syn && !flags.ack && !flags.rst && s.header.seq == c.rcv.irs) {
     c.work.syn = true;  // the client did not get our SYN-ACK
     return wants_output(c);
   }
+  latest_ = c.handle;
+  if (take_expected(now, s, c)) return;
+  const ConnectionHandle handle = c.handle;
+  const bool is_polled = c.negotiated.sack;  // after every acknowledgement, and settles then
   connection_arrives(now, s, c);
+  if (!is_polled) connections.settle(handle);
 }
 
 // --- 3.10.7.4 ---

@@ -8,15 +8,15 @@ constexpr std::size_t min_chunk = 2048;
 constexpr std::size_t max_chunk = 65536;
 }  // namespace
 
-void SendQueue::push(Slice data, bool own_tail) {
+void SendQueue::push(Slice data, bool own_tail, BufferPool& pool) {
   const std::size_t n = data.size();
-  pieces_.push_back({front_ + octets_, std::move(data)});
+  pieces_.push_back({front_ + octets_, std::move(data)}, pool);
   octets_ += n;
   own_tail_ = own_tail;
 }
 
 void SendQueue::append_copy(ByteView data, BufferPool& pool) {
-  if (own_tail_ && head_ < pieces_.size()) {
+  if (own_tail_ && !pieces_.empty()) {
     Slice& tail = pieces_.back().data;
     const std::size_t n = std::min(tail.tailroom(), data.size());
     if (n > 0) {
@@ -32,35 +32,30 @@ void SendQueue::append_copy(ByteView data, BufferPool& pool) {
     BufferRef buffer = pool.allocate(std::max(n, min_chunk));
     Slice slice{std::move(buffer), 0, n};
     std::memcpy(slice.mutable_data(), data.data(), n);
-    push(std::move(slice), true);
+    push(std::move(slice), true, pool);
     data = data.subspan(n);
   }
 }
 
-void SendQueue::append_slice(Slice data) {
-  if (!data.empty()) push(std::move(data), false);
+void SendQueue::append_slice(Slice data, BufferPool& pool) {
+  if (!data.empty()) push(std::move(data), false, pool);
 }
 
 void SendQueue::drop_front(std::size_t n) {
   octets_ -= n;
   front_ += n;
-  while (head_ < pieces_.size()) {
-    const Piece& p = pieces_[head_];
+  if (octets_ == 0) return clear();
+  while (!pieces_.empty()) {
+    const Piece& p = pieces_.front();
     if (p.start + p.data.size() > front_) break;
-    pieces_[head_++].data = Slice{};
-  }
-  if (octets_ == 0) {
-    clear();
-  } else if (head_ > 64 && head_ * 2 > pieces_.size()) {
-    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(head_));
-    head_ = 0;
+    pieces_.pop_front();
   }
 }
 
 std::size_t SendQueue::piece_at(std::uint64_t position) const {
-  const auto first = pieces_.begin() + static_cast<std::ptrdiff_t>(head_);
-  const auto it =
-      std::upper_bound(first, pieces_.end(), position, [](std::uint64_t pos, const Piece& p) { return pos < p.start; });
+  if (pieces_.size() == 1) return 0;
+  const auto it = std::upper_bound(pieces_.begin(), pieces_.end(), position,
+                                   [](std::uint64_t pos, const Piece& p) { return pos < p.start; });
   return static_cast<std::size_t>(it - pieces_.begin()) - 1;
 }
 
@@ -87,9 +82,8 @@ void SendQueue::collect(std::size_t offset, std::size_t length, SliceList& out) 
 void SendQueue::clear() {
   front_ += octets_;
   octets_ = 0;
-  head_ = 0;
   own_tail_ = false;
-  std::vector<Piece>{}.swap(pieces_);
+  pieces_.clear();
 }
 
 }  // namespace wireside::tcp

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include "packet/buffer.hpp"
+#include "packet/pool_array.hpp"
 
 namespace wireside::tcp {
 
@@ -15,7 +14,7 @@ class SendQueue {
   /// Copies behind what is queued; small writes share a buffer.
   void append_copy(ByteView data, BufferPool& pool);
   /// References the slice; its octets must stay as they are.
-  void append_slice(Slice data);
+  void append_slice(Slice data, BufferPool& pool);
   /// The oldest `n` octets were acknowledged.
   void drop_front(std::size_t n);
   /// How many of [offset, offset + want) fit into one SliceList.
@@ -30,10 +29,9 @@ class SendQueue {
     Slice data;
   };
   [[nodiscard]] std::size_t piece_at(std::uint64_t position) const;
-  void push(Slice data, bool own_tail);
+  void push(Slice data, bool own_tail, BufferPool& pool);
 
-  std::vector<Piece> pieces_;
-  std::size_t head_ = 0;     // pieces_ before this are acknowledged
+  PoolArray<Piece> pieces_;
   std::uint64_t front_ = 0;  // stream position of the oldest octet
   std::size_t octets_ = 0;
   bool own_tail_ = false;  // the last piece's tailroom is ours to write

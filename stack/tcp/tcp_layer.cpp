@@ -72,7 +72,7 @@ bool TcpLayer::is_readable(ConnectionHandle h) const {
 
 std::vector<ConnectionStatus> TcpLayer::list() const {
   std::vector<ConnectionStatus> out;
-  state_->connections.for_each([&](ConnectionHandle, const Connection& c) {
+  state_->connections.look_at_each([&](const Connection& c) {
     if (c.state() != TcpState::TimeWait) out.push_back(state_->status_of(c));
   });
   const auto add = [&](std::uint32_t id, const FourTuple& tuple, TcpState state) -> ConnectionStatus& {
@@ -83,12 +83,12 @@ std::vector<ConnectionStatus> TcpLayer::list() const {
     return s;
   };
   state_->half_open.for_each([&](HalfOpenHandle, const HalfOpen& h) {
-    auto& s = add(h.id, h.tuple, TcpState::SynReceived);
+    auto& s = add(h.id, h.flow.tuple(), TcpState::SynReceived);
     s.iss = h.iss;
     s.irs = h.irs;
   });
   state_->time_wait.for_each([&](TimeWaitHandle, const TimeWait& t) {
-    auto& s = add(t.id, t.tuple, TcpState::TimeWait);
+    auto& s = add(t.id, t.flow.tuple(), TcpState::TimeWait);
     s.snd_nxt = t.snd_nxt;
     s.rcv_nxt = t.rcv_nxt;
     s.timer = observe::TimerKind::TimeWait;
@@ -120,6 +120,7 @@ std::optional<IpAddress> TcpLayer::take_negative_advice() {
   state_->negative_advice.pop_back();
   return peer;
 }
+bool TcpLayer::has_negative_advice() const { return !state_->negative_advice.empty(); }
 void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<SeqNum> seq, Error error, bool hard) {
   ErrorReport report;
   report.error = error;
@@ -136,6 +137,7 @@ std::optional<ErrorReport> TcpLayer::take_error_report(ConnectionHandle h) {
   if (c == nullptr || c->reports.empty()) return std::nullopt;
   ErrorReport oldest = std::move(c->reports.front());
   c->reports.erase(c->reports.begin());
+  state_->connections.settle(*c);
   return oldest;
 }
 void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
@@ -147,6 +149,7 @@ bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
 void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
+bool TcpLayer::has_event() const { return state_->has_event(); }
 void TcpLayer::fail_address(Instant now, IpAddress address, Error error) { state_->fail_address(now, address, error); }
 void TcpLayer::fail_all(Instant now, Error error) { state_->fail_all(now, error); }
 

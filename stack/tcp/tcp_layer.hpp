@@ -94,6 +94,7 @@ class TcpLayer {
   /// A peer whose connection has had R1 retransmissions or more in vain: IP should look for another way there (RFC 9293
   /// section 3.8.3, MUST-20 (b); RFC 1122 section 3.3.1.4). Told at the R1st retransmission and at each one after it.
   [[nodiscard]] std::optional<IpAddress> take_negative_advice();
+  [[nodiscard]] bool has_negative_advice() const;
   /// ICMP error or neighbour failure about one of our segments, `seq` from the quote when known (RFC 5927).
   /// Hard errors end a connection that is still opening; for others the error is kept as a soft one.
   void network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard);
@@ -115,6 +116,7 @@ class TcpLayer {
   [[nodiscard]] Instant next_deadline();  ///< Instant::max() when nothing is pending
   void handle_timeouts(Instant now);      ///< section 3.10.8; timeouts.cpp
   [[nodiscard]] std::optional<TcpEvent> poll_event();
+  [[nodiscard]] bool has_event() const;
   /// The address is ours no longer: every connection from it fails with `error`; nothing is sent.
   void fail_address(Instant now, IpAddress address, Error error);
   /// The interface is gone: every connection fails with `error`; nothing is sent.

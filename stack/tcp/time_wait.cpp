@@ -14,8 +14,8 @@ void LayerState::enter_time_wait(Instant now, Connection& c) {
   const TimeWaitHandle handle = time_wait.emplace();
   TimeWait& t = *time_wait.find(handle);
   t.id = c.id;
-  t.tuple = c.tuple;
-  t.handle = handle;
+  t.flow = FlowKey{c.tuple};
+  t.slot = handle.index;
   t.connection = c.detached ? ConnectionHandle{} : c.handle;
   t.snd_nxt = c.snd.snd_nxt;
   t.rcv_nxt = c.rcv.rcv_nxt;
@@ -29,7 +29,7 @@ void LayerState::enter_time_wait(Instant now, Connection& c) {
   // The acknowledgement of the peer's FIN is sent from the record: the connection sends nothing any more.
   const bool owes_ack = c.work.ack_now || c.rcv.unacked_octets > 0;
   release_network_state(c);
-  demux[t.tuple] = DemuxEntry{.kind = DemuxEntry::Kind::TimeWait, .time_wait = handle};
+  add_flow(c.tuple, {DemuxEntry::Kind::TimeWait, t.slot});
   time_wait_order_.push_back(t);
   if (owes_ack) acknowledge_from(now, t, TxReason::Ack);
   if (time_wait.size() > config.max_time_wait) end_time_wait(now, *time_wait_order_.front(), false);
@@ -42,9 +42,9 @@ void LayerState::enter_time_wait(Instant now, Connection& c) {
 
 void LayerState::acknowledge_from(Instant now, const TimeWait& t, TxReason reason) {
   ControlSegment r;
-  r.tuple = t.tuple;
-  r.header.source = t.tuple.local.port;
-  r.header.destination = t.tuple.remote.port;
+  r.tuple = t.flow.tuple();
+  r.header.source = r.tuple.local.port;
+  r.header.destination = r.tuple.remote.port;
   r.header.seq = t.snd_nxt;
   r.header.ack = t.rcv_nxt;
   r.header.flags.ack = true;
@@ -70,17 +70,17 @@ bool LayerState::opens_anew(const IncomingSegment& s, const TimeWait& t) const {
 /// The record that a new connection of ours may take the place of, by the reasoning of RFC 6191: its timestamps are
 /// newer than all of the old connection's, so the peer knows its SYN, and PAWS refuses what is left of the old one.
 TimeWait* LayerState::find_reusable(Instant now, const FourTuple& tuple) {
-  const auto it = demux.find(tuple);
-  if (it == demux.end() || it->second.kind != DemuxEntry::Kind::TimeWait || !config.timestamps) return nullptr;
-  TimeWait* t = time_wait.find(it->second.time_wait);
+  const auto entry = find_flow(tuple);
+  if (!entry || entry->kind != DemuxEntry::Kind::TimeWait || !config.timestamps) return nullptr;
+  TimeWait* t = &time_wait.known_at(entry->slot);
   return t->use_timestamps && now - t->timestamps.recent_at >= reuse_after ? t : nullptr;
 }
 
 /// Ends TIME-WAIT for an active open; its initial sequence number, beyond the old connection's.
 SeqNum LayerState::open_over(Instant now, TimeWait& t) {
-  const SeqNum iss = later(initial_sequence(now, t.tuple), t.snd_nxt + 65536);
+  const SeqNum iss = later(initial_sequence(now, t.flow.tuple()), t.snd_nxt + 65536);
   sink.emit(now, [&] {
-    return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynSent, StateCause::ActiveOpen};
+    return observe::StateChanged{t.id, t.flow.tuple(), TcpState::TimeWait, TcpState::SynSent, StateCause::ActiveOpen};
   });
   end_time_wait(now, t, false);
   return iss;
@@ -102,7 +102,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
       if (const auto reason = has_no_room(*l)) return sink.drop(now, *reason, t.id);
       const SeqNum iss = later(initial_sequence(now, s.tuple), t.snd_nxt + 65536);
       sink.emit(now, [&] {
-        return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::SynReceived,
+        return observe::StateChanged{t.id, t.flow.tuple(), TcpState::TimeWait, TcpState::SynReceived,
                                      StateCause::TimeWaitReused};
       });
       end_time_wait(now, t, false);
@@ -130,6 +130,7 @@ void LayerState::time_wait_arrives(Instant now, const IncomingSegment& s, TimeWa
     t.expires_at = now + 2 * config.msl;
     if (newer_timestamp) t.timestamps.recent = ts->ts_val;
     t.timestamps.recent_at = now;
+    time_wait_order_.remove(t);
     time_wait_order_.push_back(t);
   } else {
     sink.drop(now, DropReason::TcpUnacceptable, t.id);
@@ -147,13 +148,15 @@ void LayerState::answer_from(Instant now, TimeWait& t, bool to_syn) {
 void LayerState::end_time_wait(Instant now, TimeWait& t, bool expired) {
   if (expired) {
     sink.emit(now, [&] {
-      return observe::StateChanged{t.id, t.tuple, TcpState::TimeWait, TcpState::Closed, StateCause::TimeWaitExpired};
+      return observe::StateChanged{t.id, t.flow.tuple(), TcpState::TimeWait, TcpState::Closed,
+                                   StateCause::TimeWaitExpired};
     });
   }
   // An application that still holds the handle sees CLOSED; the octets it has not read stay readable.
   if (Connection* c = connections.find(t.connection); c != nullptr) c->state_ = TcpState::Closed;
-  demux.erase(t.tuple);
-  time_wait.erase(t.handle);
+  remove_flow(t.flow.tuple(), {DemuxEntry::Kind::TimeWait, t.slot});
+  time_wait_order_.remove(t);
+  time_wait.erase(time_wait.handle_at(t.slot));
 }
 
 }  // namespace wireside::tcp

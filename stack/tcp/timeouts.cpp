@@ -10,8 +10,12 @@ Instant LayerState::next_deadline() {
 }
 
 void LayerState::handle_timeouts(Instant now) {
-  while (DeadlineNode* node = deadlines_.pop_due(now)) connection_timeouts(now, static_cast<Connection&>(*node));
-  while (DeadlineNode* node = half_open_deadlines_.pop_due(now)) half_open_timeout(now, static_cast<HalfOpen&>(*node));
+  for (Instant due = deadlines_.next(); due <= now; due = deadlines_.next()) {
+    DeadlineNode* const node = deadlines_.pop_due(now);
+    if (node == nullptr) break;
+    connection_timeouts(now, connections.owner_of(*node, due));
+  }
+  while (HalfOpen* h = half_open_deadlines_.pop_due(now)) half_open_timeout(now, *h);
   for (TimeWait* t = time_wait_order_.front(); t != nullptr && t->expires_at <= now; t = time_wait_order_.front()) {
     end_time_wait(now, *t, true);
   }
@@ -60,7 +64,10 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
         break;
     }
   }
-  if (Connection* c = connections.find(handle); c != nullptr) rearm(*c);
+  if (Connection* c = connections.find(handle); c != nullptr) {
+    rearm(*c);
+    connections.settle(*c);
+  }
 }
 
 void LayerState::retransmission_timeout(Instant now, Connection& c) {
@@ -161,9 +168,10 @@ void LayerState::keep_alive_timeout(Instant now, Connection& c) {
 }
 
 void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
-  if (now - h.created_at >= config.syn_timeout) {
+  if (now - h.created_at >= half_open_life()) {
     sink.emit(now, [&] {
-      return observe::StateChanged{h.id, h.tuple, TcpState::SynReceived, TcpState::Closed, StateCause::SynTimeout};
+      return observe::StateChanged{h.id, h.flow.tuple(), TcpState::SynReceived, TcpState::Closed,
+                                   StateCause::SynTimeout};
     });
     ++sink.count.tcp_attempt_fails;
     return drop_half_open(h);
@@ -173,8 +181,7 @@ void LayerState::half_open_timeout(Instant now, HalfOpen& h) {
     h.defer_over = true;
     return send_syn_ack(now, h, TxReason::SynAckRetransmit);
   }
-  ++h.retransmissions;
-  h.rto = std::min(h.rto * 2, config.rto_max);
+  if (h.retransmissions < UINT8_MAX) ++h.retransmissions;
   send_syn_ack(now, h, TxReason::SynAckRetransmit);
 }
 

@@ -21,7 +21,7 @@ Result<ConnectionHandle> LayerState::connect(Instant now, FourTuple tuple, const
     tuple.local.port = *port;
   }
   TimeWait* const before = find_reusable(now, tuple);
-  if (before == nullptr && demux.contains(tuple)) return fail(Error::AddressInUse);
+  if (before == nullptr && find_flow(tuple)) return fail(Error::AddressInUse);
   const SeqNum iss = before != nullptr ? open_over(now, *before) : initial_sequence(now, tuple);
   Connection& c = *new_connection(tuple, options, next_id_++);
   adopt(c);
@@ -66,6 +66,7 @@ Result<ConnectionHandle> LayerState::accept(ListenerHandle h) {
   if (c.rcv.queue.octets() > 0 || c.rcv.fin_consumed) raise(c, TcpEvent::Kind::Readable);
   if (c.rcv.urgent_ahead() > 0) raise(c, TcpEvent::Kind::Urgent);
   if (!c.reports.empty()) raise(c, TcpEvent::Kind::Reported);
+  connections.settle(c);
   return handle;
 }
 
@@ -74,7 +75,7 @@ void LayerState::close_listener(Instant now, ListenerHandle h) {
   if (l == nullptr) return;
   std::vector<HalfOpenHandle> half;
   half_open.for_each([&](HalfOpenHandle handle, const HalfOpen& record) {
-    if (record.listener == h) half.push_back(handle);
+    if (record.listener == h.index) half.push_back(handle);
   });
   for (const auto handle : half) {
     HalfOpen& record = *half_open.find(handle);
@@ -151,7 +152,7 @@ Result<void> LayerState::send_slice(Instant, ConnectionHandle h, Slice data) {
   if (data.size() < min_borrowed) {
     c.snd.queue.append_copy(data.view(), pool);
   } else {
-    c.snd.queue.append_slice(std::move(data));
+    c.snd.queue.append_slice(std::move(data), pool);
   }
   if (c.send_room() == 0) c.snd.blocked_writer = true;
   wants_output(c);
@@ -179,6 +180,7 @@ Result<std::size_t> LayerState::receive(Instant now, ConnectionHandle h, Mutable
   if (!found) return fail(found.error());
   const std::size_t n = (*found)->rcv.queue.take(out);
   after_receive(now, **found, n);
+  connections.settle(**found);
   return n;
 }
 
@@ -187,6 +189,7 @@ Result<Slice> LayerState::receive_slice(Instant now, ConnectionHandle h, std::si
   if (!found) return fail(found.error());
   Slice slice = (*found)->rcv.queue.take_slice(max);
   after_receive(now, **found, slice.size());
+  connections.settle(**found);
   return slice;
 }
 
@@ -350,6 +353,7 @@ Result<void> LayerState::set_options(Instant now, ConnectionHandle h, const Conn
   const bool user_timeout_told = options.user_timeout_option && options.user_timeout != c->options.user_timeout;
   if (c->options.max_pacing_rate != options.max_pacing_rate || c->options.pacing != options.pacing) c->snd.pacer = {};
   c->options = options;
+  c->shared_options = {};
   c->snd.congestion.select(options.congestion, config.custom_congestion);
   if (options.receive_buffer != 0) c->rcv.limit = initial_limit(options, c->negotiated);
   const Instant give_up = c->snd.progress_at + give_up_after(*c);
@@ -373,10 +377,10 @@ void LayerState::keep_report(Connection& c, const ErrorReport& report) {
 }
 
 void LayerState::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
-  const auto it = demux.find(report.tuple);
-  if (it == demux.end() || it->second.kind == DemuxEntry::Kind::TimeWait) return;
-  if (it->second.kind == DemuxEntry::Kind::HalfOpen) return;  // its own timer decides
-  Connection& c = *connections.find(it->second.connection);
+  const auto entry = find_flow(report.tuple);
+  if (!entry || entry->kind == DemuxEntry::Kind::TimeWait) return;
+  if (entry->kind == DemuxEntry::Kind::HalfOpen) return;  // its own timer decides
+  Connection& c = connections.at(entry->slot);
   // RFC 5927 section 4.1: only what quotes octets in flight can be true.
   if (seq && !(seq->at_or_after(c.snd.snd_una) && seq->before(later(c.snd.snd_nxt, c.snd.snd_una + 1)))) {
     return sink.drop(now, observe::DropReason::IcmpNotCredible);
@@ -389,24 +393,24 @@ void LayerState::network_error(Instant now, const ErrorReport& report, std::opti
 
 void LayerState::fail_address(Instant now, IpAddress address, Error error) {
   std::vector<ConnectionHandle> lost;
-  connections.for_each([&](ConnectionHandle h, const Connection& c) {
-    if (c.tuple.local.address == address) lost.push_back(h);
+  connections.for_each([&](ConnectionHandle h, const FlowKey& flow) {
+    if (flow.tuple().local.address == address) lost.push_back(h);
   });
   for (const auto h : lost) {
     Connection* c = connections.find(h);
     if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::AddressLost, error);
   }
   half_open.for_each([&](HalfOpenHandle, HalfOpen& h) {
-    if (h.tuple.local.address == address) drop_half_open(h);
+    if (h.flow.tuple().local.address == address) drop_half_open(h);
   });
   time_wait.for_each([&](TimeWaitHandle, TimeWait& t) {
-    if (t.tuple.local.address == address) end_time_wait(now, t, false);
+    if (t.flow.tuple().local.address == address) end_time_wait(now, t, false);
   });
 }
 
 void LayerState::fail_all(Instant now, Error error) {
   std::vector<ConnectionHandle> all;
-  connections.for_each([&](ConnectionHandle h, const Connection&) { all.push_back(h); });
+  connections.for_each([&](ConnectionHandle h, const FlowKey&) { all.push_back(h); });
   for (const auto h : all) {
     Connection* c = connections.find(h);
     if (c != nullptr && c->state() != TcpState::Closed) finish(now, *c, StateCause::InterfaceGone, error);

@@ -117,19 +117,19 @@ Result<void> UdpLayer::send(UdpHandle h, IpAddress source, Endpoint peer, Slice 
     if (const auto bound = bind(h, Endpoint{}); !bound) return bound;
   }
   const UdpOptions& o = s->options;
-  const OutgoingDatagram datagram{.service = s->service,
-                                  .tuple = {.local = {source, s->local.port}, .remote = peer},
-                                  .payload = std::move(payload),
-                                  .ttl = peer.address.is_multicast() ? o.multicast_ttl : o.ttl,
-                                  .tos = o.tos,
-                                  .mtu_discovery = o.mtu_discovery,
-                                  .sequence = o.echo_sequence,
-                                  .ip_options = o.ip_options};
+  OutgoingDatagram datagram{.service = s->service,
+                            .tuple = {.local = {source, s->local.port}, .remote = peer},
+                            .payload = std::move(payload),
+                            .ttl = peer.address.is_multicast() ? o.multicast_ttl : o.ttl,
+                            .tos = o.tos,
+                            .mtu_discovery = o.mtu_discovery,
+                            .sequence = o.echo_sequence,
+                            .ip_options = o.ip_options};
   s->last_peer = peer;
   if (s->service == Service::Echo) ++s->options.echo_sequence;
   s->outgoing_octets += cost;
   outgoing_octets_ += cost;
-  outgoing_.push_back(Queued{h, datagram});
+  outgoing_.push_back(Queued{h, std::move(datagram)});
   return {};
 }
 

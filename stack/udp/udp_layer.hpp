@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fifo.hpp"
 #include "base/keyed_hash.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
@@ -74,7 +75,9 @@ class UdpLayer {
   // --- driven by the owner ---
 
   [[nodiscard]] bool poll_datagram(OutgoingDatagram& out);
+  [[nodiscard]] bool has_datagram() const { return !outgoing_.empty(); }
   [[nodiscard]] std::optional<UdpEvent> poll_event();
+  [[nodiscard]] bool has_event() const { return !events_.empty(); }
   /// The address is ours no longer: every socket bound to it gets `error`.
   void fail_address(IpAddress address, Error error);
   /// The interface is gone: every socket gets `error`, nothing queued is sent.
@@ -95,7 +98,7 @@ class UdpLayer {
     std::optional<Error> error;
     std::optional<Endpoint> last_peer;  ///< of the last datagram sent
     std::deque<ErrorReport> reports;
-    std::deque<Datagram> received;
+    Fifo<Datagram> received;
     std::size_t received_octets = 0;
     std::size_t outgoing_octets = 0;
   };
@@ -128,9 +131,9 @@ class UdpLayer {
   // By service and port. A peer cannot choose these keys, only hit or miss ports that are bound here.
   std::unordered_map<std::uint32_t, std::vector<UdpHandle>> bound_;
   std::optional<KeyedHash> sharing_;  ///< whose a flow is, where sockets share an endpoint
-  std::deque<Queued> outgoing_;
+  Fifo<Queued, 1024> outgoing_;
   std::size_t outgoing_octets_ = 0;
-  std::deque<UdpHandle> events_;
+  Fifo<UdpHandle, 1024> events_;
 };
 
 }  // namespace wireside::udp

@@ -100,6 +100,70 @@ void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, s
   store_be16(checksum_field, sum.folded());
 }
 
+TemplateSums make_ipv4_template(MutableByteView ip_header) {
+  std::uint8_t* p = ip_header.data();
+  store_be16(p + 2, 0);
+  store_be16(p + 10, 0);
+  TemplateSums sums;
+  for (std::size_t at = 0; at < ipv4_min_header; at += 2) sums.header += load_be16(p + at);
+  for (std::size_t at = 12; at < ipv4_min_header; at += 2) sums.pseudo_header += load_be16(p + at);
+  sums.pseudo_header += p[9];
+  return sums;
+}
+
+void put_ipv4_total_length(std::uint8_t* ip_header, std::uint16_t total_length, std::uint32_t sum) {
+  store_be16(ip_header + 2, total_length);
+  put_sum(ip_header + 10, std::uint64_t{sum} + total_length);
+  store_be16(ip_header + 10, static_cast<std::uint16_t>(~load_be16(ip_header + 10)));
+}
+
+namespace {
+
+std::uint32_t sum_words(const std::uint8_t* p, std::size_t from, std::size_t to) {
+  std::uint32_t sum = 0;
+  for (std::size_t at = from; at < to; at += 2) sum += load_be16(p + at);
+  return sum;
+}
+
+}  // namespace
+
+SegmentSums sum_segment_headers(ByteView ip_header, ByteView tcp_header) {
+  const std::uint8_t* const ip = ip_header.data();
+  const std::uint8_t* const tcp = tcp_header.data();
+  SegmentSums sums;
+  sums.ip = sum_words(ip, 0, 2) + sum_words(ip, 6, 10) + sum_words(ip, 12, ipv4_header_length(ip_header));
+  sums.tcp = sum_words(ip, 12, 20) + ip[9] + sum_words(tcp, 0, 4) + sum_words(tcp, 8, 12) + sum_words(tcp, 14, 16) +
+             sum_words(tcp, 18, tcp_data_offset(tcp_header));
+  return sums;
+}
+
+void make_segment_headers(const SegmentSums& sums, const SegmentPart& part, MutableByteView ip_header,
+                          MutableByteView tcp_header) {
+  std::uint8_t* const ip = ip_header.data();
+  std::uint8_t* const tcp = tcp_header.data();
+  const auto identification = static_cast<std::uint16_t>(load_be16(ip + 4) + part.index);
+  store_be16(ip + 2, part.total_length);
+  store_be16(ip + 4, identification);
+  put_sum(ip + 10, std::uint64_t{sums.ip} + part.total_length + identification);
+  store_be16(ip + 10, static_cast<std::uint16_t>(~load_be16(ip + 10)));
+
+  adjust_tcp_segment(tcp_header, part.seq_step, part.first, part.last);
+  const std::uint32_t length = part.total_length - static_cast<std::uint32_t>(ipv4_header_length(ip_header));
+  if (!part.complete) {
+    put_sum(tcp + 16, std::uint64_t{sum_words(ip, 12, 20)} + ip[9] + length);
+    return;
+  }
+  const std::uint64_t own = std::uint64_t{sum_words(tcp, 4, 8)} + sum_words(tcp, 12, 14);
+  put_sum(tcp + 16, sums.tcp + length + own + part.text_sum);
+  store_be16(tcp + 16, static_cast<std::uint16_t>(~load_be16(tcp + 16)));
+}
+
+void put_sum(std::uint8_t* checksum_field, std::uint64_t sum) {
+  sum = (sum >> 16) + (sum & 0xffffU);
+  sum = (sum >> 16) + (sum & 0xffffU);
+  store_be16(checksum_field, static_cast<std::uint16_t>(sum));
+}
+
 void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum) { store_be16(checksum_field, checksum); }
 
 Result<QuotedPacket> parse_quoted_packet(ByteView quote) {

@@ -54,6 +54,36 @@ void adjust_tcp_segment(MutableByteView tcp_header, std::uint32_t seq_step, bool
 void put_pseudo_header_sum(ByteView ip_header, std::uint32_t transport_length, std::uint8_t* checksum_field);
 
 /// Writes a finished checksum into its field.
+/// Sums of what stays the same in the segments of a flow, in plain arithmetic.
+struct TemplateSums {
+  std::uint32_t header = 0;         ///< IPv4 header without total length and checksum
+  std::uint32_t pseudo_header = 0;  ///< for TCP or UDP, without the length
+};
+/// Sets total length and checksum of a header without options to 0, and sums up the rest.
+[[nodiscard]] TemplateSums make_ipv4_template(MutableByteView ip_header);
+/// Completes a copy of the template: `sum` is that of the rest.
+void put_ipv4_total_length(std::uint8_t* ip_header, std::uint16_t total_length, std::uint32_t sum);
+/// Sums over the headers of a super-segment, which those of its segments differ from in little.
+struct SegmentSums {
+  std::uint32_t ip = 0;   ///< without total length, identification and checksum
+  std::uint32_t tcp = 0;  ///< pseudo-header without its length and TCP header, without sequence number, flags, checksum
+};
+[[nodiscard]] SegmentSums sum_segment_headers(ByteView ip_header, ByteView tcp_header);
+/// What one segment of it has of its own.
+struct SegmentPart {
+  std::uint16_t total_length = 0;
+  std::uint16_t index = 0;     ///< added to the identification
+  std::uint32_t seq_step = 0;  ///< added to the sequence number
+  bool first = false;          ///< keeps CWR
+  bool last = false;           ///< keeps FIN and PSH
+  std::uint16_t text_sum = 0;  ///< folded sum of the payload; with `complete` only
+  bool complete = false;       ///< the whole TCP checksum is written, else the pseudo-header's folded sum
+};
+/// Makes a copy of the super-segment's headers those of one segment: the sums are not made anew.
+void make_segment_headers(const SegmentSums& sums, const SegmentPart& part, MutableByteView ip_header,
+                          MutableByteView tcp_header);
+/// Writes a sum, folded and not complemented, into a checksum field.
+void put_sum(std::uint8_t* checksum_field, std::uint64_t sum);
 void put_checksum(std::uint8_t* checksum_field, std::uint16_t checksum);
 
 /// What can be learnt from the start of a packet we sent: an ICMP quote, or a frame handed back.

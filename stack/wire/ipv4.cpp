@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "wire/text.hpp"
 
@@ -33,13 +34,15 @@ Result<ParsedIpv4> parse_ipv4(ByteView packet) {
   const std::size_t header_length = std::size_t{p[0] & 0x0fU} * 4;
   if (header_length < ipv4_min_header) return fail(Error::Malformed);
   if (header_length > packet.size()) return fail(Error::Truncated);
-  ParsedIpv4 parsed;
+  const std::uint16_t total_length = load_be16(p + 2);
+  if (total_length < header_length) return fail(Error::Malformed);
+  if (total_length > packet.size()) return fail(Error::Truncated);
+  Result<ParsedIpv4> result{std::in_place};
+  ParsedIpv4& parsed = *result;
   parsed.header_length = header_length;
   Ipv4Header& h = parsed.header;
   h.tos = p[1];
-  h.total_length = load_be16(p + 2);
-  if (h.total_length < header_length) return fail(Error::Malformed);
-  if (h.total_length > packet.size()) return fail(Error::Truncated);
+  h.total_length = total_length;
   h.identification = load_be16(p + 4);
   const std::uint16_t fragment = load_be16(p + 6);
   h.dont_fragment = (fragment & flag_dont_fragment) != 0;
@@ -51,7 +54,7 @@ Result<ParsedIpv4> parse_ipv4(ByteView packet) {
   h.destination = Ipv4Address{load_be32(p + 16)};
   parsed.options = packet.subspan(ipv4_min_header, header_length - ipv4_min_header);
   parsed.checksum_ok = internet_checksum(packet.first(header_length)) == 0;
-  return parsed;
+  return result;
 }
 
 Ipv4OptionSummary summarise_ipv4_options(ByteView options) {
@@ -112,14 +115,6 @@ void emit_ipv4(const Ipv4Header& header, ByteView options, MutableByteView out) 
   std::copy(options.begin(), options.end(), out.begin() + ipv4_min_header);
   store_be16(p + 10, 0);
   store_be16(p + 10, internet_checksum(out.first(length)));
-}
-
-void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
-                       std::uint32_t transport_length) {
-  acc.add_u32(source.value());
-  acc.add_u32(destination.value());
-  acc.add_u16(protocol);
-  acc.add_u32(transport_length);
 }
 
 std::string describe_ipv4(const Ipv4Header& header) {

@@ -62,8 +62,13 @@ void emit_ipv4(const Ipv4Header& header, MutableByteView out);
 /// The same with options, a multiple of four octets up to 40, behind it.
 void emit_ipv4(const Ipv4Header& header, ByteView options, MutableByteView out);
 /// Adds source, destination, protocol and transport length (RFC 9293 3.1, RFC 768) to a checksum.
-void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination, std::uint8_t protocol,
-                       std::uint32_t transport_length);
+inline void add_pseudo_header(ChecksumAccumulator& acc, Ipv4Address source, Ipv4Address destination,
+                              std::uint8_t protocol, std::uint32_t transport_length) {
+  acc.add_u32(source.value());
+  acc.add_u32(destination.value());
+  acc.add_u16(protocol);
+  acc.add_u32(transport_length);
+}
 [[nodiscard]] std::string describe_ipv4(const Ipv4Header& header);
 
 }  // namespace wireside::wire

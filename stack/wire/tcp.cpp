@@ -1,7 +1,9 @@
 #include "wire/tcp.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
+#include <utility>
 
 namespace wireside::wire {
 namespace {
@@ -20,23 +22,22 @@ enum OptionKind : std::uint8_t {
 
 constexpr std::size_t option_space = tcp_max_header - tcp_min_header;
 
+// One flag to an octet, and back, without looking at each. The members are in the order of the bits.
+constexpr std::uint64_t lowest_bits = 0x0101010101010101;
+
 TcpFlags unpack_flags(std::uint8_t octet) {
-  TcpFlags f;
-  f.fin = (octet & 0x01) != 0;
-  f.syn = (octet & 0x02) != 0;
-  f.rst = (octet & 0x04) != 0;
-  f.psh = (octet & 0x08) != 0;
-  f.ack = (octet & 0x10) != 0;
-  f.urg = (octet & 0x20) != 0;
-  f.ece = (octet & 0x40) != 0;
-  f.cwr = (octet & 0x80) != 0;
-  return f;
+  constexpr std::uint64_t one_bit_each = 0x8040201008040201;
+  constexpr std::uint64_t carry_up = 0x7f7f7f7f7f7f7f7f;
+  std::uint64_t flags = ((octet * lowest_bits & one_bit_each) + carry_up) >> 7 & lowest_bits;
+  if constexpr (std::endian::native == std::endian::big) flags = std::byteswap(flags);
+  return std::bit_cast<TcpFlags>(flags);
 }
 
 std::uint8_t pack_flags(const TcpFlags& f) {
-  const unsigned octet = (f.fin ? 0x01U : 0U) | (f.syn ? 0x02U : 0U) | (f.rst ? 0x04U : 0U) | (f.psh ? 0x08U : 0U) |
-                         (f.ack ? 0x10U : 0U) | (f.urg ? 0x20U : 0U) | (f.ece ? 0x40U : 0U) | (f.cwr ? 0x80U : 0U);
-  return static_cast<std::uint8_t>(octet);
+  constexpr std::uint64_t gather = 0x0102040810204080;
+  auto flags = std::bit_cast<std::uint64_t>(f);
+  if constexpr (std::endian::native == std::endian::big) flags = std::byteswap(flags);
+  return static_cast<std::uint8_t>(flags * gather >> 56);
 }
 
 void read_sack(ByteView data, TcpOptions& options) {
@@ -92,8 +93,20 @@ void read_option(std::uint8_t kind, ByteView data, TcpOptions& options) {
   }
 }
 
+constexpr std::size_t timestamps_octets = 12;             // with two NOPs before them
+constexpr std::uint32_t nop_nop_timestamps = 0x0101080a;  // and their length
+
+/// Nothing but timestamps, or nothing at all: what every segment but a SYN or one that reports a gap has.
+bool only_timestamps(const TcpOptions& o) {
+  return !o.mss && !o.window_scale && !o.sack_permitted && !o.fast_open && o.sack_count == 0 && !o.user_timeout;
+}
+
 /// False when a length is 0, 1 or past the header's end (MUST-7).
 bool read_options(ByteView octets, TcpOptions& options) {
+  if (octets.size() == timestamps_octets && load_be32(octets.data()) == nop_nop_timestamps) {
+    options.timestamps = {load_be32(octets.data() + 4), load_be32(octets.data() + 8)};
+    return true;
+  }
   std::size_t at = 0;
   while (at < octets.size() && octets[at] != end_of_list) {
     if (octets[at] == nop) {
@@ -196,14 +209,12 @@ std::optional<FastOpenCookie> FastOpenCookie::from(ByteView data) {
   return cookie;
 }
 
-Result<ParsedTcp> parse_tcp(ByteView segment) {
+Result<std::size_t> parse_tcp(ByteView segment, TcpHeader& h) {
   if (segment.size() < tcp_min_header) return fail(Error::Truncated);
   const std::uint8_t* p = segment.data();
-  ParsedTcp parsed;
-  parsed.header_length = std::size_t{p[12]} / 16 * 4;
-  if (parsed.header_length < tcp_min_header) return fail(Error::Malformed);
-  if (parsed.header_length > segment.size()) return fail(Error::Truncated);
-  TcpHeader& h = parsed.header;
+  const std::size_t header_length = std::size_t{p[12]} / 16 * 4;
+  if (header_length < tcp_min_header) return fail(Error::Malformed);
+  if (header_length > segment.size()) return fail(Error::Truncated);
   h.source = Port{load_be16(p)};
   h.destination = Port{load_be16(p + 2)};
   h.seq = SeqNum{load_be32(p + 4)};
@@ -211,12 +222,23 @@ Result<ParsedTcp> parse_tcp(ByteView segment) {
   h.flags = unpack_flags(p[13]);
   h.window = load_be16(p + 14);
   h.urgent_pointer = load_be16(p + 18);
-  const ByteView options = segment.subspan(tcp_min_header, parsed.header_length - tcp_min_header);
+  const ByteView options = segment.subspan(tcp_min_header, header_length - tcp_min_header);
   if (!read_options(options, h.options)) return fail(Error::Malformed);
+  return header_length;
+}
+
+Result<ParsedTcp> parse_tcp(ByteView segment) {
+  Result<ParsedTcp> parsed{std::in_place};
+  if (const auto length = parse_tcp(segment, parsed->header)) {
+    parsed->header_length = *length;
+  } else {
+    parsed = fail(length.error());
+  }
   return parsed;
 }
 
 std::size_t tcp_header_length(const TcpHeader& header) {
+  if (only_timestamps(header.options)) return tcp_min_header + (header.options.timestamps ? timestamps_octets : 0);
   const std::size_t blocks = sack_blocks_that_fit(header.options);
   return tcp_min_header + octets_before_sack(header.options) + (blocks > 0 ? 4 + 8 * blocks : 0);
 }
@@ -234,6 +256,13 @@ std::size_t emit_tcp(const TcpHeader& header, MutableByteView out) {
   store_be16(p + 14, header.window);
   store_be16(p + tcp_checksum_offset, 0);
   store_be16(p + 18, header.urgent_pointer);
+  if (length == tcp_min_header) return length;
+  if (only_timestamps(header.options)) {
+    store_be32(p + tcp_min_header, nop_nop_timestamps);
+    store_be32(p + tcp_min_header + 4, header.options.timestamps->ts_val);
+    store_be32(p + tcp_min_header + 8, header.options.timestamps->ts_ecr);
+    return length;
+  }
   [[maybe_unused]] const std::uint8_t* end = put_options(header.options, p + tcp_min_header);
   assert(end == p + length);
   return length;

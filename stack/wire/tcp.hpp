@@ -81,6 +81,8 @@ struct ParsedTcp {
 /// Reads header and options. Unknown options are skipped (MUST-6); a broken option length makes the whole segment
 /// Malformed (MUST-7). The checksum is not looked at here. Errors: Truncated, Malformed (data offset below 5).
 [[nodiscard]] Result<ParsedTcp> parse_tcp(ByteView segment);
+/// The same into a header that has just been made, which saves copying it; returns the header's length.
+[[nodiscard]] Result<std::size_t> parse_tcp(ByteView segment, TcpHeader& out);
 
 /// Octets emit_tcp will write: 20 plus options padded to a multiple of four (zeros after EOL, MUST-69).
 [[nodiscard]] std::size_t tcp_header_length(const TcpHeader& header);

@@ -64,6 +64,17 @@ struct Pair {
     }
   }
 
+  void answer(ByteView request, ByteView response, MutableByteView out) {
+    (void)client.sockets().send(now, to, request);
+    (void)carry(client, server);
+    while (server.poll_event()) continue;
+    (void)server.sockets().receive(now, from, out);
+    (void)server.sockets().send(now, from, response);
+    (void)carry(server, client);
+    (void)client.sockets().receive(now, to, out);
+    settle();
+  }
+
   Instant now = Instant::from_ns(1);
   Stack server, client;
   SocketHandle to, from;
@@ -85,6 +96,15 @@ const Add octet{"two stacks: 1 octet from one to the other", stream(true, 1)};
 const Add segment{"two stacks: 1,448 octets, a frame", stream(false, 1448)};
 const Add frames{"two stacks: 46,336 octets, 32 frames", stream(false, 46336)};
 const Add super{"two stacks: 63,712 octets, a super-segment", stream(true, 63712)};
+
+const Add request{"two stacks: a request of 80 octets, a response of 150", [](benchmark::State& state) {
+                    Pair pair{false};
+                    const std::vector<std::uint8_t> data(150, 'x');
+                    std::vector<std::uint8_t> out(150);
+                    const auto turn = [&] { pair.answer(ByteView{data}.first(80), data, out); };
+                    for (int i = 0; i < 64; ++i) turn();
+                    for (auto _ : state) turn();
+                  }};
 
 }  // namespace
 }  // namespace wireside::micro

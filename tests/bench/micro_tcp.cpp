@@ -39,6 +39,72 @@ const Add find_one{"find a connection of 1", find_among(1)};
 const Add find_1000{"find a connection of 1,000", find_among(1000)};
 const Add find_100000{"find a connection of 100,000", find_among(100000)};
 
+/// A listener, and so many connections to it that have nothing to do.
+class IdleConnections {
+ public:
+  explicit IdleConnections(std::uint32_t count) {
+    listener_ = layer_.listen(tuple_of(0).local, count, {}).value();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      auto s = segment(i);
+      s.header.flags.syn = true;
+      layer_.segment_arrives(at(0), s);
+      answer(at(0));
+      s.header.seq = SeqNum{1};
+      s.header.flags.syn = false;
+      s.header.flags.ack = true;
+      s.header.ack = out_.header.seq + 1;
+      layer_.segment_arrives(at(0), s);
+      acknowledged_.push_back(s.header.ack);
+      while (layer_.poll_event()) continue;
+    }
+    while (layer_.accept(listener_)) continue;
+  }
+  /// A segment that only wants to be acknowledged, as the peer's keep-alive sends it.
+  void probe(Instant now, std::uint32_t number) {
+    auto s = segment(number);
+    s.header.flags.ack = true;
+    s.header.ack = acknowledged_[number];
+    layer_.segment_arrives(now, s);
+    answer(now);
+  }
+
+ private:
+  [[nodiscard]] static tcp::IncomingSegment segment(std::uint32_t number) {
+    tcp::IncomingSegment s;
+    s.tuple = tuple_of(number);
+    s.header.source = s.tuple.remote.port;
+    s.header.destination = s.tuple.local.port;
+    s.header.window = 65535;
+    return s;
+  }
+  void answer(Instant now) {
+    while (layer_.poll_segment(now, out_)) benchmark::DoNotOptimize(out_);
+  }
+
+  Random random_{make_seed(1)};
+  BufferPool pool_;
+  observe::Sink sink_;
+  tcp::TcpLayer layer_{{}, random_, pool_, sink_};
+  tcp::ListenerHandle listener_;
+  tcp::OutgoingSegment out_;
+  std::vector<SeqNum> acknowledged_;
+};
+
+std::function<void(benchmark::State&)> probe_among(std::uint32_t connections) {
+  return [connections](benchmark::State& state) {
+    IdleConnections idle{connections};
+    std::uint32_t next = 0;
+    std::int64_t now = 0;
+    for (auto _ : state) {
+      idle.probe(at(now += 1'000'000), next);
+      next = (next + 7919) % connections;
+    }
+  };
+}
+
+const Add probe_100{"keep-alive to one of 100 idle connections", probe_among(100)};
+const Add probe_10000{"keep-alive to one of 10,000 idle connections, at rest", probe_among(10000)};
+
 struct Timers {
   explicit Timers(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {

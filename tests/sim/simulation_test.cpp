@@ -66,6 +66,35 @@ TEST(Simulation, SameSeedGivesTheSameFrames) {
   }
 }
 
+// Whether idle connections keep their whole state ready, all of them rest at once, or one stays awake: nobody sees it.
+TEST(Simulation, ConnectionsAtRestChangeNoFrame) {
+  for (std::uint64_t seed = 200'001; seed <= 200'150; ++seed) {
+    auto scenario = make_scenario(seed);
+    const auto awake = run_simulation(scenario);
+    for (const std::size_t most : {0U, 1U}) {
+      for (auto& config : scenario.config) config.tcp.max_awake_idle = most;
+      const auto resting = run_simulation(scenario);
+      EXPECT_EQ(resting.hash, awake.hash) << "seed " << seed << ", " << most << " awake";
+      EXPECT_EQ(resting.problem, awake.problem);
+    }
+  }
+}
+
+// What header prediction takes and what takes the RFC's steps one by one: the same frames at the same times, whatever
+// the network and the applications do.
+TEST(Simulation, TheFastPathChangesNoFrame) {
+  const auto runs = environment("WIRESIDE_SIM_RUNS").value_or(300) / 4;
+  for (std::uint64_t seed = 200'001; seed <= 200'000 + runs; ++seed) {
+    auto scenario = make_scenario(seed);
+    const auto with = run_simulation(scenario);
+    for (Config& config : scenario.config) config.tcp.fast_path = false;
+    const auto without = run_simulation(scenario);
+    ASSERT_EQ(with.hash, without.hash) << "seed " << seed;
+    ASSERT_EQ(with.events, without.events) << "seed " << seed;
+    ASSERT_EQ(with.octets, without.octets) << "seed " << seed;
+  }
+}
+
 TEST(Simulation, DifferentSeedsGiveDifferentFrames) {
   auto scenario = make_scenario(100'001);
   const auto a = run_simulation(scenario);

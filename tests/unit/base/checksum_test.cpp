@@ -5,8 +5,11 @@
 #include <rapidcheck/gtest.h>
 
 #include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
+#include "base/checksum_sums.hpp"
 #include "base/random.hpp"
 
 namespace wireside {
@@ -48,6 +51,57 @@ TEST(Checksum, EveryLengthAndAlignmentAgreesWithTheNaiveSum) {
     for (const std::size_t n : {511U, 512U, 1447U, 1448U, 1460U, 1691U}) {
       const auto view = ByteView{octets}.subspan(start, n);
       ASSERT_EQ(internet_checksum(view), static_cast<std::uint16_t>(~naive_sum(view)));
+    }
+  }
+}
+
+std::vector<std::pair<const char*, checksum_sums::Sum>> all_sums() {
+  std::vector<std::pair<const char*, checksum_sums::Sum>> sums{
+      {"portable", checksum_sums::portable}, {"fastest", checksum_sums::fastest}, {"whichever", checksum_sums::sum}};
+#if defined(__x86_64__)
+  sums.emplace_back("sse2", checksum_sums::sse2);
+  if (checksum_sums::has_avx2()) sums.emplace_back("avx2", checksum_sums::avx2);
+#endif
+  return sums;
+}
+
+std::uint16_t folded_to_wire_order(std::uint64_t sum) {
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  const auto s = static_cast<std::uint16_t>(sum);
+  return std::endian::native == std::endian::little ? std::byteswap(s) : s;
+}
+
+RC_GTEST_PROP(Checksum, EveryInstructionSetGivesTheSameSum, ()) {
+  const auto n = *rc::gen::inRange<std::size_t>(0, 70000);
+  const auto start = *rc::gen::inRange<std::size_t>(0, 65);
+  const auto octets = random_octets(start + n, *rc::gen::arbitrary<std::uint64_t>());
+  const auto view = ByteView{octets}.subspan(start);
+  for (const auto& [name, sum] : all_sums()) {
+    RC_ASSERT(folded_to_wire_order(sum(view.data(), view.size())) == naive_sum(view));
+  }
+}
+
+TEST(Checksum, EveryInstructionSetTakesEveryShortLengthAtEveryAlignment) {
+  const auto octets = random_octets(700, 12);
+  for (const auto& [name, sum] : all_sums()) {
+    for (std::size_t start = 0; start < 33; ++start) {
+      for (std::size_t n = 0; n <= 300; ++n) {
+        const auto view = ByteView{octets}.subspan(start, n);
+        ASSERT_EQ(folded_to_wire_order(sum(view.data(), n)), naive_sum(view)) << name << ' ' << start << ' ' << n;
+      }
+    }
+  }
+}
+
+// 0 and 0xffff are the same number but not the same field: only a run of zeros has the sum 0.
+TEST(Checksum, EveryInstructionSetTellsZerosFromOnes) {
+  for (const unsigned octet : {0x00U, 0x7fU, 0x80U, 0xffU}) {
+    const std::vector<std::uint8_t> alike(4 << 20, static_cast<std::uint8_t>(octet));
+    for (const auto& [name, sum] : all_sums()) {
+      for (const std::size_t n : {64U, 128U, 65534U, 65535U, 524288U, 524416U, 4U << 20}) {
+        const auto view = ByteView{alike}.first(n);
+        ASSERT_EQ(folded_to_wire_order(sum(view.data(), n)), naive_sum(view)) << name << ' ' << n;
+      }
     }
   }
 }

@@ -54,6 +54,25 @@ TEST(SlotMap, AddressesAreStableWhileItGrows) {
   EXPECT_EQ(map.find(h), before);
 }
 
+// Chunks that have become empty are given back, and their slots come into use again.
+TEST(SlotMap, HandlesOfAChunkThatIsGoneStayStale) {
+  Map map;
+  std::vector<TestHandle> before;
+  for (int i = 0; i < 5000; ++i) before.push_back(map.emplace("before"));
+  for (const TestHandle h : before) map.erase(h);
+  EXPECT_EQ(map.size(), 0U);
+  for (const TestHandle h : before) ASSERT_EQ(map.find(h), nullptr);
+  EXPECT_EQ(map.at(before.back().index), nullptr);
+  std::set<TestHandle> after;
+  for (int i = 0; i < 5000; ++i) after.insert(map.emplace("after"));
+  EXPECT_EQ(after.size(), 5000U);
+  for (const TestHandle h : before) ASSERT_EQ(map.find(h), nullptr);
+  for (const TestHandle h : after) {
+    ASSERT_EQ(map.handle_at(h.index), h);
+    ASSERT_EQ(map.known_at(h.index), "after");
+  }
+}
+
 struct Reentrant {
   SlotMap<Reentrant, Tag>* map = nullptr;
   TestHandle self;
