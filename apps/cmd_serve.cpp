@@ -3,17 +3,20 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "command.hpp"
 #include "host.hpp"
 #include "http_server.hpp"
 #include "option_checks.hpp"
-#include "small_services.hpp"
+#include "served_queue.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -64,27 +67,85 @@ asio::awaitable<void> until_cancelled() {
   (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+/// What is served, by one part for each queue. The parts of further queues live in these queues' threads.
+class Service {
+ public:
+  Service(const ServeOptions& options, Surroundings around)
+      : options_{options}, around_{around}, ended_{around.runtime().context().get_executor()} {}
+
+  /// Listens on every queue; the error is a sentence.
+  [[nodiscard]] std::optional<std::string> listen(DocumentRoot root) {
+    first_.emplace(around_.runtime(), std::move(root), options_.http());
+    parts_.assign(around_.queues() == nullptr ? 1 : around_.queues()->size(), nullptr);
+    parts_.front() = &*first_;
+    std::optional<std::string> problem = first_->listen(!options_.no_small_services);
+    if (problem || parts_.size() == 1) return problem;
+    for (auto& other : around_.queues()->ask_all([this](Runtime&runtime, std::size_t queue) {
+           return queue == 0 ? std::nullopt : listen_on(runtime, queue);
+         })) {
+      if (other) problem = std::move(other);
+    }
+    return problem;
+  }
+
+  void run() {
+    first_->run();
+    for (std::size_t i = 1; i < parts_.size(); ++i) around_.queues()->post(i, [part = parts_[i]] { part->run(); });
+  }
+
+  asio::awaitable<void> stop(std::chrono::milliseconds within) {
+    for (std::size_t i = 1; i < parts_.size(); ++i) {
+      if (parts_[i] == nullptr) continue;
+      ++running_;
+      around_.queues()->post(i, [this, i, within] { stop_part(i, within); });
+    }
+    co_await first_->stop(within);
+    (void)co_await ended_.wait([this] { return running_ == 0; });
+  }
+
+ private:
+  /// In the queue's thread.
+  std::optional<std::string> listen_on(Runtime& runtime, std::size_t queue) {
+    auto root = DocumentRoot::open(options_.root);
+    if (!root) return fmt::format("--root {}: {}", options_.root, std::strerror(root.error()));
+    const auto part = std::make_shared<ServedQueue>(runtime, std::move(*root), options_.http());
+    around_.queues()->keep(queue, part);
+    parts_[queue] = part.get();
+    return part->listen(!options_.no_small_services);
+  }
+
+  /// In the queue's thread; the end is told in ours.
+  void stop_part(std::size_t queue, std::chrono::milliseconds within) {
+    Runtime& runtime = around_.queues()->runtime(queue);
+    asio::co_spawn(runtime.context(), parts_[queue]->stop(within), [this](const std::exception_ptr&) {
+      around_.queues()->post(0, [this] {
+        if (--running_ == 0) ended_.notify();
+      });
+    });
+  }
+
+  const ServeOptions& options_;
+  Surroundings around_;
+  std::optional<ServedQueue> first_;
+  std::vector<ServedQueue*> parts_;
+  std::size_t running_ = 0;
+  Condition ended_;
+};
+
 asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surroundings around) {
-  HttpServer server{around.runtime(), std::move(root), options.http()};
-  if (const auto ec = server.listen()) {
-    complain(fmt::format("port {}: {}\n  try: another --port", options.port, ec.message()));
+  Service service{options, around};
+  if (const auto problem = service.listen(std::move(root))) {
+    complain(*problem);
+    co_await asio::this_coro::reset_cancellation_state();
+    co_await service.stop(std::chrono::milliseconds{0});
     co_return exit_failure;
   }
-  TaskGroup tasks{co_await asio::this_coro::executor};
-  if (!options.no_small_services) {
-    if (const auto started = start_small_services(around.runtime(), tasks); !started) {
-      complain(started.error() + "\n  try: another --port, or --no-small-services");
-      co_return exit_failure;
-    }
-  }
   announce(options, around.runtime().stack().config());
-  tasks.spawn(server.run());
+  service.run();
   co_await until_cancelled();
   co_await asio::this_coro::reset_cancellation_state();
-  tasks.cancel();
-  (void)co_await tasks.join();  // they refer to what lives here
   if (!around.device_gone()) put("wireside: shutting down\n");
-  co_await server.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
+  co_await service.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
   co_return around.device_gone() ? exit_failure : exit_ok;
 }
 
@@ -123,6 +184,7 @@ void register_serve(CLI::App& app, Action& chosen) {
   options->common.long_running = true;
   options->common.command = "serve";
   add_common_options(*command, options->common);
+  add_queues_option(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_serve(*options); }; });
 }
 
