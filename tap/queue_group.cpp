@@ -1,7 +1,6 @@
 #include "queue_group.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "driver_steering.hpp"
+#include "queue_config.hpp"
 
 namespace wireside {
 namespace {
@@ -31,15 +31,6 @@ FlowOwner owner_of(std::size_t queues, const Seed& seed) {
   return {queues, Random{derived(seed, key_stream)}.next_u32()};
 }
 
-/// Ports and identification values that no other queue's stack takes.
-void take_share(Config& config, const FlowOwner& owner, std::size_t queue) {
-  const PortShare ports = owner.ports_of(queue);
-  config.tcp.ephemeral_first = ports.first;
-  config.tcp.ephemeral_last = ports.last;
-  const auto size = static_cast<std::uint32_t>(65536 / std::bit_ceil(owner.queues()));
-  config.ip.identification = {.first = static_cast<std::uint16_t>(queue * size), .size = size};
-}
-
 }  // namespace
 
 struct QueueGroup::Queue {
@@ -56,8 +47,7 @@ struct QueueGroup::Queue {
 };
 
 Config QueueGroup::config_of_first(Config config, std::size_t queues, const Seed& seed) {
-  if (queues > 1) take_share(config, owner_of(queues, seed), 0);
-  return config;
+  return queues == 1 ? std::move(config) : config_of_queue(std::move(config), owner_of(queues, seed), 0);
 }
 
 QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed& seed)
@@ -75,8 +65,8 @@ QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed
     Queue& q = *queues_[i];
     q.own_context = std::make_unique<asio::io_context>(1);
     q.context = q.own_context.get();
-    q.own_runtime =
-        std::make_unique<Runtime>(*q.context, std::move(others[i - 1]), config_of_other(i), derived(seed, i));
+    q.own_runtime = std::make_unique<Runtime>(*q.context, std::move(others[i - 1]),
+                                              config_of_queue(first.stack().config(), owner_, i), derived(seed, i));
     q.runtime = q.own_runtime.get();
     q.runtime->stack().use_network_settings(first.now(), settings);
   }
@@ -91,19 +81,6 @@ QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed
   if (size() == 1) return;
   steered_by_driver_ = steer_in_driver(first.device(), owner_);
   first.on_turn([this](Instant) { publish_settings(); });
-}
-
-/// Nobody answers, announces or probes but queue 0's.
-Config QueueGroup::config_of_other(std::size_t queue) const {
-  Config config = queues_[0]->runtime->stack().config();
-  take_share(config, owner_, queue);
-  config.ip.addresses.clear();
-  config.ip.routes.clear();
-  config.ip.gateway.reset();
-  config.link.answers_arp = false;
-  config.link.conflict.check_before_use = false;
-  config.link.conflict.announce_num = 0;
-  return config;
 }
 
 QueueGroup::~QueueGroup() {

@@ -55,7 +55,6 @@ class QueueGroup {
   void wake(std::size_t queue);
   void take_mail(std::size_t queue);
   void publish_settings();
-  [[nodiscard]] Config config_of_other(std::size_t queue) const;
 
   FlowOwner owner_;
   std::vector<std::unique_ptr<Queue>> queues_;
