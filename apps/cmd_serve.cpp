@@ -76,8 +76,7 @@ class Service {
   /// Listens on every queue; the error is a sentence.
   [[nodiscard]] std::optional<std::string> listen(DocumentRoot root) {
     first_.emplace(around_.runtime(), std::move(root), options_.http());
-    parts_.assign(around_.queues() == nullptr ? 1 : around_.queues()->size(), nullptr);
-    parts_.front() = &*first_;
+    parts_.resize(around_.queues() == nullptr ? 1 : around_.queues()->size());
     std::optional<std::string> problem = first_->listen(!options_.no_small_services);
     if (problem || parts_.size() == 1) return problem;
     for (auto& other : around_.queues()->ask_all([this](Runtime&runtime, std::size_t queue) {
@@ -90,12 +89,11 @@ class Service {
 
   void run() {
     first_->run();
-    for (std::size_t i = 1; i < parts_.size(); ++i) around_.queues()->post(i, [part = parts_[i]] { part->run(); });
+    for (std::size_t i = 1; i < parts_.size(); ++i) around_.queues()->post(i, [this, i] { parts_[i].lock()->run(); });
   }
 
   asio::awaitable<void> stop(std::chrono::milliseconds within) {
     for (std::size_t i = 1; i < parts_.size(); ++i) {
-      if (parts_[i] == nullptr) continue;
       ++running_;
       around_.queues()->post(i, [this, i, within] { stop_part(i, within); });
     }
@@ -110,24 +108,28 @@ class Service {
     if (!root) return fmt::format("--root {}: {}", options_.root, std::strerror(root.error()));
     const auto part = std::make_shared<ServedQueue>(runtime, std::move(*root), options_.http());
     around_.queues()->keep(queue, part);
-    parts_[queue] = part.get();
+    parts_[queue] = part;
     return part->listen(!options_.no_small_services);
   }
 
   /// In the queue's thread; the end is told in ours.
   void stop_part(std::size_t queue, std::chrono::milliseconds within) {
-    Runtime& runtime = around_.queues()->runtime(queue);
-    asio::co_spawn(runtime.context(), parts_[queue]->stop(within), [this](const std::exception_ptr&) {
-      around_.queues()->post(0, [this] {
-        if (--running_ == 0) ended_.notify();
-      });
-    });
+    asio::co_spawn(around_.queues()->runtime(queue).context(), stop_kept(parts_[queue].lock(), within),
+                   [this](const std::exception_ptr&) {
+                     around_.queues()->post(0, [this] {
+                       if (--running_ == 0) ended_.notify();
+                     });
+                   });
+  }
+  /// The part lives until its end has come, whatever happens to those who keep it.
+  static asio::awaitable<void> stop_kept(std::shared_ptr<ServedQueue> part, std::chrono::milliseconds within) {
+    if (part) co_await part->stop(within);
   }
 
   const ServeOptions& options_;
   Surroundings around_;
   std::optional<ServedQueue> first_;
-  std::vector<ServedQueue*> parts_;
+  std::vector<std::weak_ptr<ServedQueue>> parts_;  // of further queues; their group keeps them
   std::size_t running_ = 0;
   Condition ended_;
 };
