@@ -133,6 +133,7 @@ TEST(QueueSteering, OneStackAnswersArpAndAllLearnFromIt) {
 TEST(QueueSteering, OneStackAloneAnnouncesAndDefendsTheAddress) {
   QueueLab lab{3};
   for (auto& stack : lab.stacks) stack->announce(lab.now);
+  lab.run();
   lab.wait(5s);
   EXPECT_EQ(lab.seen_by_peer.size(), 2U);  // RFC 5227 section 2.3: ANNOUNCE_NUM
   lab.seen_by_peer.clear();

@@ -159,7 +159,7 @@ TAP_TEST(TapDeviceKernel, SaysThatAnInterfaceHasASingleQueue) {
   const auto one = TapDevice::open(options_for("wst0"));
   ASSERT_TRUE(one);
   EXPECT_EQ(TapDevice::open_queues(options_for("wst0"), 2).error().fault, TapFault::NotMultiQueue);
-  ASSERT_EQ(run("ip link add wst1 type dummy"), 0);
+  ASSERT_EQ(run("ip tuntap add dev wst1 mode tun"), 0);
   EXPECT_EQ(TapDevice::open_queues(options_for("wst1"), 2).error().fault, TapFault::NotTap);
 }
 
