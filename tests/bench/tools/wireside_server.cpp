@@ -11,12 +11,12 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdio>
-#include <string>
-#include <optional>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
