@@ -71,17 +71,21 @@ asio::awaitable<void> until_cancelled() {
 class Service {
  public:
   Service(const ServeOptions& options, Surroundings around)
-      : options_{options}, around_{around}, ended_{around.runtime().context().get_executor()} {}
+      : options_{options},
+        first_runtime_{around.runtime()},
+        queues_{around.queues()},
+        ended_{first_runtime_.context().get_executor()} {}
 
   /// Listens on every queue; the error is a sentence.
   [[nodiscard]] std::optional<std::string> listen(DocumentRoot root) {
-    first_.emplace(around_.runtime(), std::move(root), options_.http());
-    parts_.resize(around_.queues() == nullptr ? 1 : around_.queues()->size());
+    first_.emplace(first_runtime_, std::move(root), options_.http());
+    parts_.resize(queues_ == nullptr ? 1 : queues_->size());
     std::optional<std::string> problem = first_->listen(!options_.no_small_services);
     if (problem || parts_.size() == 1) return problem;
-    for (auto& other : around_.queues()->ask_all([this](Runtime&runtime, std::size_t queue) {
-           return queue == 0 ? std::nullopt : listen_on(runtime, queue);
-         })) {
+    const auto listen_further = [this](Runtime& runtime, std::size_t queue) {
+      return queue == 0 ? std::nullopt : listen_on(runtime, queue);
+    };
+    for (auto& other : queues_->ask_all(listen_further)) {
       if (other) problem = std::move(other);
     }
     return problem;
@@ -89,13 +93,13 @@ class Service {
 
   void run() {
     first_->run();
-    for (std::size_t i = 1; i < parts_.size(); ++i) around_.queues()->post(i, [this, i] { parts_[i].lock()->run(); });
+    for (std::size_t i = 1; i < parts_.size(); ++i) queues_->post(i, [this, i] { parts_[i].lock()->run(); });
   }
 
   asio::awaitable<void> stop(std::chrono::milliseconds within) {
     for (std::size_t i = 1; i < parts_.size(); ++i) {
       ++running_;
-      around_.queues()->post(i, [this, i, within] { stop_part(i, within); });
+      queues_->post(i, [this, i, within] { stop_part(i, within); });
     }
     co_await first_->stop(within);
     (void)co_await ended_.wait([this] { return running_ == 0; });
@@ -107,16 +111,16 @@ class Service {
     auto root = DocumentRoot::open(options_.root);
     if (!root) return fmt::format("--root {}: {}", options_.root, std::strerror(root.error()));
     const auto part = std::make_shared<ServedQueue>(runtime, std::move(*root), options_.http());
-    around_.queues()->keep(queue, part);
+    queues_->keep(queue, part);
     parts_[queue] = part;
     return part->listen(!options_.no_small_services);
   }
 
   /// In the queue's thread; the end is told in ours.
   void stop_part(std::size_t queue, std::chrono::milliseconds within) {
-    asio::co_spawn(around_.queues()->runtime(queue).context(), stop_kept(parts_[queue].lock(), within),
+    asio::co_spawn(queues_->runtime(queue).context(), stop_kept(parts_[queue].lock(), within),
                    [this](const std::exception_ptr&) {
-                     around_.queues()->post(0, [this] {
+                     queues_->post(0, [this] {
                        if (--running_ == 0) ended_.notify();
                      });
                    });
@@ -127,7 +131,8 @@ class Service {
   }
 
   const ServeOptions& options_;
-  Surroundings around_;
+  Runtime& first_runtime_;
+  QueueGroup* queues_;  // nullptr with a single queue
   std::optional<ServedQueue> first_;
   std::vector<std::weak_ptr<ServedQueue>> parts_;  // of further queues; their group keeps them
   std::size_t running_ = 0;

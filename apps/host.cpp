@@ -174,6 +174,7 @@ Host::~Host() {
   runtime_->on_link_change(nullptr);
   control_.reset();
   runtime_->on_address_event(nullptr);
+  if (queues_) queues_->stop();  // what the threads still do may look at our members
   queues_.reset();
   runtime_.reset();
   if (capture_) capture_->flush();

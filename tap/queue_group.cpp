@@ -83,7 +83,7 @@ QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed
   first.on_turn([this](Instant) { publish_settings(); });
 }
 
-QueueGroup::~QueueGroup() {
+void QueueGroup::stop() {
   for (auto& q : queues_) {
     if (!q->thread.joinable()) continue;
     asio::post(*q->context, [queue = q.get()] {
@@ -94,6 +94,10 @@ QueueGroup::~QueueGroup() {
   for (auto& q : queues_) {
     if (q->thread.joinable()) q->thread.join();
   }
+}
+
+QueueGroup::~QueueGroup() {
+  stop();
   Runtime& first = *queues_[0]->runtime;
   first.set_steering(nullptr);
   if (size() == 1) return;

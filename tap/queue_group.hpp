@@ -33,6 +33,9 @@ class QueueGroup {
   [[nodiscard]] std::size_t size() const { return queues_.size(); }
   /// Starts the further queues' threads and runtimes. Settings for these before that.
   void start();
+  /// Ends the further queues' threads: what is posted to them and not yet done stays undone. Nobody is asked any more.
+  /// As the destructor does, for those whose threads' work looks at the one who destroys the group.
+  void stop();
   /// A runtime and its stack may be touched before start(), and after that in its own thread only.
   [[nodiscard]] Runtime& runtime(std::size_t queue);
   /// Runs `work` in the queue's thread, soon. From any thread.

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -242,6 +243,21 @@ def test_the_interface_goes_while_all_queues_serve(serve, queue_tap):
     status, _, problems = server.end(None)
     assert status == 1 and f"{queue_tap} was deleted" in problems
     assert problems.count("was deleted") == 1
+    for s in sockets:
+        s.close()
+
+
+def test_a_second_signal_ends_it_while_all_queues_are_busy(serve, tmp_path, make_file):
+    server = serve(4)
+    shutil.copy(make_file(32 << 20), tmp_path / "www" / "large.bin")
+    sockets = [socket.create_connection((DUT, 80), timeout=20) for _ in range(16)]
+    for s in sockets:  # what they ask for does not fit into all the buffers on the way, and is not read
+        s.sendall(b"GET /large.bin HTTP/1.1\r\nHost: dut\r\n\r\n")
+        assert s.recv(1)
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    status, _, problems = server.end(within=5)
+    assert status == 1 and "ThreadSanitizer" not in problems, problems
     for s in sockets:
         s.close()
 
