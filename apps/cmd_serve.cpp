@@ -3,17 +3,20 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "command.hpp"
 #include "host.hpp"
 #include "http_server.hpp"
 #include "option_checks.hpp"
-#include "small_services.hpp"
+#include "served_queue.hpp"
 #include "text.hpp"
 
 namespace wireside::apps {
@@ -64,27 +67,92 @@ asio::awaitable<void> until_cancelled() {
   (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+/// What is served, by one part for each queue. The parts of further queues live in these queues' threads.
+class Service {
+ public:
+  Service(const ServeOptions& options, Surroundings around)
+      : options_{options},
+        first_runtime_{around.runtime()},
+        queues_{around.queues()},
+        ended_{first_runtime_.context().get_executor()} {}
+
+  /// Listens on every queue; the error is a sentence.
+  [[nodiscard]] std::optional<std::string> listen(DocumentRoot root) {
+    first_.emplace(first_runtime_, std::move(root), options_.http());
+    parts_.resize(queues_ == nullptr ? 1 : queues_->size());
+    std::optional<std::string> problem = first_->listen(!options_.no_small_services);
+    if (problem || parts_.size() == 1) return problem;
+    const auto listen_further = [this](Runtime& runtime, std::size_t queue) {
+      return queue == 0 ? std::nullopt : listen_on(runtime, queue);
+    };
+    for (auto& other : queues_->ask_all(listen_further)) {
+      if (other) problem = std::move(other);
+    }
+    return problem;
+  }
+
+  void run() {
+    first_->run();
+    for (std::size_t i = 1; i < parts_.size(); ++i) queues_->post(i, [this, i] { parts_[i].lock()->run(); });
+  }
+
+  asio::awaitable<void> stop(std::chrono::milliseconds within) {
+    for (std::size_t i = 1; i < parts_.size(); ++i) {
+      ++running_;
+      queues_->post(i, [this, i, within] { stop_part(i, within); });
+    }
+    co_await first_->stop(within);
+    (void)co_await ended_.wait([this] { return running_ == 0; });
+  }
+
+ private:
+  /// In the queue's thread.
+  std::optional<std::string> listen_on(Runtime& runtime, std::size_t queue) {
+    auto root = DocumentRoot::open(options_.root);
+    if (!root) return fmt::format("--root {}: {}", options_.root, std::strerror(root.error()));
+    const auto part = std::make_shared<ServedQueue>(runtime, std::move(*root), options_.http());
+    queues_->keep(queue, part);
+    parts_[queue] = part;
+    return part->listen(!options_.no_small_services);
+  }
+
+  /// In the queue's thread; the end is told in ours.
+  void stop_part(std::size_t queue, std::chrono::milliseconds within) {
+    asio::co_spawn(queues_->runtime(queue).context(), stop_kept(parts_[queue].lock(), within),
+                   [this](const std::exception_ptr&) {
+                     queues_->post(0, [this] {
+                       if (--running_ == 0) ended_.notify();
+                     });
+                   });
+  }
+  /// The part lives until its end has come, whatever happens to those who keep it.
+  static asio::awaitable<void> stop_kept(std::shared_ptr<ServedQueue> part, std::chrono::milliseconds within) {
+    if (part) co_await part->stop(within);
+  }
+
+  const ServeOptions& options_;
+  Runtime& first_runtime_;
+  QueueGroup* queues_;  // nullptr with a single queue
+  std::optional<ServedQueue> first_;
+  std::vector<std::weak_ptr<ServedQueue>> parts_;  // of further queues; their group keeps them
+  std::size_t running_ = 0;
+  Condition ended_;
+};
+
 asio::awaitable<int> serve(const ServeOptions& options, DocumentRoot root, Surroundings around) {
-  HttpServer server{around.runtime(), std::move(root), options.http()};
-  if (const auto ec = server.listen()) {
-    complain(fmt::format("port {}: {}\n  try: another --port", options.port, ec.message()));
+  Service service{options, around};
+  if (const auto problem = service.listen(std::move(root))) {
+    complain(*problem);
+    co_await asio::this_coro::reset_cancellation_state();
+    co_await service.stop(std::chrono::milliseconds{0});
     co_return exit_failure;
   }
-  TaskGroup tasks{co_await asio::this_coro::executor};
-  if (!options.no_small_services) {
-    if (const auto started = start_small_services(around.runtime(), tasks); !started) {
-      complain(started.error() + "\n  try: another --port, or --no-small-services");
-      co_return exit_failure;
-    }
-  }
   announce(options, around.runtime().stack().config());
-  tasks.spawn(server.run());
+  service.run();
   co_await until_cancelled();
   co_await asio::this_coro::reset_cancellation_state();
-  tasks.cancel();
-  (void)co_await tasks.join();  // they refer to what lives here
   if (!around.device_gone()) put("wireside: shutting down\n");
-  co_await server.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
+  co_await service.stop(around.device_gone() ? std::chrono::milliseconds{0} : grace);
   co_return around.device_gone() ? exit_failure : exit_ok;
 }
 
@@ -123,6 +191,7 @@ void register_serve(CLI::App& app, Action& chosen) {
   options->common.long_running = true;
   options->common.command = "serve";
   add_common_options(*command, options->common);
+  add_queues_option(*command, options->common);
   command->callback([options, &chosen] { chosen = [options] { return run_serve(*options); }; });
 }
 

@@ -12,6 +12,7 @@
 
 #include "command.hpp"
 #include "dns/name.hpp"
+#include "flow_owner.hpp"
 #include "impair/quantity.hpp"
 #include "option_checks.hpp"
 
@@ -122,6 +123,18 @@ void set_names(const CommonOptions& options, dns::DnsConfig& dns) {
   dns.search = options.search_domains;
 }
 
+void check_queues(const CommonOptions& options) {
+  if (options.queues == 1) return;
+  if (options.tap_descriptor) {
+    throw UsageError{"--queues and --tap-fd exclude each other: a descriptor is a single queue",
+                     "name the interface with --tap instead"};
+  }
+  if (options.impairment.path(options.seed)) {
+    throw UsageError{"--queues and --impair exclude each other: an impaired path is one path for all frames",
+                     "leave one of them out"};
+  }
+}
+
 const std::map<std::string, link::ConflictPolicy> conflict_policies = {
     {"give-up", link::ConflictPolicy::GiveUp},
     {"defend-once", link::ConflictPolicy::DefendOnce},
@@ -154,6 +167,7 @@ Config CommonOptions::config() const {
   if (!dhcp && !dhcp_by_hand && (link_local || !lease_file.empty() || !host_name.empty())) {
     throw UsageError{"--hostname, --lease-file and --link-local mean nothing without --dhcp", "add --dhcp"};
   }
+  check_queues(*this);
   Config config;
   if (dhcp) (void)dhcp_options();
   if (dhcp && gateway) {
@@ -260,6 +274,17 @@ void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out) {
       ->check(not_empty())
       ->group(group);
   add_seed_option(subcommand, "--impair-seed", out.seed, "make the impairment's random choices repeatable")
+      ->group(group);
+}
+
+void add_queues_option(CLI::App& subcommand, CommonOptions& out) {
+  subcommand
+      .add_option("--queues", out.queues,
+                  "queues of the TAP, each with a stack and a thread of its own; a TAP that exists must have been made "
+                  "with multi_queue")
+      ->type_name("N")
+      ->check(in_range(std::size_t{1}, max_queues))
+      ->capture_default_str()
       ->group(group);
 }
 

@@ -50,6 +50,7 @@ struct CommonOptions {
   std::vector<std::string> search_domains;
   std::optional<std::uint16_t> mtu;
   bool no_offload = false;
+  std::size_t queues = 1;                    ///< of the TAP, each with a stack and a thread
   std::optional<double> reassembly_timeout;  ///< seconds
   ImpairmentOptions impairment;
   std::optional<std::uint32_t> busy_poll;  ///< microseconds
@@ -92,6 +93,8 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out);
 void add_impairment_options(CLI::App& subcommand, ImpairmentOptions& out);
 /// Only --busy-poll.
 void add_busy_poll_option(CLI::App& subcommand, CommonOptions& out);
+/// Only --queues.
+void add_queues_option(CLI::App& subcommand, CommonOptions& out);
 /// Only those of address conflict detection.
 void add_conflict_options(CLI::App& subcommand, CommonOptions& out);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control_request.hpp"
+#include "queue_group.hpp"
 #include "router.hpp"
 #include "runtime.hpp"
 
@@ -20,11 +21,16 @@ struct ControlSubject {
   std::string command;               ///< subcommand, such as "serve"
   std::vector<Runtime*> interfaces;  ///< one, or those of a router
   const Router* router = nullptr;
+  QueueGroup* queues = nullptr;  ///< where the one interface has several queues
 };
 
 /// {"ok":true,"command":...,"pid":...} and the table that was asked for, by the question's name (docs/control.md). A
 /// refusal where there is no way to the address that was asked for.
 [[nodiscard]] boost::json::object control_answer(const ControlSubject& subject, const ControlRequest& request);
+/// The same where subject.queues is set: every queue is asked, each in its thread. Sockets and counters have the number
+/// of their queue, counters are also summed up; of other tables, what one queue says stands for all.
+[[nodiscard]] boost::json::object control_answer_of_queues(const ControlSubject& subject,
+                                                           const ControlRequest& request);
 /// The way to an address as `ip -j route get` gives it, in the stack's or the router's present state; empty when there
 /// is none.
 [[nodiscard]] boost::json::array way_to(const ControlSubject& subject, Ipv4Address destination);

@@ -250,6 +250,7 @@ json::object statistics_of(const std::string& dev, const Stack& stack) {
 }  // namespace
 
 json::object control_answer(const ControlSubject& subject, const ControlRequest& request) {
+  if (subject.queues != nullptr) return control_answer_of_queues(subject, request);
   const ControlQuestion question = request.question;
   json::array lines;
   if (request.destination) {

@@ -210,6 +210,10 @@ json::array select_counters(const json::array& lines, const std::vector<std::str
   if (patterns.empty()) return lines;
   json::array out = lines;
   for (auto& v : out) {
+    json::value* queues = v.is_object() ? v.get_object().if_contains("queues") : nullptr;
+    if (queues != nullptr && queues->is_array()) *queues = select_counters(queues->get_array(), patterns);
+  }
+  for (auto& v : out) {
     for (const char* group : {"counters", "drops"}) {
       json::value* all = v.is_object() ? v.get_object().if_contains(group) : nullptr;
       if (all == nullptr || !all->is_object()) continue;
@@ -256,6 +260,7 @@ std::string format_sockets(const json::array& lines, const SsOptions& options) {
     add(text(line, "netid"), short_state(text(line, "state")), std::to_string(count(line, "recv_q")),
         std::to_string(count(line, "send_q")), text(line, "local"), text(line, "peer"));
     if (options.processes) out += " " + options.process;
+    if (line.contains("queue")) out += fmt::format(" queue:{}", count(line, "queue"));
     if (options.timers) out += timer_of(line);
     std::string below;
     if (options.memory) below += memory_of(line);
@@ -321,25 +326,42 @@ std::string format_addresses(const json::array& lines) {
   return out;
 }
 
+/// Of names, where the columns of several queues follow.
+static constexpr std::size_t counter_column = 48;
+
+/// Counters that are not zero, or all, in `width` columns of their name; behind the sum each queue's own, if there are
+/// several.
+static std::string format_counters(const json::object& line, std::string_view group, std::string_view prefix,
+                                   std::size_t width, bool zeros) {
+  std::string out;
+  const auto* sums = inner(line, group);
+  if (sums == nullptr) return out;
+  const json::array queues = items(line, "queues");
+  if (!queues.empty()) width = counter_column;
+  for (const auto& [name, value] : *sums) {
+    if (!zeros && count(*sums, name) == 0) continue;
+    const std::string sum = std::to_string(count(*sums, name));
+    out += fmt::format("{:<{}}", fmt::format("{}{}", prefix, std::string_view{name}), width);
+    out += queues.empty() ? sum : fmt::format("{:<12}", sum);
+    for (const auto& q : queues) {
+      const auto* own = q.is_object() ? inner(q.get_object(), group) : nullptr;
+      out += fmt::format(" {:>11}", own == nullptr ? 0 : count(*own, name));
+    }
+    out += "\n";
+  }
+  return out;
+}
+
 std::string format_statistics(const json::array& lines, bool zeros) {
   std::string out;
   for (const auto& v : lines) {
     const json::object& line = v.as_object();
-    out += fmt::format("#{}\n", text(line, "dev"));
-    const auto* counters = inner(line, "counters");
-    if (counters == nullptr) continue;
-    for (const auto& [name, value] : *counters) {
-      if (zeros || count(*counters, name) != 0) {
-        out += fmt::format("{:<32}{}\n", std::string_view{name}, count(*counters, name));
-      }
-    }
-    const auto* drops = inner(line, "drops");
-    if (drops == nullptr) continue;
-    for (const auto& [name, value] : *drops) {
-      if (zeros || count(*drops, name) != 0) {
-        out += fmt::format("{:<48}{}\n", "dropped: " + std::string{name}, count(*drops, name));
-      }
-    }
+    const std::string dev = "#" + text(line, "dev");
+    const json::array queues = items(line, "queues");
+    out += queues.empty() ? dev : fmt::format("{:<{}}{:<12}", dev, counter_column, "all");
+    for (std::size_t i = 0; i < queues.size(); ++i) out += fmt::format(" {:>11}", fmt::format("queue {}", i));
+    out += "\n" + format_counters(line, "counters", "", 32, zeros) +
+           format_counters(line, "drops", "dropped: ", 48, zeros);
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -55,15 +56,14 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
   Config config = options.config();
   dhcp::Options dhcp_options = with_lease_file(options, config);
   const auto path = options.impairment.path(options.seed);
-  auto device = TapDevice::open(options.tap_options());
-  if (!device) {
-    device_failure(device.error());
+  auto devices = TapDevice::open_queues(options.tap_options(), options.queues);
+  if (!devices) {
+    device_failure(devices.error());
     return nullptr;
   }
   std::unique_ptr<Host> host{new Host};
   host->dhcp_options_ = std::move(dhcp_options);
-  host->runtime_ = std::make_unique<Runtime>(context, std::move(*device), config, options.make_stack_seed(), path);
-  host->runtime_->set_busy_poll(options.busy_poll_time());
+  host->open_runtimes(context, options, config, std::move(*devices));
   if (path && options.verbose) {
     complain(fmt::format("impairment: in {}, out {}", impair::describe(path->in), impair::describe(path->out)));
   }
@@ -77,10 +77,28 @@ std::unique_ptr<Host> Host::open(asio::io_context& context, const CommonOptions&
                                                          : std::string{"our addresses"}));
   }
   host->runtime_->on_link_change([](bool, const std::string& message) { complain(message); });
-  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr}, host->control_))
+  if (!open_control(context, options, {options.command, {host->runtime_.get()}, nullptr, host->queues_.get()},
+                    host->control_))
     return nullptr;
   host->runtime_->start();
+  if (host->queues_) host->queues_->start();
   return host;
+}
+
+void Host::open_runtimes(asio::io_context& context, const CommonOptions& options, const Config& config,
+                         std::vector<TapDevice> devices) {
+  const Seed seed = options.make_stack_seed();
+  const std::size_t count = devices.size();
+  runtime_ =
+      std::make_unique<Runtime>(context, std::move(devices.front()), QueueGroup::config_of_first(config, count, seed),
+                                seed, options.impairment.path(options.seed));
+  if (count == 1) return runtime_->set_busy_poll(options.busy_poll_time());
+  devices.erase(devices.begin());
+  queues_ = std::make_unique<QueueGroup>(*runtime_, std::move(devices), seed);
+  for (std::size_t i = 0; i < count; ++i) queues_->runtime(i).set_busy_poll(options.busy_poll_time());
+  if (!options.verbose) return;
+  complain(fmt::format("{} queues; frames are shared out by {}", count,
+                       queues_->steered_by_driver() ? "our program in the driver" : "the driver's own hash and by us"));
 }
 
 bool Host::open_control(asio::io_context& context, const CommonOptions& options, ControlSubject subject,
@@ -144,7 +162,9 @@ bool Host::attach_observers(const CommonOptions& options) {
     capture_ = std::move(*writer);
     observers_.add(capture_.get());
   }
-  if (!observers_.empty()) runtime_->stack().attach(&observers_);
+  if (observers_.empty()) return true;
+  if (!queues_) runtime_->stack().attach(&observers_);
+  for (std::size_t i = 0; queues_ && i < queues_->size(); ++i) queues_->runtime(i).stack().attach(&shared_observer_);
   return true;
 }
 
@@ -154,17 +174,23 @@ Host::~Host() {
   runtime_->on_link_change(nullptr);
   control_.reset();
   runtime_->on_address_event(nullptr);
+  if (queues_) queues_->stop();  // what the threads still do may look at our members
+  queues_.reset();
   runtime_.reset();
   if (capture_) capture_->flush();
   if (capture_ && capture_->error()) complain(*capture_->error());
 }
 
 std::size_t Host::open_connections() const {
-  std::size_t open = 0;
-  for (const auto& c : runtime_->stack().connections()) {
-    if (c.state != TcpState::Listen && c.state != TcpState::TimeWait && c.state != TcpState::Closed) ++open;
-  }
-  return open;
+  const auto count = [](Runtime& runtime, std::size_t) {
+    return std::ranges::count_if(runtime.stack().connections(), [](const tcp::ConnectionStatus& c) {
+      return c.state != TcpState::Listen && c.state != TcpState::TimeWait && c.state != TcpState::Closed;
+    });
+  };
+  std::ptrdiff_t open = 0;
+  if (!queues_) return static_cast<std::size_t>(count(*runtime_, 0));
+  for (const auto n : queues_->ask_all(count)) open += n;
+  return static_cast<std::size_t>(open);
 }
 
 namespace {

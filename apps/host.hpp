@@ -14,7 +14,9 @@
 #include "observer_list.hpp"
 #include "output.hpp"
 #include "pcap_writer.hpp"
+#include "queue_group.hpp"
 #include "runtime.hpp"
+#include "shared_observer.hpp"
 #include "trace.hpp"
 
 namespace wireside::apps {
@@ -34,6 +36,8 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   [[nodiscard]] Runtime& runtime() { return *runtime_; }
+  /// The runtimes of all queues, the one above among them; nullptr where it is the only one.
+  [[nodiscard]] QueueGroup* queues() { return queues_.get(); }
   /// Who watches the stack. Attach the list to the stack after adding to it: an empty one is not attached.
   [[nodiscard]] ObserverList& observers() { return observers_; }
   /// Called once, after the message is printed, when the device, or the last of our addresses, is gone for good.
@@ -48,6 +52,8 @@ class Host {
 
  private:
   Host() = default;
+  void open_runtimes(boost::asio::io_context& context, const CommonOptions& options, const Config& config,
+                     std::vector<TapDevice> devices);
   bool attach_observers(const CommonOptions& options);
   void address_news(const link::ConflictResult& event);
   void end(const std::string& message);
@@ -56,7 +62,9 @@ class Host {
   ObserverList observers_;
   std::optional<TracePrinter> trace_;
   std::unique_ptr<PcapWriter> capture_;
+  SharedObserver shared_observer_{observers_};
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<QueueGroup> queues_;
   std::unique_ptr<ControlServer> control_;
   std::function<void()> on_gone_;
   std::function<void()> on_ready_;
@@ -69,6 +77,8 @@ class Surroundings {
  public:
   Surroundings(Host& host, const bool& interrupted) : host_{&host}, interrupted_{&interrupted} {}
   [[nodiscard]] Runtime& runtime() const { return host_->runtime(); }
+  /// nullptr with a single queue.
+  [[nodiscard]] QueueGroup* queues() const { return host_->queues(); }
   [[nodiscard]] ObserverList& observers() const { return host_->observers(); }
   [[nodiscard]] const dhcp::Options& dhcp_options() const { return host_->dhcp_options(); }
   /// SIGINT, SIGTERM or SIGHUP came.

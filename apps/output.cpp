@@ -3,13 +3,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 namespace wireside::apps {
 namespace {
 
-bool lost_output = false;
+std::atomic<bool> lost_output = false;
 
 /// Past the C library's streams: nothing stays in a buffer that a later failure could lose unnoticed.
 bool write_all(int descriptor, std::string_view text) noexcept {
@@ -36,7 +37,7 @@ void complain(const std::string& message) { tell("wireside: " + message + "\n");
 bool write_out(std::string_view text) {
   if (write_all(STDOUT_FILENO, text)) return true;
   const int error = errno;
-  if (!std::exchange(lost_output, true)) {
+  if (!lost_output.exchange(true)) {
     complain(fmt::format("cannot write to standard output: {}\n  try: output to a file or pipe that takes all of it",
                          std::strerror(error)));
   }

@@ -157,19 +157,19 @@ class Stages:
                        timeout, env)
             self.count(report, f"{preset} {name}", good)
 
-    def pytest(self, folder, timeout, workers, target=None):
+    def pytest(self, folder, timeout, workers, target=None, preset="release"):
         """Tests mostly wait for timers; each worker has a network namespace of its own."""
-        if not self.build("release", ["wireside"]):
+        if not self.build(preset, ["wireside"]):
             return
-        if not os.path.isdir(os.path.join(TOP, folder)):
+        if not os.path.exists(os.path.join(TOP, folder)):
             self.tally.record(f"{folder} is missing", False)
             return
         self.build_ahead()
-        name = "-".join(folder.split("/") + ([target] if target else []))
+        name = "-".join(folder.split("/") + ([target] if target else []) + ([preset] if preset != "release" else []))
         report = os.path.join(RESULTS, name + ".xml")
         good = run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider",
                     f"--junitxml={report}", *(["--target", target] if target else []), folder],
-                   timeout, {"WIRESIDE": os.path.join(BUILD, "release", "apps", "wireside")})
+                   timeout, {"WIRESIDE": os.path.join(BUILD, preset, "apps", "wireside")})
         self.count(report, name, good)
 
     def count(self, report, name, good):
@@ -232,6 +232,11 @@ class Stages:
         """unit tests with AddressSanitizer and UndefinedBehaviorSanitizer"""
         self.programs("asan", ["wireside_unit_tests"], timeout=600)
 
+    def stage_tsan(self):
+        """what several threads share, and the command with several queues, with ThreadSanitizer"""
+        self.programs("tsan", ["wireside_thread_tests"], timeout=600)
+        self.pytest("tests/e2e/test_e2e_queues.py", 600, workers=1, preset="tsan")
+
     def stage_clang(self):
         """the core built by clang with -Werror"""
         self.build("fuzz", ["wireside_stack"])
@@ -265,7 +270,8 @@ class Stages:
 
 
 # Stages after the end-to-end tests, and what they build.
-LATER_BUILDS = (("asan", "asan", ["wireside_unit_tests"]), ("clang", "fuzz", ["wireside_stack"]),
+LATER_BUILDS = (("asan", "asan", ["wireside_unit_tests"]), ("tsan", "tsan", ["wireside_thread_tests"]),
+                ("tsan", "tsan", ["wireside"]), ("clang", "fuzz", ["wireside_stack"]),
                 ("fuzz", "fuzz", ["wireside_fuzzers"]))
 PROOFS = {"unit", "sim", "conformance", "e2e"}
 QUICK = PROOFS | {"layers", "format", "build", "page"}
@@ -275,7 +281,7 @@ def arguments(stages):
     listing = "\n".join(f"  {name:12} {text}" for name, text in stages.items())
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, epilog=f"stages:\n{listing}",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="without the asan, clang and fuzz stages; fewer simulations")
+    parser.add_argument("--quick", action="store_true", help="without the asan, tsan, clang and fuzz stages; fewer simulations")
     parser.add_argument("--stage", action="append", metavar="NAME", choices=stages, help="only this stage (repeatable)")
     return parser.parse_args()
 

@@ -100,17 +100,20 @@ StackState::StackState(const Config& wanted, const Seed& seed)
 }
 
 void StackState::set_mtu(std::uint16_t mtu) {
+  ++settings_generation_;
   ip.set_mtu(mtu);
   tcp.set_limits(static_cast<std::uint16_t>(mtu - ip_tcp_headers), max_super_segment);
 }
 
 void StackState::refresh_addresses() {
+  ++settings_generation_;
   config.ip.addresses = ip.routes().addresses();
   ip.redirects().clear();
   link.set_addresses(config.ip.addresses);
 }
 
 void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
+  ++settings_generation_;
   ip.routes().set_gateway(gateway);
   ip.redirects().clear();
   config.ip.gateway = gateway;
@@ -119,12 +122,14 @@ void StackState::set_gateway(std::optional<Ipv4Address> gateway) {
 /// What redirects taught was about the routes as they were.
 Result<void> StackState::add_route(const ip::Route& route) {
   if (auto added = ip.routes().add_route(route); !added) return added;
+  ++settings_generation_;
   ip.redirects().clear();
   return {};
 }
 
 void StackState::remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
   ip.routes().remove_route(destination, gateway);
+  ++settings_generation_;
   ip.redirects().clear();
 }
 

@@ -13,6 +13,7 @@
 #include "ip/routes.hpp"
 #include "link/address_conflict.hpp"
 #include "link/neighbour_cache.hpp"
+#include "network_settings.hpp"
 #include "observe/event.hpp"
 #include "packet/packet.hpp"
 #include "socket/socket_table.hpp"
@@ -75,6 +76,14 @@ class Stack {
   [[nodiscard]] const ip::Routes& routes() const;
   /// Watches over a neighbour that is a gateway of a router's table (dead-gateway detection).
   void watch_gateway(Ipv4Address gateway);
+
+  /// Changes whenever network_settings() may have changed.
+  [[nodiscard]] std::uint32_t settings_generation() const;
+  [[nodiscard]] NetworkSettings network_settings() const;
+  /// Makes another stack's settings ours, in place of those we had: for stacks that share a link and its addresses, of
+  /// which one looks after these (LinkConfig::answers_arp). Nothing is probed for or announced. Connections from an
+  /// address that goes fail with AddressNotAvailable.
+  void use_network_settings(Instant now, const NetworkSettings& settings);
 
   /// Begins to look for an address (RFC 2131). What the server gives (address, routes, gateway, MTU) is set by itself,
   /// and removed when the lease ends; connections from a lost address fail with AddressNotAvailable. Error: Already.

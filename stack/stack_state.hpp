@@ -71,6 +71,11 @@ class StackState {
   Result<void> add_route(const ip::Route& route);
   void remove_route(Ipv4Prefix destination, std::optional<Ipv4Address> gateway);
 
+  // stack_settings.cpp
+  [[nodiscard]] std::uint32_t settings_generation() const { return settings_generation_; }
+  [[nodiscard]] NetworkSettings network_settings() const;
+  void use_network_settings(Instant now, const NetworkSettings& wanted);
+
   // stack_dhcp.cpp
   Result<void> start_dhcp(Instant now, const dhcp::Options& options);
   void stop_dhcp(Instant now, bool release);
@@ -193,6 +198,7 @@ class StackState {
   void discard_output(Instant now);
   void report_sent(Instant now, const FrameOut& out) const;
 
+  std::uint32_t settings_generation_ = 0;
   link::Segmenter segmenter_;
   std::deque<TransitPacket> to_router_;
   std::deque<Outbound> from_router_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <tuple>
+#include <utility>
 
 #include "name_service.hpp"
 #include "runtime_impl.hpp"
@@ -66,8 +68,16 @@ void Runtime::Impl::pause_reading() {
 }
 
 void Runtime::Impl::take(Instant arrived, Packet frame) {
+  if (steering_ != nullptr && steering_->takes(arrived, frame)) return;
   if (path_) return path_->arrived(arrived, std::move(frame));
   stack_.handle_frame(arrived, std::move(frame));
+}
+
+void Runtime::Impl::receive(std::vector<Packet>& frames) {
+  if (!running_ || gone_) return;
+  const Instant arrived = now();
+  for (Packet& frame : frames) stack_.handle_frame(arrived, std::move(frame));
+  std::ignore = flush();
 }
 
 bool Runtime::Impl::next_frame(Instant t) {
@@ -192,6 +202,9 @@ void Runtime::on_dhcp_change(std::function<void(const dhcp::Change& change)> han
   impl_->on_dhcp_change_ = std::move(handler);
 }
 void Runtime::set_busy_poll(std::optional<Duration> spin) { impl_->spin_.set_busy_poll(spin); }
+void Runtime::share_processors(std::size_t runtimes) { impl_->spin_ = SpinPolicy{usable_processors() > runtimes}; }
+void Runtime::set_steering(FrameSteering* steering) { impl_->steering_ = steering; }
+void Runtime::receive(std::vector<Packet>& frames) { impl_->receive(frames); }
 const TapDevice& Runtime::device() const { return impl_->device_; }
 
 }  // namespace wireside

@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/random.hpp"
+#include "frame_steering.hpp"
 #include "impair/settings.hpp"
 #include "stack.hpp"
 #include "tap_device.hpp"
@@ -78,6 +80,15 @@ class Runtime {
   /// sleeping, and never while nothing is going on or with a single processor. Handlers and timers of the io_context
   /// run meanwhile.
   void set_busy_poll(std::optional<Duration> spin);
+  /// So many runtimes run at once, in threads of their own: without set_busy_poll none polls where that would take the
+  /// processors from others. Before start(), and before set_busy_poll.
+  void share_processors(std::size_t runtimes);
+  /// Asks `steering` about each frame that the device gives; nullptr, as at first: all are the stack's. Not together
+  /// with an impairment. It outlives its use.
+  void set_steering(FrameSteering* steering);
+  /// Frames for the stack that came by another way than the device; what they bring about follows at once. Their
+  /// buffers are of the stack's pool.
+  void receive(std::vector<Packet>& frames);
   [[nodiscard]] const TapDevice& device() const;
   /// Looks names up for every net::resolver of this runtime; its servers come from Config::dns and can be replaced.
   [[nodiscard]] net::NameService& names() { return *names_; }

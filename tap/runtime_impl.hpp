@@ -42,6 +42,7 @@ class Runtime::Impl {
   void watch(SocketHandle socket, SocketListener* listener);
   void unwatch(SocketHandle socket);
   void tell_listeners_of_the_end();
+  void receive(std::vector<Packet>& frames);
   [[nodiscard]] static Instant now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
     return Instant::from_ns(std::chrono::duration_cast<Duration>(since).count());
@@ -51,6 +52,7 @@ class Runtime::Impl {
   TapDevice device_;
   Stack stack_;
   SpinPolicy spin_{usable_processors() > 1};  // with one, the sender cannot run while we poll
+  FrameSteering* steering_ = nullptr;
   std::function<void(const std::string&)> on_fatal_;
   std::function<void(bool, const std::string&)> on_link_change_;
   std::function<void(Instant)> on_turn_;

@@ -88,20 +88,34 @@ void TapDevice::close() {
   descriptor_ = -1;
 }
 
-TapResult<TapDevice> TapDevice::open(const TapOptions& options) {
+TapResult<TapDevice> TapDevice::open(const TapOptions& options) { return open(options, false); }
+
+TapResult<std::vector<TapDevice>> TapDevice::open_queues(const TapOptions& options, std::size_t count) {
+  std::vector<TapDevice> out;
+  TapOptions of_next = options;
+  while (out.size() < count) {
+    auto device = open(of_next, count > 1);
+    if (!device) return std::unexpected{device.error()};
+    of_next.name = device->name();  // the kernel may have chosen it
+    out.push_back(std::move(*device));
+  }
+  return out;
+}
+
+TapResult<TapDevice> TapDevice::open(const TapOptions& options, bool multi_queue) {
   if (options.mtu && (*options.mtu < min_mtu || *options.mtu > max_mtu)) {
     return error(TapFault::MtuOutOfRange, {.name = options.name, .mtu_wanted = *options.mtu});
   }
   TapDevice device;
   const auto attached =
-      options.inherited_descriptor ? device.adopt(*options.inherited_descriptor) : device.attach(options);
+      options.inherited_descriptor ? device.adopt(*options.inherited_descriptor) : device.attach(options, multi_queue);
   if (!attached) return std::unexpected{attached.error()};
   if (const auto done = device.set_up_offload(options.offload); !done) return std::unexpected{done.error()};
   if (const auto done = device.set_up_link(options); !done) return std::unexpected{done.error()};
   return device;
 }
 
-TapResult<void> TapDevice::attach(const TapOptions& options) {
+TapResult<void> TapDevice::attach(const TapOptions& options, bool multi_queue) {
   if (const auto usable = check_interface_name(options.name); !usable) return std::unexpected{usable.error()};
   descriptor_ = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (descriptor_ < 0) {
@@ -110,23 +124,31 @@ TapResult<void> TapDevice::attach(const TapOptions& options) {
     if (!forbidden && !missing) return error(TapFault::System, {.name = "open(/dev/net/tun)", .error_number = errno});
     return error(forbidden ? TapFault::DevicePermission : TapFault::NoTunModule, {.error_number = errno});
   }
+  constexpr int wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  bool attached = set_interface(options.name, multi_queue ? wanted | IFF_MULTI_QUEUE : wanted);
+  int error_number = errno;
+  if (!attached && error_number == EINVAL && ::if_nametoindex(options.name.c_str()) != 0) {
+    // A persistent interface made with multi_queue wants the flag back, where one queue of it is all we use, too; and
+    // one made without has a single queue for ever.
+    attached = set_interface(options.name, multi_queue ? wanted : wanted | IFF_MULTI_QUEUE);
+    error_number = errno;
+    if (multi_queue && (attached || error_number == EBUSY)) {
+      return error(TapFault::NotMultiQueue, {.name = options.name, .error_number = EINVAL});
+    }
+  }
+  if (attached) return {};
+  const TapFault fault = fault_of_attach(error_number, options.name);
+  const std::string_view name = fault == TapFault::System ? std::string_view{"TUNSETIFF"} : options.name;
+  return error(fault, {.name = name, .error_number = error_number});
+}
+
+bool TapDevice::set_interface(const std::string& name, int flags) {
   ifreq r{};
-  options.name.copy(r.ifr_name, IFNAMSIZ - 1);
-  r.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  bool attached = ::ioctl(descriptor_, TUNSETIFF, &r) == 0;
-  if (!attached && errno == EINVAL && ::if_nametoindex(options.name.c_str()) != 0) {
-    // A persistent interface made with multi_queue wants the flag back; one queue of it is all we use.
-    r.ifr_flags = static_cast<short>(r.ifr_flags | IFF_MULTI_QUEUE);
-    attached = ::ioctl(descriptor_, TUNSETIFF, &r) == 0;
-  }
-  if (!attached) {
-    const int error_number = errno;
-    const TapFault fault = fault_of_attach(error_number, options.name);
-    const std::string_view name = fault == TapFault::System ? std::string_view{"TUNSETIFF"} : options.name;
-    return error(fault, {.name = name, .error_number = error_number});
-  }
+  name.copy(r.ifr_name, IFNAMSIZ - 1);
+  r.ifr_flags = static_cast<short>(flags);
+  if (::ioctl(descriptor_, TUNSETIFF, &r) < 0) return false;
   name_ = r.ifr_name;
-  return {};
+  return true;
 }
 
 TapResult<void> TapDevice::adopt(int descriptor) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "link/link_config.hpp"
 #include "packet/packet.hpp"
@@ -69,6 +70,10 @@ class TapDevice {
   };
 
   [[nodiscard]] static TapResult<TapDevice> open(const TapOptions& options);
+  /// `count` queues of one interface, each with a descriptor of its own: the kernel shares frames out among them, and
+  /// keeps a flow on the queue that last sent for it. An interface that exists must have been made with multi_queue.
+  /// With a count of 1 as open(). Not with an inherited descriptor, which is one queue.
+  [[nodiscard]] static TapResult<std::vector<TapDevice>> open_queues(const TapOptions& options, std::size_t count);
   TapDevice(TapDevice&& other) noexcept;
   TapDevice& operator=(TapDevice&& other) noexcept;
   ~TapDevice();
@@ -93,7 +98,9 @@ class TapDevice {
 
  private:
   TapDevice() = default;
-  [[nodiscard]] TapResult<void> attach(const TapOptions& options);
+  [[nodiscard]] static TapResult<TapDevice> open(const TapOptions& options, bool multi_queue);
+  [[nodiscard]] TapResult<void> attach(const TapOptions& options, bool multi_queue);
+  [[nodiscard]] bool set_interface(const std::string& name, int flags);
   [[nodiscard]] TapResult<void> adopt(int descriptor);
   [[nodiscard]] TapResult<void> set_up_offload(bool wanted);
   [[nodiscard]] TapResult<void> set_up_link(const TapOptions& options);

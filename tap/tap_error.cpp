@@ -41,6 +41,13 @@ TapError error_attaching(TapFault fault, const TapErrorContext& c) {
               fmt::format("sudo grep -l 'iff:.*{}' /proc/[0-9]*/fdinfo/*   (names the process), or choose another name",
                           name),
               c.error_number};
+    case TapFault::NotMultiQueue:
+      return {fault, fmt::format("{} has a single queue", shown),
+              "the interface exists and was made without multi_queue, which cannot be changed later",
+              fmt::format("sudo ip tuntap del dev {0} mode tap && sudo ip tuntap add dev {0} mode tap multi_queue user "
+                          "$(id -un) && sudo ip link set {0} up, or --queues 1",
+                          name),
+              c.error_number};
     default:
       return {
           fault, fmt::format("{} cannot be used", shown), "an interface of that name exists and is not a TAP interface",
@@ -99,6 +106,7 @@ TapError make_tap_error(TapFault fault, const TapErrorContext& c) {
     case TapFault::NotOwner:
     case TapFault::Busy:
     case TapFault::NotTap:
+    case TapFault::NotMultiQueue:
       error = error_attaching(fault, c);
       break;
     case TapFault::BadDescriptor:

@@ -17,6 +17,7 @@ enum class TapFault : std::uint8_t {
   NotOwner,          ///< the interface exists and belongs to another user
   Busy,              ///< another process has the interface open
   NotTap,            ///< an interface of that name exists and is something else
+  NotMultiQueue,     ///< the interface exists with a single queue, and several are wanted
   BadDescriptor,     ///< the inherited descriptor is not an attached TAP queue that can be used
   InterfaceDown,     ///< frames move only while the host's side is up
   MtuOutOfRange,     ///< outside 576..65521

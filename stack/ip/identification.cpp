@@ -2,7 +2,8 @@
 
 namespace wireside::ip {
 
-IdentificationSource::IdentificationSource(Random& random) : key_{random.sip_key()} {
+IdentificationSource::IdentificationSource(Random& random, IdentificationRange range)
+    : key_{random.sip_key()}, range_{range} {
   for (auto& counter : next_) counter = static_cast<std::uint16_t>(random.next_u32());
 }
 
@@ -16,7 +17,7 @@ std::uint16_t IdentificationSource::next(Ipv4Address source, Ipv4Address destina
   std::uint16_t& counter = next_[hash % counters];
   const std::uint16_t value = static_cast<std::uint16_t>(counter + (hash >> 48U));
   counter = static_cast<std::uint16_t>(counter + count);
-  return value;
+  return static_cast<std::uint16_t>(range_.first + value % range_.size);
 }
 
 }  // namespace wireside::ip

@@ -44,12 +44,19 @@ struct RedirectConfig {
   std::size_t max_entries = 1024;
 };
 
+/// Which identification values packets get (RFC 6864 section 4.3): stacks that share an address take different ones.
+struct IdentificationRange {
+  std::uint16_t first = 0;
+  std::uint32_t size = 65536;  ///< 1 to 65,536, a power of two
+};
+
 struct IpConfig {
   std::vector<Ipv4Prefix> addresses;   ///< the first is the preferred source
   std::optional<Ipv4Address> gateway;  ///< default route
   std::vector<Route> routes;           ///< further ones
   bool forwarding = false;             ///< be one interface of a Router: packets for others go to it
   std::uint8_t default_ttl = 64;
+  IdentificationRange identification;
   IcmpConfig icmp;
   ReassemblyConfig reassembly;
   PathMtuConfig path_mtu;

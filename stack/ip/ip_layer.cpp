@@ -28,7 +28,7 @@ IpLayer::IpLayer(const IpConfig& config, std::uint16_t mtu, Random& random, Buff
     : config_{config},
       mtu_{mtu},
       sink_{sink},
-      identification_{random},
+      identification_{random, config.identification},
       path_mtus_{config.path_mtu, mtu, random},
       redirects_{config.redirects, routes_, random},
       reassembler_{config.reassembly, random, pool, sink},

@@ -55,6 +55,9 @@ struct LinkConfig {
   bool tx_checksum_offload = false;  ///< the driver completes transport checksums
   bool tso = false;                  ///< the driver cuts super-segments
   bool pad_to_minimum = true;        ///< fill frames to 60 octets
+  /// False: another stack with the same addresses answers ARP requests, announces and defends them; ours only asks, and
+  /// learns from what it is shown.
+  bool answers_arp = true;
   NeighbourConfig neighbours;
   ConflictConfig conflict;
 };

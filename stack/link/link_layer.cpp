@@ -96,7 +96,7 @@ void LinkLayer::handle_arp(Instant now, ByteView payload) {
     return;
   }
   const wire::ArpMessage& m = *message;
-  const bool conflict = conflicts_.handle_arp(now, m);
+  const bool conflict = config_.answers_arp && conflicts_.handle_arp(now, m);
   const bool is_request = m.operation == wire::ArpMessage::Operation::Request;
   ++(is_request ? sink_.count.arp_requests_in : sink_.count.arp_replies_in);
   const bool gratuitous = m.sender_ip == m.target_ip;
@@ -105,7 +105,7 @@ void LinkLayer::handle_arp(Instant now, ByteView payload) {
   const bool names_sender = !m.sender_ip.is_unspecified() && !m.sender_ip.is_limited_broadcast() &&
                             !m.sender_ip.is_multicast() && !is_ours(m.sender_ip);
   const bool learnt = names_sender && neighbours_.learn(now, {m.sender_ip, m.sender_mac, !is_request, for_us});
-  const bool answer = is_request && for_us && !is_ours(m.sender_ip);
+  const bool answer = config_.answers_arp && is_request && for_us && !is_ours(m.sender_ip);
   if (!answer) {
     if (!learnt && !conflict) sink_.drop(now, DropReason::ArpNotForUs);
     return;

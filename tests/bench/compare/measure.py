@@ -45,6 +45,14 @@ def http(peer, seconds, connections, port=HTTP):
     return {"value": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))}
 
 
+def per_request(peer, seconds, take):
+    """What `take` measures, and what each of its requests costs the server's process: microseconds of processor time."""
+    before, begun = peer.cpu(), time.monotonic()
+    out = take(peer, seconds)
+    used, took = peer.cpu() - before, time.monotonic() - begun
+    return out | {"request_cpu": used * 1e6 / (out["value"] * min(took, max(1, round(seconds)))), "cores": used / took}
+
+
 def connects(peer, seconds, port=HTTP):
     """Connections a second, one request each, and how many SYNs had to be sent again."""
     again = kernel_counter("TCPSynRetrans")

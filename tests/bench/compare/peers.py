@@ -116,9 +116,11 @@ class TapPeer(Peer):
 
     tap = "wsb0"
     vnet_header = True
+    multi_queue = False
 
     def set_up(self):
-        run("ip", "tuntap", "add", "dev", self.tap, "mode", "tap", *(["vnet_hdr"] if self.vnet_header else []))
+        run("ip", "tuntap", "add", "dev", self.tap, "mode", "tap", *(["vnet_hdr"] if self.vnet_header else []),
+            *(["multi_queue"] if self.multi_queue else []))
         run("ip", "address", "add", f"{HOST}/{PREFIX}", "dev", self.tap)
         run("ip", "link", "set", self.tap, "txqueuelen", "5000", "up")
 
@@ -128,6 +130,10 @@ class TapPeer(Peer):
 
 class LwipPeer(TapPeer):
     vnet_header = False
+
+
+class QueuesPeer(TapPeer):
+    multi_queue = True
 
 
 class WiresideCommand(TapPeer):
@@ -186,6 +192,7 @@ def known_peers(folder, wireside, has_lwip, has_nginx):
         "limit-frames": TapPeer("TAP's limit", *limit, "--frames", "--ack-every", "32"),
         "limit-frames-2": TapPeer("TAP's limit, ACK every 2", *limit, "--frames", "--ack-every", "2"),
         "wireside": TapPeer("wireside", *own),
+        "wireside-queues": QueuesPeer("wireside, 2 queues", *own, "--queues", "2"),
         "wireside-frames": TapPeer("wireside", *own, "--frames"),
         "serve": WiresideCommand("wireside serve", *serve),
         "serve-busy": WiresideCommand("wireside, busy poll", *serve, "--busy-poll", "1000",

@@ -81,6 +81,22 @@ def http_rows():
                          Contender("nginx", "kernel, nginx", "nginx", take)), digits=0)
 
 
+def queue_rows():
+    """On two cores the load takes its share: what a second queue cannot show in the rate, the cost of a request shows."""
+    def row(key, title, unit, take):
+        contenders = []
+        for port, server in ((HTTP, "socket table"), (BEAST, "Beast and Asio")):
+            measured = call(measure.per_request, take=call(take, port=port))
+            end = "" if port == HTTP else "-beast"
+            contenders += [own(f"queues-1{end}", f"wireside, {server}, 1 queue", "wireside", measured),
+                           own(f"queues-2{end}", f"wireside, {server}, 2 queues", "wireside-queues", measured)]
+        return Row(key, title, unit, True, tuple(contenders), {"request_cpu": ("server's processor time of each", "us"),
+                                                               "cores": ("cores that the server used", "")}, digits=0)
+
+    yield row("queues-http", "HTTP keep-alive, 256 connections, by queues", "requests/s", call(measure.http, connections=256))
+    yield row("queues-connects", "New connections (ab -c16), by queues", "connections/s", measure.connects)
+
+
 def latency_rows():
     yield Row("connects", "New connections (ab -c16)", "connections/s", True,
               (own("wireside-table", "wireside, socket table", "wireside", measure.connects),
@@ -125,7 +141,7 @@ def size_rows(library, lwip_library, wireside):
 
 
 def all_rows(library, lwip_library, wireside):
-    return [*bulk_rows(), *http_rows(), *latency_rows(), *size_rows(library, lwip_library, wireside)]
+    return [*bulk_rows(), *http_rows(), *latency_rows(), *queue_rows(), *size_rows(library, lwip_library, wireside)]
 
 
 CURVE = "curve"   # rows of their own kind: see curve.py and micro.py

@@ -1,7 +1,7 @@
 // wireside with all services of services.hpp on one TAP: bulk through the Asio sockets with an ordinary buffer and with
 // lent ones, HTTP through Beast, and the rest on the socket table (table_services.hpp). Ends at a signal.
 //
-// usage: wireside_server TAP ADDRESS/LENGTH [--frames]
+// usage: wireside_server TAP ADDRESS/LENGTH [--frames] [--queues N]
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,13 +11,17 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "asio_sockets.hpp"
+#include "queue_group.hpp"
 #include "table_services.hpp"
 
 namespace asio = boost::asio;
@@ -87,7 +91,7 @@ class OperationMemory {
     Free* next;
   };
   static constexpr std::size_t block_octets = 1536;
-  static inline Free* free_ = nullptr;
+  static inline thread_local Free* free_ = nullptr;
 };
 
 template <class T>
@@ -163,34 +167,71 @@ bool listen(Runtime& runtime, std::uint16_t port, Serve serve) {
   return true;
 }
 
-int run(int argc, char** argv) {
+struct Options {
+  std::string tap;
+  Ipv4Prefix address;
+  bool offload = true;
+  std::size_t queues = 1;
+};
+
+std::optional<Options> parse(int argc, char** argv) {
   const auto prefix = argc > 2 ? Ipv4Prefix::parse(argv[2]) : std::nullopt;
-  if (!prefix) {
-    std::fprintf(stderr, "usage: wireside_server TAP ADDRESS/LENGTH [--frames]\n");
+  if (!prefix) return std::nullopt;
+  Options out{.tap = argv[1], .address = *prefix};
+  for (int i = 3; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--frames") {
+      out.offload = false;
+    } else if (word == "--queues" && i + 1 < argc) {
+      out.queues = std::strtoul(argv[++i], nullptr, 10);
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (out.queues == 0 || out.queues > max_queues) return std::nullopt;
+  return out;
+}
+
+/// All services on one queue, in its thread or before it starts.
+bool start_services(Runtime& runtime, bench::TableServices& table) {
+  return table.start() && listen(runtime, bench::port_of(bench::Service::Discard), discard) &&
+         listen(runtime, bench::port_of(bench::Service::Source), source) &&
+         listen(runtime, bench::port_of(bench::Service::LendDiscard), lend_discard) &&
+         listen(runtime, bench::port_of(bench::Service::LendSource), lend_source) &&
+         listen(runtime, bench::beast_port, beast_http);
+}
+
+int run(int argc, char** argv) {
+  const auto options = parse(argc, argv);
+  if (!options) {
+    std::fprintf(stderr, "usage: wireside_server TAP ADDRESS/LENGTH [--frames] [--queues N]\n");
     return 2;
   }
   TapOptions tap;
-  tap.name = argv[1];
-  tap.offload = argc < 4 || std::string_view{argv[3]} != "--frames";
-  auto device = TapDevice::open(tap);
-  if (!device) {
-    std::fprintf(stderr, "wireside_server: %s\n", device.error().to_string().c_str());
+  tap.name = options->tap;
+  tap.offload = options->offload;
+  auto devices = TapDevice::open_queues(tap, options->queues);
+  if (!devices) {
+    std::fprintf(stderr, "wireside_server: %s\n", devices.error().to_string().c_str());
     return 1;
   }
   Config config;
-  config.ip.addresses = {*prefix};
-  asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};  // one thread, and no locks for others
-  Runtime runtime{context, std::move(*device), config, make_seed(std::random_device{}())};
-  bench::TableServices table{runtime};
-  runtime.start();
-  if (!table.start() || !listen(runtime, bench::port_of(bench::Service::Discard), discard) ||
-      !listen(runtime, bench::port_of(bench::Service::Source), source) ||
-      !listen(runtime, bench::port_of(bench::Service::LendDiscard), lend_discard) ||
-      !listen(runtime, bench::port_of(bench::Service::LendSource), lend_source) ||
-      !listen(runtime, bench::beast_port, beast_http)) {
+  config.ip.addresses = {options->address};
+  // With one queue there is one thread, and no lock is taken for others.
+  asio::io_context context{options->queues == 1 ? BOOST_ASIO_CONCURRENCY_HINT_UNSAFE : 1};
+  const Seed seed = make_seed(std::random_device{}());
+  Runtime first{context, std::move(devices->front()), QueueGroup::config_of_first(config, options->queues, seed), seed};
+  devices->erase(devices->begin());
+  std::vector<std::unique_ptr<bench::TableServices>> tables;
+  QueueGroup group{first, std::move(*devices), seed};
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    tables.push_back(std::make_unique<bench::TableServices>(group.runtime(i)));
+    if (start_services(group.runtime(i), *tables.back())) continue;
     std::fprintf(stderr, "wireside_server: a port is taken\n");
     return 1;
   }
+  first.start();
+  group.start();
   std::puts("ready");
   std::fflush(stdout);
   context.run();

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "flow_owner.hpp"
 #include "tap_lab.hpp"
 
 namespace wireside::test {
@@ -135,6 +136,31 @@ TAP_TEST(TapDeviceKernel, UsesPersistentInterfacesMultiQueueOnesToo) {
     EXPECT_TRUE(find_host_interface("wst0"));
     ASSERT_EQ(run("ip link del wst0"), 0);
   }
+}
+
+TAP_TEST(TapDeviceKernel, OpensSeveralQueuesOfOneInterface) {
+  for (const char* make : {"true", "ip tuntap add dev wst0 mode tap multi_queue"}) {
+    ASSERT_EQ(run(make), 0);
+    const auto devices = TapDevice::open_queues(options_for("wst0"), 4);
+    ASSERT_TRUE(devices) << devices.error().to_string();
+    ASSERT_EQ(devices->size(), 4U);
+    for (const auto& d : *devices) EXPECT_EQ(d.name(), "wst0");
+  }
+  ASSERT_EQ(run("ip link del wst0"), 0);
+  EXPECT_EQ(TapDevice::open_queues(options_for("wst0"), max_queues)->size(), max_queues);
+}
+
+TAP_TEST(TapDeviceKernel, SaysThatAnInterfaceHasASingleQueue) {
+  ASSERT_EQ(run("ip tuntap add dev wst0 mode tap"), 0);
+  const auto devices = TapDevice::open_queues(options_for("wst0"), 2);
+  ASSERT_FALSE(devices);
+  EXPECT_EQ(devices.error().fault, TapFault::NotMultiQueue);
+  EXPECT_THAT(devices.error().remedy, HasSubstr("multi_queue"));
+  const auto one = TapDevice::open(options_for("wst0"));
+  ASSERT_TRUE(one);
+  EXPECT_EQ(TapDevice::open_queues(options_for("wst0"), 2).error().fault, TapFault::NotMultiQueue);
+  ASSERT_EQ(run("ip tuntap add dev wst1 mode tun"), 0);
+  EXPECT_EQ(TapDevice::open_queues(options_for("wst1"), 2).error().fault, TapFault::NotTap);
 }
 
 TAP_TEST(TapDeviceKernel, LeavesTheLinkAloneUnlessAsked) {
