@@ -26,8 +26,8 @@ constexpr std::int32_t at_source = at_ip + 12;
 constexpr std::int32_t at_destination = at_ip + 16;
 constexpr std::int32_t fragment_bits = 0x3fff;  // "more fragments" and the offset
 
-constexpr std::uint8_t tcp = static_cast<std::uint8_t>(wire::IpProtocol::Tcp);
-constexpr std::uint8_t udp = static_cast<std::uint8_t>(wire::IpProtocol::Udp);
+constexpr std::uint8_t protocol_tcp = static_cast<std::uint8_t>(wire::IpProtocol::Tcp);
+constexpr std::uint8_t protocol_udp = static_cast<std::uint8_t>(wire::IpProtocol::Udp);
 
 /// 0 takes what is loaded, 6 is the packet's for loads, 7 our address, 8 the other's, 9 the ports.
 /// 1 is lost with every load, and 10 points to the stack's end.
@@ -139,8 +139,8 @@ std::vector<std::uint64_t> steering_program(const FlowOwner& owner) {
   p.with(BPF_AND, R0, fragment_bits);
   const auto fragment = p.jump(BPF_JNE, R0, 0);
   p.load(BPF_B, at_protocol);
-  const auto is_tcp = p.jump(BPF_JEQ, R0, tcp);
-  const auto no_ports = p.jump(BPF_JNE, R0, udp);
+  const auto is_tcp = p.jump(BPF_JEQ, R0, protocol_tcp);
+  const auto no_ports = p.jump(BPF_JNE, R0, protocol_udp);
   p.land(is_tcp);
   p.move(R9, R0);  // the protocol, for a moment
   p.load(BPF_B, at_ip);
@@ -153,7 +153,7 @@ std::vector<std::uint64_t> steering_program(const FlowOwner& owner) {
   const auto ephemeral = p.jump(BPF_JGE, R0, PortShare{}.first);
   const auto hashed = p.jump();
   p.land(may_be_dhcp);
-  const auto dhcp = p.jump(BPF_JEQ, R9, udp);
+  const auto dhcp = p.jump(BPF_JEQ, R9, protocol_udp);
   p.land(hashed);
   p.with(BPF_LSH, R0, 16);
   p.move(R9, R0);

@@ -17,7 +17,7 @@ namespace {
 namespace asio = boost::asio;
 
 // So many handed-over frames are given to the stack before what they bring about is sent.
-constexpr std::size_t frames_per_burst = 64;
+constexpr std::size_t frames_per_handover = 64;
 
 /// Of one of the group's random number streams; those of the stacks are their queues' numbers.
 Seed derived(const Seed& seed, std::uint64_t stream) {
@@ -143,9 +143,9 @@ void QueueGroup::take_mail(std::size_t queue) {
   Queue& q = *queues_[queue];
   std::vector<Packet> all;
   q.steering->take_mail(q.runtime->now(), q.runtime->stack().buffers(), all);
-  for (std::size_t from = 0; from < all.size(); from += frames_per_burst) {
+  for (std::size_t from = 0; from < all.size(); from += frames_per_handover) {
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(from);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(frames_per_burst, all.size() - from));
+    const auto count = static_cast<std::ptrdiff_t>(std::min(frames_per_handover, all.size() - from));
     q.mail.assign(std::make_move_iterator(begin), std::make_move_iterator(begin + count));
     q.runtime->receive(q.mail);
   }

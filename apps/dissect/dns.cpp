@@ -42,7 +42,7 @@ Name name_at(const Builder& b, std::size_t message, std::size_t from) {
   return out;
 }
 
-Words type_name(std::uint64_t type) {
+Words record_type_name(std::uint64_t type) {
   switch (type) {
     case 1:
       return {"A: an IPv4 address", "A：IPv4 地址"};
@@ -77,7 +77,7 @@ constexpr std::uint64_t opt_record = 41;
 std::uint64_t note_type_and_class(Builder& b) {
   Builder::Note type = b.number(16, {"type", "类型"});
   const std::uint64_t number = type;
-  type.means(type_name(number));
+  type.means(record_type_name(number));
   if (number == opt_record) {
     b.number(16, {"UDP payload size", "UDP 载荷大小"})
         .means({"octets that the sender can take", "发送方可接收的字节数"});

@@ -7,7 +7,7 @@ namespace wireside::wire {
 namespace {
 
 constexpr std::size_t ports_length = 4;
-constexpr std::uint16_t offset_mask = 0x1fff;
+constexpr std::uint16_t fragment_offset_mask = 0x1fff;
 
 bool is_icmp_error(std::uint8_t type) {
   switch (static_cast<IcmpType>(type)) {
@@ -51,7 +51,7 @@ std::optional<FlowKey> read_flow_key(ByteView packet) {
   if (length < ipv4_min_header || length > packet.size()) return std::nullopt;
   const std::uint16_t fragment = load_be16(packet.data() + 6);
   const bool more = (fragment & ipv4_flag_more_fragments) != 0;
-  const bool later = (fragment & offset_mask) != 0;
+  const bool later = (fragment & fragment_offset_mask) != 0;
   FlowKey key{.source = Ipv4Address{load_be32(packet.data() + 12)},
               .destination = Ipv4Address{load_be32(packet.data() + 16)},
               .protocol = packet[9],

@@ -97,7 +97,7 @@ constexpr std::size_t timestamps_octets = 12;             // with two NOPs befor
 constexpr std::uint32_t nop_nop_timestamps = 0x0101080a;  // and their length
 
 /// Nothing but timestamps, or nothing at all: what every segment but a SYN or one that reports a gap has.
-bool only_timestamps(const TcpOptions& o) {
+bool timestamps_alone(const TcpOptions& o) {
   return !o.mss && !o.window_scale && !o.sack_permitted && !o.fast_open && o.sack_count == 0 && !o.user_timeout;
 }
 
@@ -238,7 +238,7 @@ Result<ParsedTcp> parse_tcp(ByteView segment) {
 }
 
 std::size_t tcp_header_length(const TcpHeader& header) {
-  if (only_timestamps(header.options)) return tcp_min_header + (header.options.timestamps ? timestamps_octets : 0);
+  if (timestamps_alone(header.options)) return tcp_min_header + (header.options.timestamps ? timestamps_octets : 0);
   const std::size_t blocks = sack_blocks_that_fit(header.options);
   return tcp_min_header + octets_before_sack(header.options) + (blocks > 0 ? 4 + 8 * blocks : 0);
 }
@@ -257,7 +257,7 @@ std::size_t emit_tcp(const TcpHeader& header, MutableByteView out) {
   store_be16(p + tcp_checksum_offset, 0);
   store_be16(p + 18, header.urgent_pointer);
   if (length == tcp_min_header) return length;
-  if (only_timestamps(header.options)) {
+  if (timestamps_alone(header.options)) {
     store_be32(p + tcp_min_header, nop_nop_timestamps);
     store_be32(p + tcp_min_header + 4, header.options.timestamps->ts_val);
     store_be32(p + tcp_min_header + 8, header.options.timestamps->ts_ecr);

@@ -22,7 +22,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
-constexpr const char* interface_name = "wst0";
+constexpr const char* group_interface = "wst0";
 
 asio::awaitable<void> echo(net::tcp_socket socket) {
   std::array<char, 1024> buffer;
@@ -46,7 +46,7 @@ asio::awaitable<void> accept_loop(net::tcp_acceptor acceptor) {
 class Group {
  public:
   explicit Group(std::size_t queues, bool in_driver) {
-    auto devices = TapDevice::open_queues(options_for(interface_name), queues);
+    auto devices = TapDevice::open_queues(options_for(group_interface), queues);
     EXPECT_TRUE(devices) << devices.error().to_string();
     EXPECT_EQ(run("ip addr add 10.9.0.1/24 dev wst0"), 0);
     Config config;
