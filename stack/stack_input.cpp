@@ -69,9 +69,16 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
   if (gone_) return;
   ++sink.count.frames_in;
   sink.count.octets_in += frame.data.size();
+  if (!sink.attached()) [[likely]]
+    return take_frame(now, frame);
   sink.emit(now, [&] {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
+  take_frame(now, frame);
+  sink.handled(now);
+}
+
+void StackState::take_frame(Instant now, const Packet& frame) {
   if (take_plain_segment(now, frame)) return;
   const auto arrived = link.handle_frame(now, frame);
   if (link.conflicts().has_result()) [[unlikely]]

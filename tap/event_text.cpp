@@ -50,6 +50,13 @@ struct Describer {
   std::string operator()(const observe::RtoChanged& e) const {
     return fmt::format("RTO {} -> {}", describe_duration(e.rto_before), describe_duration(e.rto));
   }
+  /// What is sent again says so by its reason.
+  std::string operator()(const observe::LossFound& e) const {
+    if (!everything()) return {};
+    return fmt::format("{} octets found lost ({})", e.octets, to_string(e.sign));
+  }
+  std::string operator()(const observe::ConnectionChanged&) const { return {}; }
+  std::string operator()(const observe::Handled&) const { return {}; }
   std::string operator()(const observe::NeighbourChanged& e) const {
     std::string text = fmt::format("neighbour {}", e.address.to_string());
     if (!e.mac.is_zero()) text += fmt::format(" at {}", e.mac.to_string());
