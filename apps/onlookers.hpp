@@ -16,7 +16,7 @@
 namespace wireside::apps {
 
 /// May be told of the stacks of several threads.
-class Onlookers : private StoryReader {
+class Onlookers : public StoryReader {
  public:
   /// nullptr where nobody wants to watch. The error is a sentence with its remedy. Throws UsageError.
   [[nodiscard]] static std::expected<std::unique_ptr<Onlookers>, std::string> open(const WatchOptions& options,
@@ -26,10 +26,10 @@ class Onlookers : private StoryReader {
   [[nodiscard]] observe::Observer& of_a_stack();
   /// Writes what the capture holds back. The first failure of writing, if any.
   [[nodiscard]] std::optional<std::string> finish();
+  void on_happening(const Happening& h) override;
 
  private:
   Onlookers() = default;
-  void on_happening(const Happening& h) override;
 
   std::mutex mutex_;
   std::optional<TracePrinter> trace_;
