@@ -94,6 +94,18 @@ void put_buffers(Writer& w, const ConnectionView& v) {
 
 }  // namespace
 
+std::array<std::uint8_t, dump_octets> dump_header() {
+  constexpr std::uint8_t kind_bbr = 1;  // TCP_LOG_DEV_TYPE_BBR, the only kind there is
+  constexpr std::size_t family_at = 200;
+  constexpr std::uint8_t inet = 2;
+  std::array<std::uint8_t, dump_octets> out{};
+  out[0] = version;
+  out[4] = kind_bbr;
+  out[8] = dump_octets;
+  out[family_at] = inet;
+  return out;  // the offset between the log's clock and 1970 is 0
+}
+
 EventId event_of(const Happening& h) {
   const bool repaired_before = h.before != nullptr && h.before->recovery != RecoveryPhase::Open;
   const bool repairs_now = h.after != nullptr && h.after->recovery != RecoveryPhase::Open;

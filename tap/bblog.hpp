@@ -11,8 +11,13 @@ namespace wireside::bblog {
 
 /// Private enterprise number of these blocks and options.
 inline constexpr std::uint32_t enterprise = 10949;
-inline constexpr std::uint32_t event_block = 1;    ///< kind of a custom block: one record
-inline constexpr std::uint32_t record_option = 2;  ///< kind of a custom option: the record
+inline constexpr std::uint32_t event_block = 1;  ///< kind of a custom block: one record
+// kinds of custom options
+inline constexpr std::uint32_t version_option = 1;  ///< of a section: 32 bits
+inline constexpr std::uint32_t record_option = 2;
+inline constexpr std::uint32_t dump_option = 4;  ///< of a section: struct tcp_log_header
+inline constexpr std::uint32_t version = 9;      ///< of the records
+inline constexpr std::size_t dump_octets = 208;
 inline constexpr std::size_t record_octets = 268;  ///< up to the packet's headers, which the capture has anyway
 
 enum class EventId : std::uint8_t {
@@ -25,6 +30,10 @@ enum class EventId : std::uint8_t {
   TimerProcessed = 36,
   ConnectionEnd = 54,
 };
+
+/// What a section says of its records: their version, and that their times count from 1970. Wireshark 4.0 has no times
+/// for them without it.
+[[nodiscard]] std::array<std::uint8_t, dump_octets> dump_header();
 
 /// Which event of that log comes nearest to a happening.
 [[nodiscard]] EventId event_of(const Happening& h);

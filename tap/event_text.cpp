@@ -39,7 +39,10 @@ struct Describer {
                         e.cause == WindowCause::RecoveryInflation || e.cause == WindowCause::Initial;
     if (growth && !everything()) return {};
     std::string text = fmt::format("cwnd {} -> {}", e.cwnd_before, e.cwnd);
-    if (e.ssthresh != e.ssthresh_before) text += fmt::format(", ssthresh {} -> {}", e.ssthresh_before, e.ssthresh);
+    if (e.ssthresh != e.ssthresh_before) {
+      text += e.ssthresh_before == UINT32_MAX ? fmt::format(", ssthresh {}", e.ssthresh)
+                                              : fmt::format(", ssthresh {} -> {}", e.ssthresh_before, e.ssthresh);
+    }
     return text + fmt::format(" ({})", to_string(e.cause));
   }
   std::string operator()(const observe::RttSampled& e) const {

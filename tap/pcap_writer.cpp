@@ -41,6 +41,16 @@ std::optional<wire::DnsMessage> dns_answer(ByteView frame) {
   return std::move(*message);
 }
 
+/// A custom option of the black box log.
+void put_bblog_option(Block& block, std::uint32_t kind, ByteView data) {
+  std::vector<std::uint8_t> option(8 + data.size());
+  constexpr std::uint32_t enterprise = bblog::enterprise;
+  std::memcpy(option.data(), &enterprise, sizeof enterprise);
+  for (std::size_t i = 0; i < 4; ++i) option[4 + i] = static_cast<std::uint8_t>(kind >> (8 * i));
+  std::ranges::copy(data, option.begin() + 8);
+  block.option(pcapng::option_custom_octets, option.data(), option.size());
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<PcapWriter>, std::string> PcapWriter::open(const std::string& path,
@@ -113,6 +123,10 @@ void PcapWriter::write_start() {
   section.u16(0);
   section.u64(UINT64_MAX);  // section length: not given
   section.option(pcapng::option_application, "wireside");
+  if (options_.variables) {
+    put_bblog_option(section, bblog::version_option, std::array<std::uint8_t, 4>{bblog::version});
+    put_bblog_option(section, bblog::dump_option, bblog::dump_header());
+  }
   section.finish();
   put(block_);
 
@@ -140,6 +154,7 @@ void PcapWriter::write_start() {
 }
 
 void PcapWriter::add_name(Ipv4Address address, std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
   const auto same = [&](const auto& known) { return known.first == address && known.second == name; };
   if (name.empty() || names_.size() >= max_names || std::ranges::any_of(names_, same)) return;
   names_.emplace_back(address, name);
@@ -210,7 +225,7 @@ void PcapWriter::comment(const Happening& h) {
   for (const observe::Event& event : h.events) {
     std::string text = describe_event(event, EventDetail::Decisions);
     if (text.empty()) continue;
-    const std::uint32_t connection = connection_of(event) != 0 ? connection_of(event) : h.connection;
+    const std::uint32_t connection = connection_of(event);
     add_comment_line(connection != 0 ? fmt::format("#{} {}", connection, text) : std::move(text));
   }
   if (h.after == nullptr || h.kind == Happening::Kind::UserCall) return;
@@ -229,13 +244,7 @@ void PcapWriter::write_variables(const Happening& h) {
   Block block{out, pcapng::custom_block};
   block.u32(bblog::enterprise);
   block.u32(bblog::event_block);
-  std::array<std::uint8_t, 8 + bblog::record_octets> option{};
-  constexpr std::uint32_t enterprise = bblog::enterprise;
-  std::memcpy(option.data(), &enterprise, sizeof enterprise);
-  constexpr std::uint32_t kind = bblog::record_option;
-  std::memcpy(option.data() + 4, &kind, sizeof kind);
-  std::ranges::copy(record, option.begin() + 8);
-  block.option(pcapng::option_custom_octets, option.data(), option.size());
+  put_bblog_option(block, bblog::record_option, record);
   block.finish();
   if (!h.is_frame()) put(block_);
 }

@@ -143,6 +143,10 @@ Why Story::why(const observe::FrameSent& e, const std::optional<TcpFrameFacts>& 
   why.segments = e.gso_size != 0 ? segments_in(why.octets, e.gso_size) : why.octets > 0 ? 1U : 0U;
   if (made == nullptr) return why;
   const ConnectionView& after = made->after;
+  if (e.reason == TxReason::Data) {  // of which this frame may be the first part
+    why.octets = span_octets(tcp->header.seq, after.snd_nxt) - (tcp->header.flags.fin ? 1U : 0U);
+    why.segments = std::max(why.segments, segments_in(why.octets, after.mss));
+  }
   if (const auto timer = timer_behind(e.reason)) why.timer = made->fired_for[index(*timer)];
   if (why.timer == Duration{0} && e.reason == TxReason::SynAckRetransmit && made->had_before) {
     why.timer = made->before.rto;  // the small record of a half-open connection tells of no timers

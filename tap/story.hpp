@@ -17,7 +17,8 @@
 namespace wireside {
 
 /// Why a frame was sent, in figures. What `octets`, `segments` and `count` mean depends on the reason:
-/// - Data, Fin and retransmissions: payload; segments it stands for; timeouts in a row
+/// - Data: octets of the segment, of which the frame may be the first part; segments on the wire; 0
+/// - Fin and retransmissions: payload; segments it stands for; timeouts in a row
 /// - Ack, DelayedAck, OutOfOrder: octets in order that it acknowledges and no earlier one did; the peer's segments
 /// these
 ///   are

@@ -134,8 +134,7 @@ void TracePrinter::notes(const Happening& h) {
   for (const observe::Event& event : h.events) {
     const std::string text = describe_event(event, options_.detail);
     if (text.empty()) continue;
-    const std::uint32_t connection = connection_of(event);
-    begin_note(h.at, connection != 0 ? connection : h.connection);
+    begin_note(h.at, connection_of(event));
     paint(colour_of(event));
     line_ += text;
     paint(plain);
