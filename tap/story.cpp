@@ -12,7 +12,7 @@ using observe::ConnectionView;
 using observe::TimerKind;
 using observe::TxReason;
 
-std::size_t index(TimerKind k) { return static_cast<std::size_t>(k); }
+std::size_t place_of(TimerKind k) { return static_cast<std::size_t>(k); }
 
 /// The timer whose end makes us send for this reason.
 std::optional<TimerKind> timer_behind(TxReason reason) {
@@ -147,7 +147,7 @@ Why Story::why(const observe::FrameSent& e, const std::optional<TcpFrameFacts>& 
     why.octets = span_octets(tcp->header.seq, after.snd_nxt) - (tcp->header.flags.fin ? 1U : 0U);
     why.segments = std::max(why.segments, segments_in(why.octets, after.mss));
   }
-  if (const auto timer = timer_behind(e.reason)) why.timer = made->fired_for[index(*timer)];
+  if (const auto timer = timer_behind(e.reason)) why.timer = made->fired_for[place_of(*timer)];
   if (why.timer == Duration{0} && e.reason == TxReason::SynAckRetransmit && made->had_before) {
     why.timer = made->before.rto;  // the small record of a half-open connection tells of no timers
   }
@@ -188,7 +188,7 @@ void Story::frame_sent(Instant now, const observe::FrameSent& e) {
 /// Figures that later reasons need.
 void Story::learn(Known& c, const observe::Event& event) {
   if (const auto* timer = std::get_if<observe::TimerChanged>(&event)) {
-    const std::size_t k = index(timer->timer);
+    const std::size_t k = place_of(timer->timer);
     if (timer->what == observe::TimerChanged::What::Set) c.set_for[k] = timer->in;
     if (timer->what == observe::TimerChanged::What::Fired) {
       c.fired_for[k] = c.set_for[k];
@@ -235,7 +235,7 @@ void Story::tell_step(Instant now, Known& c, std::uint32_t connection, const Con
   h.events = events;
   if (c.fired) {
     h.timer = *c.fired;
-    h.timer_after = c.fired_for[index(*c.fired)];
+    h.timer_after = c.fired_for[place_of(*c.fired)];
   }
   c.fired.reset();
   if (after != nullptr) c.view = *after;

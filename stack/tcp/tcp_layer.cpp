@@ -220,10 +220,7 @@ bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) {
   return state_->poll_segment(now, out);
 }
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
-void TcpLayer::handle_timeouts(Instant now) {
-  state_->handle_timeouts(now);
-  state_->sink.handled(now);
-}
+void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
 bool TcpLayer::has_event() const { return state_->has_event(); }
 void TcpLayer::fail_address(Instant now, IpAddress address, Error error) {
