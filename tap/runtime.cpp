@@ -1,3 +1,4 @@
+// The loop's way in: when the device is read, and how long it is polled before the loop sleeps; and Runtime's face.
 #include "runtime.hpp"
 
 #include <algorithm>
@@ -142,7 +143,7 @@ void Runtime::Impl::read_turn() {
 bool Runtime::Impl::flush() {
   run_timeouts();
   flush_follows_ = true;
-  if (!dispatch_events()) return false;
+  if (!dispatch_events() || !return_loans()) return false;
   flush_follows_ = false;
   output_wanted_ = false;
   send_frames();
@@ -187,6 +188,9 @@ Instant Runtime::now() const { return Impl::now(); }
 void Runtime::schedule_output() { impl_->schedule_output(); }
 void Runtime::watch(SocketHandle socket, SocketListener* listener) { impl_->watch(socket, listener); }
 void Runtime::unwatch(SocketHandle socket) { impl_->unwatch(socket); }
+Result<void> Runtime::send_lent(SocketHandle socket, ByteView octets, LoanListener& listener) {
+  return impl_->send_lent(socket, octets, listener);
+}
 void Runtime::on_fatal(std::function<void(const std::string& message)> handler) {
   impl_->on_fatal_ = std::move(handler);
   impl_->report_fatal();
