@@ -250,6 +250,7 @@ void Agent::observe_stack(bool wanted) {
 
 void Agent::on_event(Instant now, const observe::Event& event) {
   const auto kind = kind_of(event);
+  if (kind.empty()) return;
   for (const auto& session : sessions_) {
     const EventSelection& selection = session->events;
     if (!selection.on || (!selection.kinds.empty() && !selection.kinds.contains(std::string{kind}))) continue;

@@ -123,13 +123,26 @@ struct Describe {
     line["direction"] = e.direction == observe::Direction::In ? "in" : "out";
     line["frame"] = wire::describe_frame(e.frame);
   }
+  void operator()(const observe::LossFound& e) const {
+    line["sign"] = to_string(e.sign);
+    line["octets"] = e.octets;
+    line["left"] = e.first.left.value();
+    line["right"] = e.first.right.value();
+    line["sacked"] = e.sacked;
+    if (e.sign == observe::LossSign::DuplicateAcks) line["dup_acks"] = e.dup_acks;
+    if (e.sign != observe::LossSign::Time) return;
+    line["rtt_ms"] = milliseconds(e.rtt);
+    line["reordering_ms"] = milliseconds(e.reordering);
+  }
+  void operator()(const observe::ConnectionChanged&) const {}
+  void operator()(const observe::Handled&) const {}
 };
 
-// In the order of observe::Event's alternatives.
-constexpr std::array<std::string_view, 16> kinds = {
-    "received", "sent", "drop",    "state",      "timer",        "window",          "rtt",     "rto", "neighbour",
-    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered", "impaired"};
-static_assert(std::variant_size_v<observe::Event> == kinds.size());
+// In the order of observe::Event's alternatives; the last two, which only mark where a step ends, are not told.
+constexpr std::array<std::string_view, 17> kinds = {
+    "received", "sent", "drop",    "state",      "timer",        "window",          "rtt",      "rto", "neighbour",
+    "gateway",  "dns",  "address", "dhcp_state", "dhcp_message", "dhcp_unanswered", "impaired", "loss"};
+static_assert(std::variant_size_v<observe::Event> == kinds.size() + 2);
 
 /// A member of the status as its type goes into JSON: times in milliseconds, enumerations by name.
 template <auto member>
@@ -235,7 +248,9 @@ json::object to_json(const tcp::ConnectionStatus& s) {
   return o;
 }
 
-std::string_view kind_of(const observe::Event& event) { return kinds[event.index()]; }
+std::string_view kind_of(const observe::Event& event) {
+  return event.index() < kinds.size() ? kinds[event.index()] : std::string_view{};
+}
 
 std::string event_kinds() {
   std::string text;

@@ -70,7 +70,7 @@ CommonOptions RouterOptions::interface(const std::string& text) const {
     } else if (name == "lease-file") {
       out.lease_file = value;
     } else if (name == "pcap") {
-      out.capture_file = value;
+      out.watch.capture_file = value;
     } else if (name == "mtu") {
       const int mtu = std::atoi(value.c_str());
       if (mtu < min_mtu || mtu > max_mtu) {
@@ -244,7 +244,8 @@ void register_router(CLI::App& app, Action& chosen) {
   command->add_flag("--no-offload", common.no_offload, "frames as on a real wire: no super-segments, full checksums");
   add_busy_poll_option(*command, common);
   add_seed_option(*command, "--seed", common.seed, "make every random choice repeatable");
-  command->add_flag("--trace", common.trace, "print each frame with its reason to standard error");
+  add_trace_options(*command, common.watch);
+  add_rotation_options(*command, common.watch);
   command->add_option("--control", common.control_path, "control socket for `wireside stats` and the like")
       ->type_name("PATH")
       ->check(not_empty())

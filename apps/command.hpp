@@ -44,5 +44,6 @@ void register_tables(CLI::App& app, Action& chosen);
 void register_resolve(CLI::App& app, Action& chosen);
 void register_dhcp(CLI::App& app, Action& chosen);
 void register_dissect(CLI::App& app, Action& chosen);
+void register_extcap(CLI::App& app, Action& chosen);
 
 }  // namespace wireside::apps

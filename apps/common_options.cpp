@@ -168,6 +168,7 @@ Config CommonOptions::config() const {
     throw UsageError{"--hostname, --lease-file and --link-local mean nothing without --dhcp", "add --dhcp"};
   }
   check_queues(*this);
+  watch.check();
   Config config;
   if (dhcp) (void)dhcp_options();
   if (dhcp && gateway) {
@@ -385,12 +386,8 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
   add_impairment_options(subcommand, out.impairment);
   add_conflict_options(subcommand, out);
   add_seed_option(subcommand, "--seed", out.seed, "make every random choice repeatable")->group(group);
-  subcommand.add_flag("--trace", out.trace, "print each frame with its reason, and state changes, to standard error")
-      ->group(group);
-  subcommand.add_option("--pcap", out.capture_file, "write a pcapng capture with reasons as comments")
-      ->type_name("FILE")
-      ->check(not_empty())
-      ->group(group);
+  add_trace_options(subcommand, out.watch);
+  add_capture_options(subcommand, out.watch);
   if (out.long_running) {
     subcommand
         .add_option("--control", out.control_path, "control socket for `wireside ss` and the like (default: by TAP)")
@@ -400,7 +397,9 @@ void add_common_options(CLI::App& subcommand, CommonOptions& out) {
         ->group(group);
     subcommand.add_flag("--no-control", out.no_control, "open no control socket")->group(group);
   }
-  subcommand.add_flag("-v,--verbose", out.verbose, "say more: timers and window changes in the trace, link changes")
+  subcommand
+      .add_flag("-v,--verbose", out.verbose,
+                "say more: all timers and variables and the IP headers in the trace, link changes")
       ->group(group);
 }
 

@@ -12,6 +12,7 @@
 #include "dhcp/dhcp_types.hpp"
 #include "runtime.hpp"
 #include "tap_device.hpp"
+#include "watch_options.hpp"
 
 namespace CLI {
 class App;
@@ -57,8 +58,7 @@ struct CommonOptions {
   bool no_acd = false;
   std::string on_conflict = "defend-once";
   std::optional<std::uint64_t> seed;
-  bool trace = false;
-  std::string capture_file;
+  WatchOptions watch;
   bool verbose = false;
   /// The subcommand runs long enough to be looked into: it opens a control socket.
   bool long_running = false;

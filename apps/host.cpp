@@ -146,25 +146,23 @@ void Host::address_news(const link::ConflictResult& event) {
 }
 
 bool Host::attach_observers(const CommonOptions& options) {
-  if (options.trace) {
-    TraceOptions how;
-    how.colour = wants_colour(stderr);
-    if (options.verbose) how.detail = EventDetail::All;
-    trace_.emplace(stderr, how);
-    observers_.add(&*trace_);
+  Stack& stack = runtime_->stack();
+  auto onlookers = Onlookers::open(options.watch, options.verbose,
+                                   {.interface_name = runtime_->device().name(),
+                                    .mac = stack.mac(),
+                                    .addresses = stack.config().ip.addresses,
+                                    .wall_offset = wall_clock_offset()});
+  if (!onlookers) {
+    complain(onlookers.error());
+    return false;
   }
-  if (!options.capture_file.empty()) {
-    auto writer = PcapWriter::open(options.capture_file, runtime_->device().name());
-    if (!writer) {
-      complain(writer.error() + "\n  try: --pcap with a file in a folder that exists and that you may write to");
-      return false;
-    }
-    capture_ = std::move(*writer);
-    observers_.add(capture_.get());
+  onlookers_ = std::move(*onlookers);
+  if (!onlookers_) return true;
+  observers_.add(&onlookers_->of_a_stack());
+  stack.attach(&observers_);
+  for (std::size_t i = 1; queues_ && i < queues_->size(); ++i) {
+    queues_->runtime(i).stack().attach(&onlookers_->of_a_stack());
   }
-  if (observers_.empty()) return true;
-  if (!queues_) runtime_->stack().attach(&observers_);
-  for (std::size_t i = 0; queues_ && i < queues_->size(); ++i) queues_->runtime(i).stack().attach(&shared_observer_);
   return true;
 }
 
@@ -177,8 +175,8 @@ Host::~Host() {
   if (queues_) queues_->stop();  // what the threads still do may look at our members
   queues_.reset();
   runtime_.reset();
-  if (capture_) capture_->flush();
-  if (capture_ && capture_->error()) complain(*capture_->error());
+  if (!onlookers_) return;
+  if (const auto problem = onlookers_->finish()) complain(*problem);
 }
 
 std::size_t Host::open_connections() const {

@@ -12,12 +12,10 @@
 #include "common_options.hpp"
 #include "control.hpp"
 #include "observer_list.hpp"
+#include "onlookers.hpp"
 #include "output.hpp"
-#include "pcap_writer.hpp"
 #include "queue_group.hpp"
 #include "runtime.hpp"
-#include "shared_observer.hpp"
-#include "trace.hpp"
 
 namespace wireside::apps {
 
@@ -38,7 +36,8 @@ class Host {
   [[nodiscard]] Runtime& runtime() { return *runtime_; }
   /// The runtimes of all queues, the one above among them; nullptr where it is the only one.
   [[nodiscard]] QueueGroup* queues() { return queues_.get(); }
-  /// Who watches the stack. Attach the list to the stack after adding to it: an empty one is not attached.
+  /// Who watches the stack, the first one where there are several. Attach the list to the stack after adding to it: an
+  /// empty one is not attached.
   [[nodiscard]] ObserverList& observers() { return observers_; }
   /// Called once, after the message is printed, when the device, or the last of our addresses, is gone for good.
   void on_gone(std::function<void()> handler) { on_gone_ = std::move(handler); }
@@ -60,9 +59,7 @@ class Host {
 
   dhcp::Options dhcp_options_;
   ObserverList observers_;
-  std::optional<TracePrinter> trace_;
-  std::unique_ptr<PcapWriter> capture_;
-  SharedObserver shared_observer_{observers_};
+  std::unique_ptr<Onlookers> onlookers_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<QueueGroup> queues_;
   std::unique_ptr<ControlServer> control_;

@@ -54,6 +54,7 @@ void set_up(CLI::App& app, Action& chosen) {
   register_resolve(app, chosen);
   register_dhcp(app, chosen);
   register_dissect(app, chosen);
+  register_extcap(app, chosen);
   wireside::agent::register_agent(app, chosen);
   for (CLI::App* subcommand : app.get_subcommands({})) {
     subcommand->set_version_flag("--version", "wireside " WIRESIDE_VERSION);

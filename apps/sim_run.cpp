@@ -25,13 +25,15 @@ class Watcher : public observe::Observer {
   void on_event(Instant now, const observe::Event& event) override {
     for (FlowRun* flow : flows) flow->on_report(event);
     if (capture) capture->on_event(now, event);
-    if (events_ == nullptr) return;
+    if (events_ == nullptr || agent::kind_of(event).empty()) return;
     // The node's name holds nothing that JSON would want escaped (docs/sim.md).
     const std::string text = boost::json::serialize(agent::to_json(now, event, false));
     std::fputs(start_.c_str(), events_);
     std::fwrite(text.data() + 1, 1, text.size() - 1, events_);
     std::fputc('\n', events_);
   }
+
+  [[nodiscard]] bool wants_steps() const override { return capture != nullptr; }
 
   std::unique_ptr<PcapWriter> capture;
   std::vector<FlowRun*> flows;
@@ -94,7 +96,7 @@ class Simulation {
         if (file == nullptr) return fmt::format("cannot write {}: {}", path, std::strerror(errno));
         std::setvbuf(file, nullptr, _IOFBF, write_buffer);
         // Virtual time counts from 1970.
-        watchers_.back()->capture = std::make_unique<PcapWriter>(file, true, name, Duration{});
+        watchers_.back()->capture = std::make_unique<PcapWriter>(file, true, CaptureOptions{.interface_name = name});
       }
       if (outputs_.events != nullptr || watchers_.back()->capture) interface.stack->attach(watchers_.back().get());
     }

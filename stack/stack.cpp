@@ -152,6 +152,7 @@ void StackState::handle_timeouts(Instant now) {
   dhcp_timeouts(now);
   handle_unresolved(now);
   handle_loopback(now);
+  sink.handled(now);
 }
 
 Stack::Stack(const Config& config, const Seed& seed) : state_{std::make_unique<StackState>(config, seed)} {}

@@ -69,9 +69,20 @@ void StackState::handle_frame(Instant now, const Packet& frame) {
   if (gone_) return;
   ++sink.count.frames_in;
   sink.count.octets_in += frame.data.size();
+  if (sink.attached()) [[unlikely]]
+    return take_frame_observed(now, frame);
+  take_frame(now, frame);
+}
+
+void StackState::take_frame_observed(Instant now, const Packet& frame) {
   sink.emit(now, [&] {
     return observe::FrameReceived{frame.data.view(), frame.gso_size, frame.checksum != ChecksumState::Unverified};
   });
+  take_frame(now, frame);
+  sink.handled(now);
+}
+
+void StackState::take_frame(Instant now, const Packet& frame) {
   if (take_plain_segment(now, frame)) return;
   const auto arrived = link.handle_frame(now, frame);
   if (link.conflicts().has_result()) [[unlikely]]

@@ -121,6 +121,8 @@ class StackState {
   void drop_tentative(Ipv4Address address);
 
   // stack_input.cpp
+  void take_frame(Instant now, const Packet& frame);
+  [[gnu::cold]] void take_frame_observed(Instant now, const Packet& frame);
   void packet_arrives(Instant now, const Slice& packet, const ip::Arrival& arrival);
   void datagram_arrives(Instant now, const ip::IncomingDatagram& datagram);
   void tcp_arrives(Instant now, const ip::IncomingDatagram& datagram);

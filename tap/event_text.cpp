@@ -39,7 +39,10 @@ struct Describer {
                         e.cause == WindowCause::RecoveryInflation || e.cause == WindowCause::Initial;
     if (growth && !everything()) return {};
     std::string text = fmt::format("cwnd {} -> {}", e.cwnd_before, e.cwnd);
-    if (e.ssthresh != e.ssthresh_before) text += fmt::format(", ssthresh {} -> {}", e.ssthresh_before, e.ssthresh);
+    if (e.ssthresh != e.ssthresh_before) {
+      text += e.ssthresh_before == UINT32_MAX ? fmt::format(", ssthresh {}", e.ssthresh)
+                                              : fmt::format(", ssthresh {} -> {}", e.ssthresh_before, e.ssthresh);
+    }
     return text + fmt::format(" ({})", to_string(e.cause));
   }
   std::string operator()(const observe::RttSampled& e) const {
@@ -50,6 +53,13 @@ struct Describer {
   std::string operator()(const observe::RtoChanged& e) const {
     return fmt::format("RTO {} -> {}", describe_duration(e.rto_before), describe_duration(e.rto));
   }
+  /// What is sent again says so by its reason.
+  std::string operator()(const observe::LossFound& e) const {
+    if (!everything()) return {};
+    return fmt::format("{} octets found lost ({})", e.octets, to_string(e.sign));
+  }
+  std::string operator()(const observe::ConnectionChanged&) const { return {}; }
+  std::string operator()(const observe::Handled&) const { return {}; }
   std::string operator()(const observe::NeighbourChanged& e) const {
     std::string text = fmt::format("neighbour {}", e.address.to_string());
     if (!e.mac.is_zero()) text += fmt::format(" at {}", e.mac.to_string());

@@ -17,6 +17,10 @@ class ObserverList : public observe::Observer {
   void on_event(Instant now, const observe::Event& event) override {
     for (observe::Observer* observer : observers_) observer->on_event(now, event);
   }
+  /// As the observers are now: who adds one that wants more attaches the list anew.
+  [[nodiscard]] bool wants_steps() const override {
+    return std::ranges::any_of(observers_, [](const observe::Observer* o) { return o->wants_steps(); });
+  }
 
  private:
   std::vector<observe::Observer*> observers_;

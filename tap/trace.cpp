@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <iterator>
 
-#include "wall_clock.hpp"
+#include "reason_text.hpp"
+#include "wire/ethernet.hpp"
 
 namespace wireside {
 namespace {
@@ -19,7 +21,11 @@ constexpr std::string_view yellow = "\x1b[33m";
 constexpr std::string_view magenta = "\x1b[35m";
 constexpr std::string_view red = "\x1b[31m";
 constexpr std::string_view blue = "\x1b[34m";
+constexpr std::string_view bold = "\x1b[1m";
 constexpr std::string_view plain = "\x1b[0m";
+// Of the variables that moved: a cell begins at a multiple of this, and a line has room for three.
+constexpr std::size_t cell_width = 34;
+constexpr std::size_t cells_per_line = 3;
 
 std::string_view colour_of(const observe::Event& event) {
   if (std::holds_alternative<observe::Dropped>(event)) return red;
@@ -46,69 +52,132 @@ bool wants_colour(std::FILE* file) {
 TracePrinter::TracePrinter(Output output, const TraceOptions& options, Duration wall_offset)
     : output_{std::move(output)}, options_{options}, wall_offset_{wall_offset} {}
 
-TracePrinter::TracePrinter(std::FILE* file, const TraceOptions& options)
+TracePrinter::TracePrinter(std::FILE* file, const TraceOptions& options, Duration wall_offset)
     : TracePrinter{[file](std::string_view line) {
                      std::fwrite(line.data(), 1, line.size(), file);
                      std::fflush(file);
                    },
-                   options, wall_clock_offset()} {}
+                   options, wall_offset} {}
 
-void TracePrinter::on_event(Instant now, const observe::Event& event) {
-  if (!origin_) origin_ = now;
-  if (const auto* in = std::get_if<observe::FrameReceived>(&event)) {
-    received(now, *in);
-  } else if (const auto* out = std::get_if<observe::FrameSent>(&event)) {
-    sent(now, *out);
-  } else {
-    note(now, event);
+void TracePrinter::on_happening(const Happening& h) {
+  if (!origin_) origin_ = h.at;
+  line_.clear();
+  if (!is_shown(h)) {
+    if (h.tcp) (void)flows_.update(*h.tcp);
+    return;
   }
+  if (h.is_frame()) frame_line(h);
+  if (options_.why) reason(h);
+  notes(h);
+  if (options_.why) variables(h);
+  if (!line_.empty()) output_(line_);
 }
 
-void TracePrinter::received(Instant now, const observe::FrameReceived& e) {
-  begin_line(now, "In ", cyan);
-  append_frame(e.frame, e.gso_size);
+bool TracePrinter::is_shown(const Happening& h) {
+  if (!options_.filter) return true;
+  if (!h.is_frame()) {
+    const auto verdict = verdicts_.find(h.connection);
+    return verdict != verdicts_.end() && verdict->second;
+  }
+  const bool shown = options_.filter(h.frame);
+  if (h.connection == 0) return shown;
+  if (verdicts_.size() >= max_verdicts) verdicts_.clear();
+  verdicts_[h.connection] = shown;
+  return shown;
+}
+
+void TracePrinter::frame_line(const Happening& h) {
+  const bool sent = h.kind == Happening::Kind::FrameSent;
+  begin_line(h.at, sent ? "Out" : "In ", sent ? green : cyan);
+  const auto bases = h.tcp ? flows_.update(*h.tcp) : std::nullopt;
+  const wire::FrameStyle style{
+      .link = options_.link, .verbose = options_.headers, .partial_checksum = h.partial_checksum};
+  line_ += wire::describe_frame(h.frame, bases && !options_.absolute ? &*bases : nullptr, style);
+  if (h.tcp && h.gso_size != 0 && h.tcp->payload_octets > h.gso_size) {
+    const std::size_t segments = (h.tcp->payload_octets + h.gso_size - 1) / h.gso_size;
+    fmt::format_to(std::back_inserter(line_), " [gso {} x {}]", segments, h.gso_size);
+  }
+  if (sent && !options_.why) {
+    paint(yellow);
+    fmt::format_to(std::back_inserter(line_), "  <- {}", to_string(h.why.reason));
+    paint(plain);
+  }
   end_line();
+  if (options_.hex) hex_lines(h.frame);
 }
 
-void TracePrinter::sent(Instant now, const observe::FrameSent& e) {
-  begin_line(now, "Out", green);
-  if (e.payload.empty()) {
-    append_frame(e.header, e.gso_size);
-  } else {
-    joined_.assign(e.header.begin(), e.header.end());
-    for (const ByteView run : e.payload) joined_.insert(joined_.end(), run.begin(), run.end());
-    append_frame(joined_, e.gso_size);
-  }
-  paint(yellow);
-  fmt::format_to(std::back_inserter(line_), "  <- {}", to_string(e.reason));
-  paint(plain);
-  end_line();
-}
-
-void TracePrinter::append_frame(ByteView frame, std::uint16_t gso_size) {
-  const auto facts = tcp_facts(frame);
-  const auto bases = facts ? flows_.update(*facts) : std::nullopt;
-  line_ += wire::describe_frame(frame, bases ? &*bases : nullptr);
-  if (facts && gso_size != 0 && facts->payload_octets > gso_size) {
-    const std::size_t segments = (facts->payload_octets + gso_size - 1) / gso_size;
-    fmt::format_to(std::back_inserter(line_), " [gso {} x {}]", segments, gso_size);
+void TracePrinter::hex_lines(ByteView frame) {
+  constexpr std::size_t octets_per_line = 16;
+  if (frame.size() <= wire::ethernet_header_length) return;
+  const ByteView packet = frame.subspan(wire::ethernet_header_length);
+  for (std::size_t at = 0; at < packet.size(); at += octets_per_line) {
+    fmt::format_to(std::back_inserter(line_), "\t0x{:04x}: ", at);
+    const std::size_t end = std::min(packet.size(), at + octets_per_line);
+    for (std::size_t i = at; i < end; ++i) {
+      fmt::format_to(std::back_inserter(line_), "{}{:02x}", (i - at) % 2 == 0 ? " " : "", packet[i]);
+    }
+    end_line();
   }
 }
 
-void TracePrinter::note(Instant now, const observe::Event& event) {
-  const std::string text = describe_event(event, options_.detail);
+void TracePrinter::reason(const Happening& h) {
+  const std::string text = explain(h);
   if (text.empty()) return;
-  begin_line(now, "   ", {});
-  const std::uint32_t connection = connection_of(event);
-  if (connection != 0) fmt::format_to(std::back_inserter(line_), "#{} ", connection);
-  paint(colour_of(event));
+  begin_note(h.at, h.connection);
+  paint(yellow);
   line_ += text;
   paint(plain);
   end_line();
 }
 
+void TracePrinter::notes(const Happening& h) {
+  for (const observe::Event& event : h.events) {
+    const std::string text = describe_event(event, options_.detail);
+    if (text.empty()) continue;
+    begin_note(h.at, connection_of(event));
+    paint(colour_of(event));
+    line_ += text;
+    paint(plain);
+    end_line();
+  }
+}
+
+/// What the application does between frames is told by the frames it leads to.
+void TracePrinter::variables(const Happening& h) {
+  const bool all = options_.detail == EventDetail::All;
+  if (h.after == nullptr || (h.kind == Happening::Kind::UserCall && !all)) return;
+  std::size_t cells = 0;
+  std::size_t owed = 0;  // blanks, which only a further cell needs
+  for (const Moved& m : moved(h.before, *h.after)) {
+    if (!all && !is_main(m.variable)) continue;
+    if (cells % cells_per_line == 0) {
+      if (cells > 0) end_line();
+      begin_note(h.at, h.connection);
+      owed = 2;
+    }
+    ++cells;
+    line_.append(owed, ' ');
+    const std::string name{to_string(m.variable)};
+    const std::string before = m.before ? describe_value(m.variable, m.before) + " -> " : std::string{};
+    const std::string after = describe_value(m.variable, m.after);
+    paint(dim);
+    line_ += name + ' ' + before;
+    paint(plain);
+    paint(bold);
+    line_ += after;
+    paint(plain);
+    const std::size_t used = name.size() + 1 + before.size() + after.size();
+    owed = used < cell_width ? cell_width - used : cell_width - used % cell_width;
+  }
+  if (cells > 0) end_line();
+}
+
+void TracePrinter::begin_note(Instant now, std::uint32_t connection) {
+  begin_line(now, "   ", {});
+  if (connection != 0) fmt::format_to(std::back_inserter(line_), "#{} ", connection);
+}
+
 void TracePrinter::begin_line(Instant now, std::string_view direction, std::string_view colour) {
-  line_.clear();
   if (options_.time != TraceTime::None) {
     paint(dim);
     append_time(now);
@@ -139,9 +208,6 @@ void TracePrinter::paint(std::string_view colour) {
   if (options_.colour) line_ += colour;
 }
 
-void TracePrinter::end_line() {
-  line_ += '\n';
-  output_(line_);
-}
+void TracePrinter::end_line() { line_ += '\n'; }
 
 }  // namespace wireside

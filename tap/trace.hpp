@@ -5,11 +5,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "event_text.hpp"
 #include "flow_bases.hpp"
-#include "observe/event.hpp"
+#include "story.hpp"
 
 namespace wireside {
 
@@ -23,6 +24,15 @@ struct TraceOptions {
   TraceTime time = TraceTime::TimeOfDay;
   EventDetail detail = EventDetail::Decisions;
   bool colour = false;
+  bool why = false;  ///< under each frame the reason with its figures, and the variables that moved
+  // as tcpdump's options of these letters
+  bool absolute = false;  ///< -S: sequence numbers as they are on the wire
+  bool link = false;      ///< -e: Ethernet headers
+  bool headers = false;   ///< -v: the IP header's fields and the TCP checksum
+  bool hex = false;       ///< -x: all octets, without the Ethernet header
+  /// Which frames are shown, with all that belongs to them; empty: all. A connection's timers and calls follow its
+  /// latest frame; what belongs to no connection and no frame is shown only without a filter.
+  std::function<bool(ByteView frame)> filter{};
 };
 
 /// Colours are wanted: `file` is a terminal, NO_COLOR is unset or empty, and TERM is not "dumb".
@@ -33,23 +43,30 @@ struct TraceOptions {
 /// 14:03:07.123456     #1 LISTEN -> SYN-RECEIVED (SYN received)
 /// 14:03:07.123470 Out IP 10.0.0.2.80 > 10.0.0.1.43210: Flags [S.], ... length 0  <- SYN-ACK
 /// ```
-class TracePrinter : public observe::Observer {
+class TracePrinter : public observe::Observer, public StoryReader {
  public:
-  /// Receives whole lines, each with its line end.
+  /// Receives whole lines, each with its line end; with -v, -x and --why several at once.
   using Output = std::function<void(std::string_view line)>;
 
   /// `wall_offset` is added to each Instant to get the time since 1970 (see wall_clock_offset()).
   TracePrinter(Output output, const TraceOptions& options, Duration wall_offset);
   /// Writes to `file`, each line at once.
-  TracePrinter(std::FILE* file, const TraceOptions& options);
-  void on_event(Instant now, const observe::Event& event) override;
+  TracePrinter(std::FILE* file, const TraceOptions& options, Duration wall_offset);
+  /// Events of one stack; or happenings, where somebody else makes a story of the events.
+  void on_event(Instant now, const observe::Event& event) override { story_.on_event(now, event); }
+  [[nodiscard]] bool wants_steps() const override { return true; }
+  void on_happening(const Happening& h) override;
 
  private:
-  void received(Instant now, const observe::FrameReceived& e);
-  void sent(Instant now, const observe::FrameSent& e);
-  void append_frame(ByteView frame, std::uint16_t gso_size);
-  void note(Instant now, const observe::Event& event);
+  static constexpr std::size_t max_verdicts = 16384;
+  [[nodiscard]] bool is_shown(const Happening& h);
+  void frame_line(const Happening& h);
+  void hex_lines(ByteView frame);
+  void notes(const Happening& h);
+  void reason(const Happening& h);
+  void variables(const Happening& h);
   void begin_line(Instant now, std::string_view direction, std::string_view colour);
+  void begin_note(Instant now, std::uint32_t connection);
   void append_time(Instant now);
   void paint(std::string_view colour);
   void end_line();
@@ -59,8 +76,9 @@ class TracePrinter : public observe::Observer {
   Duration wall_offset_;
   std::optional<Instant> origin_;
   FlowBases flows_;
+  std::unordered_map<std::uint32_t, bool> verdicts_;  // of the latest frame of a connection
   std::string line_;
-  std::vector<std::uint8_t> joined_;
+  Story story_{*this};
 };
 
 }  // namespace wireside

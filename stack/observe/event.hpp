@@ -10,18 +10,21 @@
 #include "base/result.hpp"
 #include "base/seq_num.hpp"
 #include "base/time.hpp"
+#include "observe/connection_view.hpp"
 #include "observe/counters.hpp"
 #include "observe/vocabulary.hpp"
 
 namespace wireside::observe {
 
-/// A frame came in. `frame` is valid only during the call.
+/// A frame came in. `frame` is valid only during the call. What comes next, up to Handled, is what it brought about.
 struct FrameReceived {
   ByteView frame;
   std::uint16_t gso_size = 0;
   bool checksum_trusted = false;
 };
-/// A frame goes out. Views are valid only during the call; payload is given as up to a few runs.
+/// A frame goes out. Views are valid only during the call; payload is given as up to a few runs. The connection's step
+/// that made the segment ended before, mostly just before; of a segment that is cut into several frames, before the
+/// first of them.
 struct FrameSent {
   ByteView header;
   std::span<const ByteView> payload;
@@ -72,6 +75,26 @@ struct RtoChanged {
   Duration rto_before{};
   Duration rto{};
 };
+/// Octets were found to be lost. They are sent again as the windows allow.
+struct LossFound {
+  std::uint32_t connection = 0;
+  LossSign sign = LossSign::Time;
+  std::uint32_t octets = 0;    ///< newly found
+  SeqRange first;              ///< the first run of what is to be sent again
+  std::uint32_t sacked = 0;    ///< octets reported beyond SND.UNA
+  std::uint32_t dup_acks = 0;  ///< DuplicateAcks: how many
+  Duration rtt{};              ///< Time: of what arrived (RACK.rtt)
+  Duration reordering{};       ///< Time: the reordering window (RACK.reo_wnd)
+};
+/// A step of a connection is over: a segment arrived or was made, a timer fired, the application called. All events of
+/// the connection since its last step belong to this one. A connection that has ended, or is known as nothing but a
+/// four-tuple, has none: Handled ends what it was part of.
+struct ConnectionChanged {
+  StepCause cause = StepCause::UserCall;
+  const ConnectionView* view = nullptr;  ///< valid only during the call; never nullptr from a stack
+};
+/// The frame, the timeouts or the call that the stack was given have been dealt with.
+struct Handled {};
 struct NeighbourChanged {
   Ipv4Address address;
   MacAddress mac;
@@ -139,25 +162,36 @@ struct Impaired {
 
 using Event = std::variant<FrameReceived, FrameSent, Dropped, StateChanged, TimerChanged, WindowChanged, RttSampled,
                            RtoChanged, NeighbourChanged, GatewayChanged, DnsProgress, AddressChanged, DhcpStateChanged,
-                           DhcpMessageSeen, DhcpUnanswered, Impaired>;
+                           DhcpMessageSeen, DhcpUnanswered, Impaired, LossFound, ConnectionChanged, Handled>;
 
 /// Receives events in the order in which they happen. Must not call back into the stack.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_event(Instant now, const Event& event) = 0;
+  /// Whether it is to be told where steps end (ConnectionChanged, Handled). Asked once, when it is attached.
+  [[nodiscard]] virtual bool wants_steps() const { return false; }
 };
 
 /// Where layers report. With no observer attached the cost is one predictable branch, and no event is built.
 class Sink {
  public:
-  void attach(Observer* o) { observer_ = o; }
+  void attach(Observer* o) {
+    observer_ = o;
+    tells_steps_ = o != nullptr && o->wants_steps();
+  }
   [[nodiscard]] bool attached() const { return observer_ != nullptr; }
+  /// Somebody listens who wants to know where steps end.
+  [[nodiscard]] bool tells_steps() const { return tells_steps_; }
   /// `make` returns the event; it is called only when somebody listens.
   template <class Make>
   void emit(Instant now, Make&& make) const {
     if (observer_ != nullptr) [[unlikely]]
       observer_->on_event(now, Event{make()});
+  }
+  void handled(Instant now) const {
+    if (tells_steps_) [[unlikely]]
+      observer_->on_event(now, Event{Handled{}});
   }
   /// Counts the drop and reports it.
   void drop(Instant now, DropReason reason, std::uint32_t connection = 0) {
@@ -176,6 +210,7 @@ class Sink {
 
  private:
   Observer* observer_ = nullptr;
+  bool tells_steps_ = false;
   std::uint64_t drops_[static_cast<std::size_t>(DropReason::Count)] = {};
 };
 

@@ -270,6 +270,33 @@ constexpr auto window_causes = std::to_array<Named<WindowCause>>({
 });
 static_assert(covers(window_causes, WindowCause::Initial));
 
+constexpr auto recovery_phases = std::to_array<Named<RecoveryPhase>>({
+    {RecoveryPhase::Open, "open"},
+    {RecoveryPhase::LimitedTransmit, "limited transmit"},
+    {RecoveryPhase::FastRecovery, "fast recovery"},
+    {RecoveryPhase::Loss, "loss"},
+    {RecoveryPhase::WindowReduced, "window reduced"},
+});
+static_assert(covers(recovery_phases, RecoveryPhase::WindowReduced));
+
+constexpr auto loss_signs = std::to_array<Named<LossSign>>({
+    {LossSign::Time, "RACK"},
+    {LossSign::SackCount, "SACK count"},
+    {LossSign::DuplicateAcks, "duplicate ACKs"},
+    {LossSign::PartialAck, "partial ACK"},
+    {LossSign::Timeout, "timeout"},
+});
+static_assert(covers(loss_signs, LossSign::Timeout));
+
+constexpr auto step_causes = std::to_array<Named<StepCause>>({
+    {StepCause::SegmentArrived, "segment arrived"},
+    {StepCause::SegmentSent, "segment sent"},
+    {StepCause::TimerFired, "timer fired"},
+    {StepCause::UserCall, "user call"},
+    {StepCause::NetworkReport, "network report"},
+});
+static_assert(covers(step_causes, StepCause::NetworkReport));
+
 constexpr auto neighbour_states = std::to_array<Named<NeighbourState>>({
     {NeighbourState::Incomplete, "INCOMPLETE"},
     {NeighbourState::Reachable, "REACHABLE"},
@@ -330,6 +357,9 @@ std::string_view to_string(WindowCause c) { return find(window_causes, c); }
 std::string_view to_string(DhcpState s) { return find(dhcp_states, s); }
 std::string_view to_string(ImpairmentAction a) { return find(impairment_actions, a); }
 std::string_view to_string(DhcpCause c) { return find(dhcp_causes, c); }
+std::string_view to_string(RecoveryPhase p) { return find(recovery_phases, p); }
+std::string_view to_string(LossSign s) { return find(loss_signs, s); }
+std::string_view to_string(StepCause c) { return find(step_causes, c); }
 std::string_view to_string(NeighbourState s) { return find(neighbour_states, s); }
 std::string_view to_string(GatewayAdvice a) { return find(gateway_advice, a); }
 std::string_view to_string(DnsStep s) { return find(dns_steps, s); }

@@ -215,6 +215,33 @@ enum class WindowCause : std::uint8_t {
   Initial,
 };
 
+/// Where loss recovery of a connection stands.
+enum class RecoveryPhase : std::uint8_t {
+  Open,             ///< nothing is being repaired
+  LimitedTransmit,  ///< one or two duplicate ACKs, each of which releases a segment (RFC 3042)
+  FastRecovery,     ///< RFC 5681 section 3.2, or RACK's or SACK's with PRR (RFC 6937)
+  Loss,             ///< after a retransmission timeout
+  WindowReduced,    ///< an ECN echo is being answered (RFC 3168)
+};
+
+/// What shows that something was lost.
+enum class LossSign : std::uint8_t {
+  Time,           ///< something sent later arrived a reordering window ago (RACK, RFC 8985)
+  SackCount,      ///< enough was reported above it (RFC 6675 IsLost)
+  DuplicateAcks,  ///< the third one (RFC 5681)
+  PartialAck,     ///< in fast recovery, an ACK of less than all (RFC 6582)
+  Timeout,        ///< the retransmission timer ran out
+};
+
+/// What a step of a connection was made by; every step ends with a ConnectionChanged.
+enum class StepCause : std::uint8_t {
+  SegmentArrived,
+  SegmentSent,
+  TimerFired,
+  UserCall,
+  NetworkReport,  ///< an ICMP message, or a route or address of ours that is gone
+};
+
 /// What a layer says of a gateway (RFC 1122 section 3.3.1.4).
 enum class GatewayAdvice : std::uint8_t {
   NoAnswer,    ///< it does not answer ARP
@@ -302,6 +329,9 @@ enum class ImpairmentAction : std::uint8_t {
 [[nodiscard]] std::string_view to_string(StateCause c);
 [[nodiscard]] std::string_view to_string(TimerKind k);
 [[nodiscard]] std::string_view to_string(WindowCause c);
+[[nodiscard]] std::string_view to_string(RecoveryPhase p);
+[[nodiscard]] std::string_view to_string(LossSign s);
+[[nodiscard]] std::string_view to_string(StepCause c);
 [[nodiscard]] std::string_view to_string(NeighbourState s);
 [[nodiscard]] std::string_view to_string(GatewayAdvice a);
 [[nodiscard]] std::string_view to_string(DnsStep s);

@@ -86,6 +86,18 @@ class ConnectionTable {
   void for_each(F&& f) const {
     records_.for_each([&](ConnectionHandle h, const ConnectionRecord& r) { f(h, r.flow); });
   }
+  /// Calls f(connection) for the one, which stays at rest if it is; false where there is none.
+  template <class F>
+  bool look_at(ConnectionHandle h, F&& f) const {
+    const ConnectionRecord* r = records_.find(h);
+    if (r == nullptr) return false;
+    r->awake ? f(std::as_const(*r->awake)) : f(std::as_const(*unpacked(h, *r)));
+    return true;
+  }
+  template <class F>
+  void look_at(std::uint32_t slot, F&& f) const {
+    (void)look_at(records_.handle_at(slot), std::forward<F>(f));
+  }
   /// Calls f(connection) for each; those at rest stay so.
   template <class F>
   void look_at_each(F&& f) const {

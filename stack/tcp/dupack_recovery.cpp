@@ -40,6 +40,7 @@ void LayerState::recover_without_sack(Instant now, const IncomingSegment& s, Con
   r.partial_ack_seen = true;
   c.work.retransmit = true;
   c.work.retransmit_reason = TxReason::PartialAckRetransmit;
+  report_loss(now, c, observe::LossSign::PartialAck, std::min(c.snd.mss, c.snd.flight()));
   wants_output(c);
   report_window(now, c, cwnd, ssthresh, WindowCause::PartialAck);
 }
@@ -109,6 +110,7 @@ void LayerState::count_duplicate_ack(Instant now, const IncomingSegment& s, Conn
   r.partial_ack_seen = false;
   c.work.retransmit = true;
   c.work.retransmit_reason = TxReason::FastRetransmit;
+  report_loss(now, c, observe::LossSign::DuplicateAcks, std::min(c.snd.mss, c.snd.flight()));
   wants_output(c);
   report_window(now, c, cwnd, ssthresh, WindowCause::FastRetransmit);
 }

@@ -92,6 +92,10 @@ class LayerState {
   // output.cpp
   bool poll_segment(Instant now, OutgoingSegment& out);
 
+  // connection_view.cpp: for observers; nobody calls these without one
+  void report(Instant now, observe::StepCause cause, const FourTuple& tuple) const;
+  [[nodiscard]] bool report(Instant now, observe::StepCause cause, ConnectionHandle h) const;
+
   // pacing.cpp
   /// Octets per second; 0 = not paced now.
   [[nodiscard]] static std::uint64_t pacing_rate(const Connection& c);
@@ -296,6 +300,8 @@ class LayerState {
                        const AckNews& news);
   void grow_window(Instant now, Connection& c, const AckNews& news);
   [[nodiscard]] NewlyLost detect_losses(Instant now, Connection& c);
+  [[nodiscard]] static Duration reordering_window(const Connection& c);
+  void report_loss(Instant now, const Connection& c, observe::LossSign sign, std::uint32_t octets) const;
   [[nodiscard]] NewlyLost detect_by_time(Instant now, Connection& c);
   [[nodiscard]] static NewlyLost detect_by_count(Connection& c);
   static void remember_window(Connection& c);

@@ -102,4 +102,15 @@ void Reassembly::clear() {
   octets_ = 0;
 }
 
+observe::SeqRanges Reassembly::ranges() const {
+  observe::SeqRanges out;
+  for (std::size_t first = 0; first < pieces_.size();) {
+    std::size_t last = first;
+    while (last + 1 < pieces_.size() && pieces_[last + 1].seq == pieces_[last].end()) ++last;
+    out.add(pieces_[first].seq, pieces_[last].end());
+    first = last + 1;
+  }
+  return out;
+}
+
 }  // namespace wireside::tcp

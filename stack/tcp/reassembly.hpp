@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/seq_num.hpp"
+#include "observe/connection_view.hpp"
 #include "packet/buffer.hpp"
 #include "wire/tcp.hpp"
 
@@ -26,6 +27,8 @@ class Reassembly {
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
   [[nodiscard]] std::size_t octets() const { return octets_; }
   [[nodiscard]] std::size_t pieces() const { return pieces_.size(); }
+  /// Runs without gaps, in order.
+  [[nodiscard]] observe::SeqRanges ranges() const;
   /// RFC 2018 section 4: the block with the latest segment first, then other blocks by how recently they changed.
   /// Returns how many blocks were written, at most `max` (and four).
   std::uint8_t sack_blocks(std::array<wire::SackBlock, 4>& out, std::size_t max) const;

@@ -104,15 +104,23 @@ NewlyLost LayerState::detect_losses(Instant now, Connection& c) {
     return {};
   }
   if (lost.octets > 0 && snd.path.probing) judge_probe(now, c, true);
+  const bool by_time = config.loss_detection == LossDetection::Rack;
+  if (lost.octets > 0)
+    report_loss(now, c, by_time ? observe::LossSign::Time : observe::LossSign::SackCount, lost.octets);
   return lost;
+}
+
+Duration LayerState::reordering_window(const Connection& c) {
+  const Sender& snd = c.snd;
+  const bool impatient = !snd.recovery.open() || snd.board.sacked() > (Rack::dup_thresh - 1) * snd.mss ||
+                         snd.board.reported_runs() >= Rack::dup_thresh;
+  return snd.rack.reordering_window(snd.rtt.srtt(), impatient);
 }
 
 NewlyLost LayerState::detect_by_time(Instant now, Connection& c) {
   Sender& snd = c.snd;
-  const bool impatient = !snd.recovery.open() || snd.board.sacked() > (Rack::dup_thresh - 1) * snd.mss ||
-                         snd.board.reported_runs() >= Rack::dup_thresh;
   NewlyLost lost;
-  const auto wait = snd.rack.detect_loss(now, snd.board, snd.rack.reordering_window(snd.rtt.srtt(), impatient), lost);
+  const auto wait = snd.rack.detect_loss(now, snd.board, reordering_window(c), lost);
   if (wait) {
     set_timer(now, c, TimerKind::Reordering, now + *wait);
   } else {
@@ -256,6 +264,7 @@ void LayerState::begin_loss_recovery(Instant now, Connection& c, bool first_time
   } else {
     snd.board.mark_all_lost();  // everything in flight counts as lost
   }
+  report_loss(now, c, observe::LossSign::Timeout, snd.board.lost());
   cc.set_cwnd(snd.board.in_flight() + snd.mss);
   r.phase = Phase::Loss;
   r.began_at = now;

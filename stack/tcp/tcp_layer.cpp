@@ -3,6 +3,54 @@
 #include "tcp/layer_state.hpp"
 
 namespace wireside::tcp {
+namespace {
+
+using observe::StepCause;
+
+/// Tells the observer, at its end, what a call about a connection has made of it.
+class Step {
+ public:
+  Step(const LayerState& state, Instant now, StepCause cause, ConnectionHandle h)
+      : state_{state}, now_{now}, cause_{cause}, handle_{h} {}
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+  ~Step() {
+    if (!state_.report(now_, cause_, handle_)) state_.sink.handled(now_);
+  }
+
+ private:
+  const LayerState& state_;
+  Instant now_;
+  StepCause cause_;
+  ConnectionHandle handle_;
+};
+
+/// A user call; it costs one branch more while nobody observes.
+template <class F>
+auto call(LayerState& state, Instant now, ConnectionHandle h, F&& f) {
+  if (!state.sink.tells_steps()) [[likely]]
+    return f(state);
+  const Step step{state, now, StepCause::UserCall, h};
+  return f(state);
+}
+
+// Apart, so that the way without an observer needs no more than a test and a jump.
+[[gnu::noinline, gnu::cold]] void arrives_observed(LayerState& state, Instant now, const IncomingSegment& segment) {
+  state.segment_arrives(now, segment);
+  state.report(now, StepCause::SegmentArrived, segment.tuple);
+}
+
+[[gnu::noinline, gnu::cold]] bool poll_observed(LayerState& state, Instant now, OutgoingSegment& out) {
+  const bool made = state.poll_segment(now, out);
+  if (made) {
+    state.report(now, StepCause::SegmentSent, out.tuple);
+  } else {
+    state.sink.handled(now);
+  }
+  return made;
+}
+
+}  // namespace
 
 TcpLayer::TcpLayer(const TcpConfig& config, Random& random, BufferPool& pool, observe::Sink& sink)
     : state_{std::make_unique<LayerState>(config, random, pool, sink)} {}
@@ -16,34 +64,47 @@ void TcpLayer::set_limits(std::uint16_t mss, std::size_t max_super_segment) {
 
 Result<ConnectionHandle> TcpLayer::connect(Instant now, FourTuple tuple, const ConnectionOptions& options,
                                            ByteView first) {
-  return state_->connect(now, tuple, options, first);
+  const auto opened = state_->connect(now, tuple, options, first);
+  if (state_->sink.tells_steps() && opened) (void)state_->report(now, StepCause::UserCall, *opened);
+  return opened;
 }
 Result<ListenerHandle> TcpLayer::listen(Endpoint local, std::size_t backlog, const ConnectionOptions& options) {
   return state_->listen(local, backlog, options);
 }
 Result<ConnectionHandle> TcpLayer::accept(ListenerHandle listener) { return state_->accept(listener); }
-void TcpLayer::close_listener(Instant now, ListenerHandle listener) { state_->close_listener(now, listener); }
+void TcpLayer::close_listener(Instant now, ListenerHandle listener) {
+  state_->close_listener(now, listener);
+  state_->sink.handled(now);
+}
 Result<std::size_t> TcpLayer::send(Instant now, ConnectionHandle h, ByteView data) {
-  return state_->send(now, h, data);
+  return call(*state_, now, h, [&](LayerState& s) { return s.send(now, h, data); });
 }
 Result<std::size_t> TcpLayer::send_urgent(Instant now, ConnectionHandle h, ByteView data) {
-  return state_->send_urgent(now, h, data);
+  return call(*state_, now, h, [&](LayerState& s) { return s.send_urgent(now, h, data); });
 }
 Result<void> TcpLayer::send_slice(Instant now, ConnectionHandle h, Slice data) {
-  return state_->send_slice(now, h, std::move(data));
+  return call(*state_, now, h, [&](LayerState& s) { return s.send_slice(now, h, std::move(data)); });
 }
 Result<std::size_t> TcpLayer::receive(Instant now, ConnectionHandle h, MutableByteView out) {
-  return state_->receive(now, h, out);
+  return call(*state_, now, h, [&](LayerState& s) { return s.receive(now, h, out); });
 }
 Result<Slice> TcpLayer::receive_slice(Instant now, ConnectionHandle h, std::size_t max) {
-  return state_->receive_slice(now, h, max);
+  return call(*state_, now, h, [&](LayerState& s) { return s.receive_slice(now, h, max); });
 }
-Result<void> TcpLayer::shutdown_send(Instant now, ConnectionHandle h) { return state_->shutdown_send(now, h); }
-Result<void> TcpLayer::shutdown_receive(Instant now, ConnectionHandle h) { return state_->shutdown_receive(now, h); }
-void TcpLayer::close(Instant now, ConnectionHandle h) { state_->close(now, h); }
-void TcpLayer::abort(Instant now, ConnectionHandle h) { state_->abort(now, h); }
+Result<void> TcpLayer::shutdown_send(Instant now, ConnectionHandle h) {
+  return call(*state_, now, h, [&](LayerState& s) { return s.shutdown_send(now, h); });
+}
+Result<void> TcpLayer::shutdown_receive(Instant now, ConnectionHandle h) {
+  return call(*state_, now, h, [&](LayerState& s) { return s.shutdown_receive(now, h); });
+}
+void TcpLayer::close(Instant now, ConnectionHandle h) {
+  return call(*state_, now, h, [&](LayerState& s) { return s.close(now, h); });
+}
+void TcpLayer::abort(Instant now, ConnectionHandle h) {
+  return call(*state_, now, h, [&](LayerState& s) { return s.abort(now, h); });
+}
 Result<void> TcpLayer::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options) {
-  return state_->set_options(now, h, options);
+  return call(*state_, now, h, [&](LayerState& s) { return s.set_options(now, h, options); });
 }
 
 Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
@@ -112,7 +173,11 @@ bool TcpLayer::port_in_use(Port port) const {
   return false;
 }
 
-void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) { state_->segment_arrives(now, segment); }
+void TcpLayer::segment_arrives(Instant now, const IncomingSegment& segment) {
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return arrives_observed(*state_, now, segment);
+  state_->segment_arrives(now, segment);
+}
 bool TcpLayer::take_forward_progress() { return std::exchange(state_->forward_progress, false); }
 std::optional<IpAddress> TcpLayer::take_negative_advice() {
   if (state_->negative_advice.empty()) return std::nullopt;
@@ -127,10 +192,11 @@ void TcpLayer::network_error(Instant now, const FourTuple& tuple, std::optional<
   report.local = true;
   report.reporter = tuple.local.address;
   report.tuple = tuple;
-  state_->network_error(now, report, seq, hard);
+  network_error(now, report, seq, hard);
 }
 void TcpLayer::network_error(Instant now, const ErrorReport& report, std::optional<SeqNum> seq, bool hard) {
   state_->network_error(now, report, seq, hard);
+  if (state_->sink.tells_steps()) state_->report(now, StepCause::NetworkReport, report.tuple);
 }
 std::optional<ErrorReport> TcpLayer::take_error_report(ConnectionHandle h) {
   Connection* c = state_->connections.find(h);
@@ -144,13 +210,29 @@ void TcpLayer::set_path_mtu(const PathMtu* paths) { state_->path_mtu = paths; }
 bool TcpLayer::is_in_flight(const FourTuple& tuple, SeqNum seq) const {
   return state_->find_in_flight(tuple, seq) != nullptr;
 }
-void TcpLayer::path_mtu_changed(Instant now, const FourTuple& tuple) { state_->path_mtu_changed(now, tuple); }
-bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) { return state_->poll_segment(now, out); }
+void TcpLayer::path_mtu_changed(Instant now, const FourTuple& tuple) {
+  state_->path_mtu_changed(now, tuple);
+  if (state_->sink.tells_steps()) state_->report(now, StepCause::NetworkReport, tuple);
+}
+bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) {
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return poll_observed(*state_, now, out);
+  return state_->poll_segment(now, out);
+}
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
-void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
+void TcpLayer::handle_timeouts(Instant now) {
+  state_->handle_timeouts(now);
+  state_->sink.handled(now);
+}
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
 bool TcpLayer::has_event() const { return state_->has_event(); }
-void TcpLayer::fail_address(Instant now, IpAddress address, Error error) { state_->fail_address(now, address, error); }
-void TcpLayer::fail_all(Instant now, Error error) { state_->fail_all(now, error); }
+void TcpLayer::fail_address(Instant now, IpAddress address, Error error) {
+  state_->fail_address(now, address, error);
+  state_->sink.handled(now);
+}
+void TcpLayer::fail_all(Instant now, Error error) {
+  state_->fail_all(now, error);
+  state_->sink.handled(now);
+}
 
 }  // namespace wireside::tcp

@@ -66,6 +66,8 @@ void LayerState::connection_timeouts(Instant now, Connection& connection) {
   }
   if (Connection* c = connections.find(handle); c != nullptr) {
     rearm(*c);
+    if (sink.tells_steps()) [[unlikely]]
+      (void)report(now, observe::StepCause::TimerFired, handle);
     connections.settle(*c);
   }
 }

@@ -98,12 +98,13 @@ std::string options_text(ByteView octets, SeqNum ack_base) {
 }  // namespace
 
 std::string describe_tcp(const TcpHeader& header, ByteView option_octets, std::size_t payload_length, SeqNum seq_base,
-                         SeqNum ack_base) {
+                         SeqNum ack_base, std::string_view checksum) {
   const TcpFlags& f = header.flags;
   if (f.syn || !f.ack) seq_base = ack_base = SeqNum{};
   const std::uint32_t seq = header.seq.value() - seq_base.value();
   const auto length = static_cast<std::uint32_t>(payload_length);
   std::string out = "Flags [" + flags_text(f) + ']';
+  if (!checksum.empty()) out.append(", cksum ").append(checksum);
   if (length > 0 || f.syn || f.fin || f.rst) append_field(out, ", seq ", seq);
   if (length > 0) append_field(out, ":", seq + length);
   if (f.ack) append_field(out, ", ack ", header.ack.value() - ack_base.value());

@@ -63,7 +63,7 @@ TEST(AgentJson, NumbersThatJsonCannotWriteAreFoundAtAnyDepth) {
 
 TEST(AgentJson, EveryKindOfEventIsListed) {
   EXPECT_NE(event_kinds().find("received, sent"), std::string::npos);
-  EXPECT_TRUE(event_kinds().ends_with(" and impaired")) << event_kinds();
+  EXPECT_TRUE(event_kinds().ends_with(" and loss")) << event_kinds();
 }
 
 TEST(AgentJson, AConnectionInTimeWaitShowsOnlyWhatIsKept) {

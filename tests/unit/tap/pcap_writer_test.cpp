@@ -79,6 +79,12 @@ std::vector<Captured> read_capture(const std::string& path) {
 constexpr std::array<std::uint8_t, 17> frame_in{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0,
                                                 0,    0,    1,    0x88, 0xb5, 1,    2, 3};
 
+CaptureOptions on(std::string name) {
+  CaptureOptions options;
+  options.interface_name = std::move(name);
+  return options;
+}
+
 void feed(PcapWriter& writer) {
   const Instant first = Instant::from_ns(1'000'000'001);
   const Instant second = Instant::from_ns(2'000'000'000);
@@ -89,9 +95,11 @@ void feed(PcapWriter& writer) {
                                                .from = TcpState::SynReceived,
                                                .to = TcpState::Established,
                                                .cause = observe::StateCause::AckOfSyn});
+  writer.on_event(first, observe::Handled{});
   writer.on_event(second, observe::TimerChanged{.connection = 4,
                                                 .timer = observe::TimerKind::Retransmission,
                                                 .what = observe::TimerChanged::What::Fired});
+  writer.on_event(second, observe::Handled{});
   const ByteView all{frame_in};
   const std::array<ByteView, 2> payload{all.subspan(14, 1), all.subspan(15)};
   writer.on_event(third, observe::FrameSent{all.first(14), payload, 0, false, observe::TxReason::RtoRetransmit, 4});
@@ -100,7 +108,7 @@ void feed(PcapWriter& writer) {
 TEST(PcapWriter, WritesFramesWithReasonsAndStateChanges) {
   const std::string path = temporary_path("reasons.pcapng");
   {
-    auto writer = PcapWriter::open(path, "tap0");
+    auto writer = PcapWriter::open(path, on("tap0"));
     ASSERT_TRUE(writer) << writer.error();
     feed(**writer);
     (*writer)->flush();
@@ -113,7 +121,8 @@ TEST(PcapWriter, WritesFramesWithReasonsAndStateChanges) {
   EXPECT_THAT(packets[0].comments, ElementsAre("#4 SYN-RECEIVED -> ESTABLISHED (our SYN acknowledged)"));
   EXPECT_EQ(packets[0].flags, 1U);  // inbound
   EXPECT_THAT(packets[1].octets, ::testing::ElementsAreArray(frame_in));
-  EXPECT_THAT(packets[1].comments, ElementsAre("sent: RTO retransmit", "#4 retransmission timer fired"));
+  EXPECT_THAT(packets[1].comments,
+              ElementsAre("sent: RTO retransmit: timeout 1 in a row\n#4 retransmission timer fired"));
   EXPECT_EQ(packets[1].flags, 2U);  // outbound
   EXPECT_EQ(packets[1].time - packets[0].time, 1'999'999'999U);
   std::remove(path.c_str());
@@ -125,7 +134,7 @@ TEST(PcapWriter, TsharkReadsIt) {
   {
     std::FILE* file = std::fopen(path.c_str(), "wb");
     ASSERT_NE(file, nullptr);
-    PcapWriter writer{file, true, "tap0", Duration{}};
+    PcapWriter writer{file, true, on("tap0")};
     feed(writer);
   }
   const std::string command = "tshark -r " + path + " -T fields -e frame.time_epoch -e frame.len -e frame.comment 2>&1";
@@ -135,7 +144,8 @@ TEST(PcapWriter, TsharkReadsIt) {
   output.resize(std::fread(output.data(), 1, output.size(), pipe));
   EXPECT_EQ(::pclose(pipe), 0);
   EXPECT_THAT(output, HasSubstr("1.000000001\t17\t#4 SYN-RECEIVED -> ESTABLISHED (our SYN acknowledged)"));
-  EXPECT_THAT(output, HasSubstr("3.000000000\t17\tsent: RTO retransmit,#4 retransmission timer fired"));
+  EXPECT_THAT(output,
+              HasSubstr("3.000000000\t17\tsent: RTO retransmit: timeout 1 in a row\\n#4 retransmission timer fired"));
   std::remove(path.c_str());
 }
 
@@ -143,7 +153,7 @@ TEST(PcapWriter, CutsAtTheSnapLengthAndSaysSo) {
   const std::string path = temporary_path("snap.pcapng");
   const std::vector<std::uint8_t> large(PcapWriter::snap_length + 5, 7);
   {
-    auto writer = PcapWriter::open(path, "");
+    auto writer = PcapWriter::open(path, on(""));
     ASSERT_TRUE(writer);
     (*writer)->on_event(Instant{}, observe::FrameReceived{large, 0, false});
   }
@@ -155,13 +165,13 @@ TEST(PcapWriter, CutsAtTheSnapLengthAndSaysSo) {
 }
 
 TEST(PcapWriter, SaysWhyItCannotWrite) {
-  const auto writer = PcapWriter::open("/nonexistent/x.pcapng", "tap0");
+  const auto writer = PcapWriter::open("/nonexistent/x.pcapng", on("tap0"));
   ASSERT_FALSE(writer);
   EXPECT_EQ(writer.error(), "cannot write the capture /nonexistent/x.pcapng: No such file or directory");
 }
 
 TEST(PcapWriter, ReportsAFullDiskOnce) {
-  auto writer = PcapWriter::open("/dev/full", "tap0");
+  auto writer = PcapWriter::open("/dev/full", on("tap0"));
   ASSERT_FALSE(writer);
   EXPECT_THAT(writer.error(), HasSubstr("No space left on device"));
 }

@@ -49,27 +49,37 @@ struct Transcript {
   std::vector<std::string> lines;
   TracePrinter printer;
   explicit Transcript(TraceOptions options = {.time = TraceTime::None})
-      : printer{[this](std::string_view line) { lines.emplace_back(line.substr(0, line.size() - 1)); }, options,
-                Duration{}} {}
+      : printer{[this](std::string_view text) { take(text); }, options, Duration{}} {}
+  void take(std::string_view text) {
+    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+      lines.emplace_back(text.substr(0, end));
+      text.remove_prefix(end + 1);
+    }
+  }
   void in(const std::vector<std::uint8_t>& frame, std::uint16_t gso = 0) {
-    printer.on_event(Instant{}, observe::FrameReceived{frame, gso, false});
+    tell(observe::FrameReceived{frame, gso, false});
+  }
+  /// A stack says when what it was given has been dealt with.
+  void tell(const observe::Event& event) {
+    printer.on_event(Instant{}, event);
+    printer.on_event(Instant{}, observe::Handled{});
   }
   void out(const std::vector<std::uint8_t>& frame, observe::TxReason reason, std::uint16_t gso = 0) {
     const ByteView all{frame};
     const std::array<ByteView, 2> payload{all.subspan(54, (frame.size() - 54) / 2),
                                           all.subspan(54 + (frame.size() - 54) / 2)};
-    printer.on_event(Instant{}, observe::FrameSent{all.first(54), payload, gso, false, reason, 1});
+    tell(observe::FrameSent{all.first(54), payload, gso, false, reason, 1});
   }
 };
 
 TEST(Trace, PrintsAConnectionAsTcpdumpDoesWithTheReasons) {
   Transcript t;
   t.in(tcp_frame(true, {.syn = true}, 1000, 0));
-  t.printer.on_event(Instant{}, observe::StateChanged{.connection = 1,
-                                                      .tuple = {},
-                                                      .from = TcpState::Listen,
-                                                      .to = TcpState::SynReceived,
-                                                      .cause = observe::StateCause::SynReceived});
+  t.tell(observe::StateChanged{.connection = 1,
+                               .tuple = {},
+                               .from = TcpState::Listen,
+                               .to = TcpState::SynReceived,
+                               .cause = observe::StateCause::SynReceived});
   t.out(tcp_frame(false, {.syn = true, .ack = true}, 7000, 1001), observe::TxReason::SynAck);
   t.in(tcp_frame(true, {.ack = true}, 1001, 7001));
   t.in(tcp_frame(true, {.psh = true, .ack = true}, 1001, 7001, 10));
@@ -135,8 +145,8 @@ TEST(Trace, TimersAndSamplesOnlyWithAllDetail) {
   Transcript brief;
   Transcript full{{.time = TraceTime::None, .detail = EventDetail::All}};
   for (Transcript* t : {&brief, &full}) {
-    t->printer.on_event(Instant{}, set);
-    t->printer.on_event(Instant{}, sample);
+    t->tell(set);
+    t->tell(sample);
   }
   EXPECT_TRUE(brief.lines.empty());
   EXPECT_THAT(full.lines, ElementsAre("    #2 retransmission timer set to 200 ms",
@@ -172,6 +182,70 @@ TEST(Trace, NoColourIntoFilesOrAgainstTheUsersWish) {
   ::setenv("NO_COLOR", "1", 1);
   EXPECT_FALSE(wants_colour(stdout));
   ::unsetenv("NO_COLOR");
+}
+
+TEST(Trace, AbsoluteNumbersLinkHeadersAndOctets) {
+  Transcript t{{.time = TraceTime::None, .absolute = true, .link = true, .hex = true}};
+  t.in(tcp_frame(true, {.syn = true}, 1000, 0));
+  t.in(tcp_frame(true, {.ack = true}, 1001, 7001, 1));
+  ASSERT_EQ(t.lines.size(), 8U);
+  EXPECT_EQ(t.lines[4],
+            "In  02:00:00:00:00:02 > 02:00:00:00:00:01, ethertype IPv4 (0x0800), length 55: 10.0.0.1.43210 > "
+            "10.0.0.2.80: Flags [.], seq 1001:1002, ack 7001, win 1000, length 1");
+  EXPECT_THAT(t.lines[5], ::testing::StartsWith("\t0x0000:  4500 0029 "));
+  EXPECT_EQ(t.lines[7], "\t0x0020:  5010 03e8 0000 0000 00");
+}
+
+TEST(Trace, HeadersAsWithVerboseTcpdump) {
+  Transcript t{{.time = TraceTime::None, .headers = true}};
+  t.in(tcp_frame(true, {.syn = true}, 1000, 0));
+  ASSERT_EQ(t.lines.size(), 2U);
+  EXPECT_EQ(t.lines[0], "In  IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto TCP (6), length 40)");
+  EXPECT_THAT(t.lines[1],
+              ::testing::StartsWith("    10.0.0.1.43210 > 10.0.0.2.80: Flags [S], cksum 0x0000 (incorrect -> 0x"));
+}
+
+TEST(Trace, ReasonAndWhatMovedStandUnderTheFrame) {
+  Transcript t{{.time = TraceTime::None, .why = true}};
+  observe::ConnectionView view;
+  view.connection = 1;
+  view.state = TcpState::Established;
+  view.mss = 1000;
+  view.cwnd = 10000;
+  view.snd_wnd = 20000;
+  view.rto = 212ms;
+  view.snd_nxt = SeqNum{1};
+  t.tell(observe::ConnectionChanged{observe::StepCause::UserCall, &view});
+  view.retransmissions = 1;
+  view.rto = 424ms;
+  view.cwnd = 1000;
+  view.ssthresh = 5000;
+  t.printer.on_event(Instant{},
+                     observe::TimerChanged{.connection = 1, .what = observe::TimerChanged::What::Set, .in = 212ms});
+  t.printer.on_event(Instant{}, observe::TimerChanged{.connection = 1, .what = observe::TimerChanged::What::Fired});
+  t.tell(observe::ConnectionChanged{observe::StepCause::TimerFired, &view});
+  t.printer.on_event(Instant{}, observe::ConnectionChanged{observe::StepCause::SegmentSent, &view});
+  t.out(tcp_frame(false, {.ack = true}, 7001, 1, 10), observe::TxReason::RtoRetransmit);
+  EXPECT_THAT(
+      t.lines,
+      ElementsAre("    #1 retransmission timer fired",
+                  "    #1   cwnd 10000 -> 1000                ssthresh 5000                     back-offs 0 -> 1",
+                  "    #1   rto 212 ms -> 424 ms",
+                  "Out IP 10.0.0.2.80 > 10.0.0.1.43210: Flags [.], seq 7001:7011, ack 1, win 1000, length 10",
+                  "    #1 RTO retransmit after 212 ms: timeout 1 in a row, RTO now 424 ms"));
+}
+
+TEST(Trace, AFilterKeepsWhatBelongsToOtherFramesBack) {
+  Transcript t{{.time = TraceTime::None, .filter = [](ByteView f) { return f.size() > 60; }}};
+  const observe::TimerChanged fired{.connection = 1, .what = observe::TimerChanged::What::Fired};
+  t.tell(fired);
+  t.out(tcp_frame(false, {.ack = true}, 1, 1), observe::TxReason::Ack);
+  t.tell(fired);
+  t.tell(observe::Dropped{observe::DropReason::NoRoute, 0});
+  EXPECT_TRUE(t.lines.empty());
+  t.out(tcp_frame(false, {.ack = true}, 1, 1, 10), observe::TxReason::Data);
+  t.tell(fired);
+  EXPECT_THAT(t.lines, ElementsAre(HasSubstr("length 10  <- data"), "    #1 retransmission timer fired"));
 }
 
 TEST(ObserverList, PassesEventsOnInOrder) {

@@ -33,9 +33,15 @@ class Recorder : public observe::Observer {
       add(r->connection, r->sample.count(), r->srtt.count(), r->rttvar.count(), r->rto.count());
     } else if (const auto* d = std::get_if<observe::Dropped>(&event)) {
       add(static_cast<int>(d->reason), d->connection);
+    } else if (const auto* step = std::get_if<observe::ConnectionChanged>(&event)) {
+      const observe::ConnectionView& v = *step->view;
+      add(static_cast<int>(step->cause), v.connection, static_cast<int>(v.state), v.snd_una.value(), v.snd_nxt.value(),
+          v.snd_wnd, v.cwnd, v.ssthresh, v.pipe, v.rcv_nxt.value(), v.rcv_wnd, v.receive_queued, v.unacknowledged);
+      for (const Instant due : v.timers) add(due.ns());
     }
     lines.push_back(line);
   }
+  [[nodiscard]] bool wants_steps() const override { return true; }
   std::vector<std::string> lines;
 };
 
