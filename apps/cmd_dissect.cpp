@@ -137,14 +137,12 @@ int show_live(const DissectOptions& options) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
   Show show{options};
   for (std::uint64_t number = 1; ended == 0; ++number) {
-    const auto octets = frames->next();
-    if (!octets) break;
-    std::timespec now{};
-    (void)std::timespec_get(&now, TIME_UTC);
-    dissect::CapturedFrame f;
-    f.octets = *octets;
-    f.time_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-    if (!show.headline(number, f) || !show.frame(f.octets, Start::Ethernet, facts_of(number, f))) return exit_failure;
+    const auto next = frames->next();
+    if (!next) return complain(next.error()), exit_failure;
+    if (!*next) break;
+    const dissect::CapturedFrame& f = **next;
+    const auto start = options.start ? options.start : start_of(f.link_type);
+    if (!show.headline(number, f) || !show.frame(f.octets, *start, facts_of(number, f))) return exit_failure;
     if (number == options.count) break;
   }
   return exit_ok;

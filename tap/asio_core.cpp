@@ -78,6 +78,17 @@ void SocketCore::wait(Direction direction, Operation* operation) {
   (direction == Direction::Read ? reader_ : writer_) = operation;
 }
 
+void SocketCore::wait(LoanWait& loan) {
+  loans_.push_back(loan);
+  registry_->add(loan);
+}
+
+error_code LoanWait::unused_because() const {
+  const bool socket_lives = static_cast<const ListNode<LoansOfSocketTag>&>(*this).is_linked();
+  const auto failure = socket_lives ? socket_->failure() : std::nullopt;
+  return failure ? to_error_code(*failure) : error_code{asio::error::operation_aborted};
+}
+
 void SocketCore::cancel_operation(Operation* operation) {
   if (reader_ == operation) {
     reader_ = nullptr;
@@ -120,6 +131,7 @@ void SocketCore::abandon_operations() {
 
 void CoreRegistry::shutdown() {
   while (SocketCore* core = cores_.pop_front()) core->abandon_operations();
+  while (LoanWait* loan = loans_.pop_front()) loan->abandon();
 }
 
 }  // namespace wireside::net::detail

@@ -16,6 +16,26 @@ namespace wireside::net::detail {
 struct CoreTag;
 
 class CoreRegistry;
+class SocketCore;
+
+struct LoansOfSocketTag;
+struct LoansTag;
+
+/// An operation whose octets are on loan: nothing but their return ends it. It outlives its socket.
+class LoanWait : public LoanListener, public ListNode<LoansOfSocketTag>, public ListNode<LoansTag> {
+ public:
+  /// The execution context goes: the handler is dropped.
+  virtual void abandon() = 0;
+
+ protected:
+  explicit LoanWait(SocketCore& socket) : socket_{&socket} {}
+  ~LoanWait() = default;
+  /// Why the octets were not used up: what the socket failed with, or operation_aborted where it was closed.
+  [[nodiscard]] error_code unused_because() const;
+
+ private:
+  SocketCore* socket_;  // gone when this is in no list of its
+};
 
 /// One socket: at most one reading and one writing operation at a time (connect counts as writing, accept as reading).
 /// Lives at a fixed address, because the runtime and cancellation slots point at it.
@@ -55,6 +75,9 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
   /// True when `e` means "wait"; otherwise sets `ec`. A socket that has failed never waits.
   [[nodiscard]] bool must_wait(Error e, error_code& ec) const;
   [[nodiscard]] bool connected() const { return connected_; }
+  [[nodiscard]] std::optional<Error> failure() const { return failure_; }
+  /// Keeps an operation until its loan comes back.
+  void wait(LoanWait& loan);
 
   void on_socket_event(const SocketEvent& event) override;
   void on_runtime_end() override { (void)close(false); }
@@ -72,6 +95,7 @@ class SocketCore final : public SocketListener, public ListNode<CoreTag> {
   SocketHandle handle_;
   Operation* reader_ = nullptr;
   Operation* writer_ = nullptr;
+  IntrusiveList<LoanWait, LoansOfSocketTag> loans_;
   std::optional<Error> failure_;
   bool connected_ = false;
 };
@@ -84,11 +108,24 @@ class CoreRegistry final : public boost::asio::execution_context::service {
   using key_type = CoreRegistry;
   explicit CoreRegistry(boost::asio::execution_context& context) : service{context} {}
   void add(SocketCore& core) { cores_.push_back(core); }
+  void add(LoanWait& loan) { loans_.push_back(loan); }
 
  private:
   void shutdown() override;
   IntrusiveList<SocketCore, CoreTag> cores_;
+  IntrusiveList<LoanWait, LoansTag> loans_;
 };
+
+/// An operation that waits has moved no octets, so even total cancellation can be granted.
+template <class Op>
+void cancel_by_slot(SocketCore& core, Op& operation) {
+  auto slot = operation.cancellation_slot();
+  if (!slot.is_connected()) return;
+  slot.assign([core = &core, operation = &operation](boost::asio::cancellation_type type) {
+    using enum boost::asio::cancellation_type;
+    if ((type & (terminal | partial | total)) != none) core->cancel_operation(operation);
+  });
+}
 
 /// The body of every initiating function: posts the handler of what finishes at once, and keeps the rest.
 template <class Handler, class Action, class Executor>
@@ -101,15 +138,8 @@ void initiate(SocketCore* core, SocketCore::Direction direction, Handler&& handl
     return boost::asio::post(target, std::move(completion));
   }
   using Op = OperationOf<std::decay_t<Handler>, Action, Executor>;
-  Op* op = Op::create(std::forward<Handler>(handler), std::move(action), executor);
-  auto slot = op->cancellation_slot();
-  if (slot.is_connected()) {
-    slot.assign([core, op](boost::asio::cancellation_type type) {
-      using enum boost::asio::cancellation_type;
-      // An operation that waits has moved no octets, so even total cancellation can be granted.
-      if ((type & (terminal | partial | total)) != none) core->cancel_operation(op);
-    });
-  }
+  Op* op = Op::create(std::forward<Handler>(handler), executor, std::move(action));
+  cancel_by_slot(*core, *op);
   core->wait(direction, op);
 }
 

@@ -59,26 +59,25 @@ struct Completion {
 template <class Handler, class... Results>
 Completion(Handler, std::tuple<error_code, Results...>) -> Completion<Handler, Results...>;
 
-/// Action: `bool operator()(SocketCore&, error_code&)` (true = finished) and `take()`, a tuple of further results.
-template <class Handler, class Action, class Executor>
-class OperationOf final : public Operation {
+/// An operation with its handler, and the memory both live in. Derived: `take()`, a tuple of results beside the error.
+template <class Derived, class Handler, class Executor>
+class HandlerOperation : public Operation {
   using HandlerExecutor = boost::asio::associated_executor_t<Handler, Executor>;
   using BaseAllocator = boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>;
-  using Allocator = typename std::allocator_traits<BaseAllocator>::template rebind_alloc<OperationOf>;
 
  public:
-  static OperationOf* create(Handler handler, Action action, const Executor& executor) {
-    Allocator allocator{allocator_of(handler)};
-    OperationOf* memory = std::allocator_traits<Allocator>::allocate(allocator, 1);
-    return new (memory) OperationOf(std::move(handler), std::move(action), executor);
+  template <class... More>
+  static Derived* create(Handler handler, const Executor& executor, More&&... more) {
+    auto allocator = allocator_of(handler);
+    Derived* memory = std::allocator_traits<decltype(allocator)>::allocate(allocator, 1);
+    return new (memory) Derived(std::move(handler), executor, std::forward<More>(more)...);
   }
 
   [[nodiscard]] auto cancellation_slot() const { return boost::asio::get_associated_cancellation_slot(handler_); }
-  bool attempt(SocketCore& core) override { return action_(core, error_); }
 
   void complete(Call call) override {
     clear_slot();
-    Completion completion{std::move(handler_), std::tuple_cat(std::tuple{error_}, action_.take())};
+    Completion completion{std::move(handler_), std::tuple_cat(std::tuple{error_}, derived().take())};
     const auto work = std::move(work_);
     release(allocator_of(completion.handler));
     const auto executor = work.get_executor();
@@ -95,28 +94,46 @@ class OperationOf final : public Operation {
     release(allocator_of(doomed));
   }
 
- private:
-  OperationOf(Handler&& handler, Action&& action, const Executor& executor)
-      : handler_{std::move(handler)},
-        action_{std::move(action)},
-        work_{boost::asio::get_associated_executor(handler_, executor)} {}
-  ~OperationOf() = default;
+ protected:
+  HandlerOperation(Handler&& handler, const Executor& executor)
+      : handler_{std::move(handler)}, work_{boost::asio::get_associated_executor(handler_, executor)} {}
+  ~HandlerOperation() = default;
 
-  static Allocator allocator_of(const Handler& handler) {
-    return Allocator{boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>{})};
-  }
   void clear_slot() {
     auto slot = cancellation_slot();
     if (slot.is_connected()) slot.clear();
   }
+
+ private:
+  Derived& derived() { return static_cast<Derived&>(*this); }
+  static auto allocator_of(const Handler& handler) {
+    using Allocator = typename std::allocator_traits<BaseAllocator>::template rebind_alloc<Derived>;
+    return Allocator{boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>{})};
+  }
+  template <class Allocator>
   void release(Allocator allocator) {
-    this->~OperationOf();
-    std::allocator_traits<Allocator>::deallocate(allocator, this, 1);
+    Derived* const memory = &derived();
+    memory->~Derived();
+    std::allocator_traits<Allocator>::deallocate(allocator, memory, 1);
   }
 
   Handler handler_;
-  Action action_;
   boost::asio::executor_work_guard<HandlerExecutor> work_;
+};
+
+/// Action: `bool operator()(SocketCore&, error_code&)` (true = finished) and `take()`, a tuple of further results.
+template <class Handler, class Action, class Executor>
+class OperationOf final : public HandlerOperation<OperationOf<Handler, Action, Executor>, Handler, Executor> {
+  using Base = HandlerOperation<OperationOf, Handler, Executor>;
+
+ public:
+  OperationOf(Handler&& handler, const Executor& executor, Action&& action)
+      : Base{std::move(handler), executor}, action_{std::move(action)} {}
+  bool attempt(SocketCore& core) override { return action_(core, this->error_); }
+  auto take() { return action_.take(); }
+
+ private:
+  Action action_;
 };
 
 }  // namespace wireside::net::detail

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "asio_actions.hpp"
+#include "asio_loan.hpp"
 
 namespace wireside::net {
 
@@ -207,6 +208,19 @@ class basic_tcp_socket : public detail::SocketOn<detail::StreamCalls, Executor> 
   auto async_send_slice(Slice slice, Token&& token = Token()) {
     return this->template start<void(error_code, std::size_t)>(Direction::Write,
                                                                detail::SendSliceAction{std::move(slice)}, token);
+  }
+  /// Sends the buffer's octets from where they lie, all of them, and completes when the peer has acknowledged them:
+  /// they must stay as they are until then (few octets are copied, which completes at once). Several may be under way,
+  /// one after the other in the stream; waiting for room in the send buffer counts as the writing operation and can be
+  /// cancelled, what is under way cannot. With an error the connection ended before all were acknowledged, and 0 is
+  /// given; closing the socket does not end the wait, aborting does. Signature: void(error_code, size_t).
+  template <class Token = boost::asio::default_completion_token_t<executor_type>>
+  auto async_send_lent(boost::asio::const_buffer octets, Token&& token = Token()) {
+    return boost::asio::async_initiate<Token, void(error_code, std::size_t)>(
+        [core = this->core_.get(), executor = this->get_executor()](auto&& handler, ByteView lent) {
+          detail::initiate_loan(core, std::forward<decltype(handler)>(handler), lent, executor);
+        },
+        token, detail::octets_of(octets));
   }
   /// Up to `max` octets without a copy; eof as for reading. Signature: void(error_code, Slice).
   template <class Token = boost::asio::default_completion_token_t<executor_type>>

@@ -1,3 +1,4 @@
+// The loop's way in: when the device is read, and how long it is polled before the loop sleeps; and Runtime's face.
 #include "runtime.hpp"
 
 #include <algorithm>
@@ -14,13 +15,13 @@ namespace {
 using boost::system::error_code;
 using WaitType = asio::posix::stream_descriptor;
 
-// One turn of reading ends here, so that the application's handlers get their share.
+// One turn of reading ends here, so that the application's handlers get their share, and while what was read is still
+// in the processor's caches: with 1 MiB the application's copy is a fifth slower.
 constexpr std::size_t frames_per_turn = 128;
-constexpr std::size_t octets_per_turn = std::size_t{1} << 20;
+constexpr std::size_t octets_per_turn = std::size_t{256} << 10;
 // Acknowledgements are decided at least this often within a turn: the TAP's queue holds 1,000 frames, and a sender
 // that hears nothing for longer runs out of window.
 constexpr std::size_t frames_per_burst = 32;
-constexpr std::size_t octets_per_burst = std::size_t{256} << 10;
 
 // While it polls, a turn reads more and more often in vain before the application's handlers have their chance again:
 // at first, what the last frames brought about may still be going on.
@@ -94,8 +95,7 @@ std::optional<Instant> Runtime::Impl::next_deadline() {
 Runtime::Impl::Burst Runtime::Impl::read_burst(std::size_t& frames, std::size_t& octets) {
   const Instant arrived = now();
   Packet packet;
-  const std::size_t octets_before = octets;
-  for (std::size_t n = 0; n < frames_per_burst && octets - octets_before < octets_per_burst; ++n) {
+  for (std::size_t n = 0; n < frames_per_burst && octets < octets_per_turn; ++n) {
     switch (device_.read(stack_.buffers(), packet)) {
       case TapDevice::ReadResult::Frame:
         if (waiting_) wait_ended();
@@ -142,7 +142,7 @@ void Runtime::Impl::read_turn() {
 bool Runtime::Impl::flush() {
   run_timeouts();
   flush_follows_ = true;
-  if (!dispatch_events()) return false;
+  if (!dispatch_events() || !return_loans()) return false;
   flush_follows_ = false;
   output_wanted_ = false;
   send_frames();
@@ -187,6 +187,9 @@ Instant Runtime::now() const { return Impl::now(); }
 void Runtime::schedule_output() { impl_->schedule_output(); }
 void Runtime::watch(SocketHandle socket, SocketListener* listener) { impl_->watch(socket, listener); }
 void Runtime::unwatch(SocketHandle socket) { impl_->unwatch(socket); }
+Result<void> Runtime::send_lent(SocketHandle socket, ByteView octets, LoanListener& listener) {
+  return impl_->send_lent(socket, octets, listener);
+}
 void Runtime::on_fatal(std::function<void(const std::string& message)> handler) {
   impl_->on_fatal_ = std::move(handler);
   impl_->report_fatal();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/intrusive_list.hpp"
 #include "base/random.hpp"
 #include "frame_steering.hpp"
 #include "impair/settings.hpp"
@@ -24,9 +25,23 @@ class NameService;
 class SocketListener {
  public:
   virtual ~SocketListener() = default;
+  /// May do anything, even end the Runtime. What it throws leaves the event loop.
   virtual void on_socket_event(const SocketEvent& event) = 0;
   /// The Runtime is being destroyed, and every socket with it.
   virtual void on_runtime_end() {}
+};
+
+struct LoanTag;
+
+/// Told when octets that were lent to a Runtime's stack are the application's again.
+class LoanListener : public ListNode<LoanTag> {
+ public:
+  /// From the loop, or while the Runtime is being destroyed; may do what SocketListener::on_socket_event() may.
+  /// `used`: see ReturnedLoan.
+  virtual void on_loan_returned(bool used) = 0;
+
+ protected:
+  ~LoanListener() = default;
 };
 
 /// What happens to frames between the device and the stack.
@@ -62,6 +77,10 @@ class Runtime {
   /// At most one listener per socket; unwatch before it dies or the socket is closed.
   void watch(SocketHandle socket, SocketListener* listener);
   void unwatch(SocketHandle socket);
+  /// As SocketTable::send_slice(), of octets that stay the application's: they must stay as they are until `listener`
+  /// is told, once, and it lives until then. It is not told where an error is returned. Instead of BufferPool::lend(),
+  /// whose tickets are the Runtime's here.
+  [[nodiscard]] Result<void> send_lent(SocketHandle socket, ByteView octets, LoanListener& listener);
   /// The device is gone or broken (message says what happened and what to do). All connections have failed.
   void on_fatal(std::function<void(const std::string& message)> handler);
   /// The host's side went down (frames are lost until it is up; the message says what to do) or came up again.

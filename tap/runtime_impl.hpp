@@ -41,6 +41,7 @@ class Runtime::Impl {
   void schedule_output();
   void watch(SocketHandle socket, SocketListener* listener);
   void unwatch(SocketHandle socket);
+  [[nodiscard]] Result<void> send_lent(SocketHandle socket, ByteView octets, LoanListener& listener);
   void tell_listeners_of_the_end();
   void receive(std::vector<Packet>& frames);
   [[nodiscard]] static Instant now() {
@@ -48,7 +49,15 @@ class Runtime::Impl {
     return Instant::from_ns(std::chrono::duration_cast<Duration>(since).count());
   }
 
+  /// Last, when the stack is gone, those hear of it who have something out on loan still.
+  struct Loans : IntrusiveList<LoanListener, LoanTag> {
+    ~Loans() {
+      while (LoanListener* lender = pop_front()) lender->on_loan_returned(false);
+    }
+  };
+
   asio::io_context& context_;
+  Loans loans_;
   TapDevice device_;
   Stack stack_;
   SpinPolicy spin_{usable_processors() > 1};  // with one, the sender cannot run while we poll
@@ -101,8 +110,12 @@ class Runtime::Impl {
   void writable_again();
   void link_went_down();
   void link_came_up();
+  [[nodiscard]] bool tell_owner();
   [[nodiscard]] bool dispatch_events();
   void tell_listener(const SocketEvent& event);
+  [[nodiscard]] bool return_loans();
+  template <class Tell>
+  void call_application(Tell tell);
   void arm_timer();
   void interface_gone();
 

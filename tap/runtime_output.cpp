@@ -1,5 +1,5 @@
+// The loop's way out: timeouts, frames to the device, and what the device's side says of it.
 #include <boost/asio/post.hpp>
-#include <exception>
 
 #include "runtime_impl.hpp"
 
@@ -10,11 +10,8 @@ using boost::system::error_code;
 using WaitType = asio::posix::stream_descriptor;
 
 constexpr std::size_t frames_out_per_turn = 256;
-constexpr std::size_t events_per_turn = 1024;
 
 }  // namespace
-
-// --- sending, events, time ---
 
 void Runtime::Impl::schedule_output() {
   output_wanted_ = true;
@@ -34,16 +31,6 @@ void Runtime::Impl::turn() {
     send_frames();
   }
   settle();
-}
-
-/// What follows every exchange with the stack. False if a handler of the application has ended this object.
-bool Runtime::Impl::settle() {
-  while (const auto news = stack_.poll_address_event()) {
-    if (on_address_event_) on_address_event_(*news);
-  }
-  if (!dispatch_events()) return false;
-  arm_timer();
-  return true;
 }
 
 void Runtime::Impl::run_timeouts() {
@@ -126,37 +113,6 @@ void Runtime::Impl::link_came_up() {
   if (on_link_change_) on_link_change_(true, device_.name() + " is up");
 }
 
-/// False if a handler of the application has ended this object.
-bool Runtime::Impl::dispatch_events() {
-  const std::weak_ptr<char> alive{alive_};
-  while (const auto change = stack_.poll_dhcp_change()) {
-    // A copy: the handler may take itself off.
-    if (const auto handler = on_dhcp_change_) handler(*change);
-  }
-  for (std::size_t n = 0; n < events_per_turn; ++n) {
-    const auto event = stack_.poll_event();
-    if (!event) return true;
-    tell_listener(*event);
-    if (alive.expired()) return false;
-  }
-  schedule_output();
-  return true;
-}
-
-/// What a handler throws leaves the event loop by a handler of its own, and the turn goes on.
-void Runtime::Impl::tell_listener(const SocketEvent& event) {
-  const SocketHandle h = event.socket;
-  if (h.index >= watches_.size()) return;
-  const Watch& w = watches_[h.index];
-  if (w.listener == nullptr || w.generation != h.generation) return;
-  asio::io_context& context = context_;
-  try {
-    w.listener->on_socket_event(event);
-  } catch (...) {
-    asio::post(context, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
-  }
-}
-
 // An armed timer that comes to be too early is left alone: it fires once for nothing, and is armed anew then.
 void Runtime::Impl::arm_timer() {
   if (!running_ || gone_) return;
@@ -186,29 +142,6 @@ void Runtime::Impl::interface_gone() {
   fatal_message_ = make_tap_error(TapFault::InterfaceGone, {.name = device_.name()}).to_string();
   schedule_output();  // delivers the failures of all sockets
   report_fatal();
-}
-
-void Runtime::Impl::report_fatal() {
-  if (!gone_ || !on_fatal_) return;
-  asio::post(context_, [handler = std::exchange(on_fatal_, nullptr), message = fatal_message_] { handler(message); });
-}
-
-void Runtime::Impl::watch(SocketHandle socket, SocketListener* listener) {
-  if (!socket.is_valid()) return;
-  if (socket.index >= watches_.size()) watches_.resize(std::max<std::size_t>(socket.index + 1, watches_.size() * 2));
-  watches_[socket.index] = {socket.generation, listener};
-}
-
-void Runtime::Impl::unwatch(SocketHandle socket) {
-  if (socket.index >= watches_.size()) return;
-  Watch& w = watches_[socket.index];
-  if (w.generation == socket.generation) w.listener = nullptr;
-}
-
-void Runtime::Impl::tell_listeners_of_the_end() {
-  for (std::size_t i = 0; i < watches_.size(); ++i) {  // a listener may unwatch others
-    if (SocketListener* listener = std::exchange(watches_[i].listener, nullptr)) listener->on_runtime_end();
-  }
 }
 
 }  // namespace wireside

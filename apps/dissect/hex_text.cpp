@@ -31,7 +31,9 @@ struct Offset {
 
 /// Octets in pairs of digits follow, as od and Wireshark write them behind an offset.
 bool pairs_follow(std::string_view rest) {
-  for (rest = trimmed(rest); !rest.empty();) {
+  rest = trimmed(rest);
+  if (rest.empty()) return false;
+  while (!rest.empty()) {
     const auto end = rest.find_first_of(" \t");
     const std::string_view word = rest.substr(0, end);
     if (word.size() != 2 || !all_hex(word)) return false;

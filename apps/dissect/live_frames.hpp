@@ -1,15 +1,15 @@
 // Frames as they pass an interface of the host.
 #pragma once
 
-#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "dissect/capture_file.hpp"
 
 namespace wireside::dissect {
 
-/// A packet socket on one interface: frames of both directions, whole. Needs CAP_NET_RAW.
+/// A packet socket on one interface: frames of both directions, whole, each once. Needs CAP_NET_RAW.
 class LiveFrames {
  public:
   /// The error is a sentence: what happened, why, and what to do.
@@ -18,12 +18,15 @@ class LiveFrames {
   LiveFrames& operator=(LiveFrames&&) = delete;
   ~LiveFrames();
 
-  /// Waits for the next one; nullopt when a signal came, or the interface went.
-  [[nodiscard]] std::optional<std::vector<std::uint8_t>> next();
+  /// Waits for the next one; nullopt when a signal came. The error is a sentence: the interface is down or gone.
+  [[nodiscard]] std::expected<std::optional<CapturedFrame>, std::string> next();
 
  private:
-  explicit LiveFrames(int descriptor) : descriptor_{descriptor} {}
+  LiveFrames(int descriptor, std::string interface) : descriptor_{descriptor}, interface_{std::move(interface)} {}
   int descriptor_;
+  std::string interface_;
+  std::uint32_t link_type_ = CaptureFile::ethernet;
+  bool shows_twice_ = false;  ///< what is sent comes back as received
 };
 
 }  // namespace wireside::dissect

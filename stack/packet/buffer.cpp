@@ -32,10 +32,18 @@ struct FreeList {
 
 }  // namespace
 
+/// Stands before no octets: they lie elsewhere.
+struct BufferPool::LentBuffer : Buffer {
+  ReturnedLoan loan;
+};
+
 // Shared by the pool and its outstanding buffers: whoever goes last deletes it.
 struct BufferPool::Shared {
   std::array<FreeList<Buffer>, class_sizes.size()> free;
   std::array<FreeList<Block>, block_classes> free_blocks;
+  FreeList<Buffer> free_lent;  // LentBuffers, both
+  Buffer* returned = nullptr;  // oldest first
+  Buffer* last_returned = nullptr;
   std::size_t in_use = 0;
   std::size_t octets = 0;
   std::size_t blocks_in_use = 0;
@@ -65,7 +73,24 @@ struct BufferPool::Shared {
     while (auto* one = take(list, 0)) ::operator delete(one);
     list.octets = 0;
   }
+  void end_loan(LentBuffer* lent) {
+    if (owner_gone) {
+      ::operator delete(lent);
+      return delete_if_last();
+    }
+    if (lent->loan.ticket == 0) return put<Buffer>(free_lent, lent, sizeof(LentBuffer));
+    next(*lent) = nullptr;
+    (returned == nullptr ? returned : next(*last_returned)) = lent;
+    last_returned = lent;
+  }
+  LentBuffer* take_returned() {
+    Buffer* const first = returned;
+    if (first != nullptr) returned = next(*first);
+    return static_cast<LentBuffer*>(first);
+  }
   void drop_free() {
+    while (Buffer* one = take_returned()) ::operator delete(one);
+    empty(free_lent);
     for (auto& list : free_blocks) empty(list);
     for (auto& list : free) empty(list);
   }
@@ -106,10 +131,42 @@ BufferRef BufferPool::allocate(std::size_t capacity) {
     buffer->size_class_ = static_cast<std::uint32_t>(c);
     buffer->pool_ = shared_;
   }
+  buffer->data_ = reinterpret_cast<std::uint8_t*>(buffer + 1);
   buffer->references_ = 0;
   ++shared_->in_use;
   shared_->octets += size;
   return BufferRef{buffer};
+}
+
+Slice BufferPool::lend(ByteView octets, std::uint64_t ticket) {
+  auto* lent = static_cast<LentBuffer*>(Shared::take(shared_->free_lent, sizeof(LentBuffer)));
+  if (lent == nullptr) {
+    lent = new (::operator new(sizeof(LentBuffer))) LentBuffer;
+    lent->size_class_ = Buffer::lent_class;
+    lent->pool_ = shared_;
+  }
+  lent->data_ = const_cast<std::uint8_t*>(octets.data());  // whoever writes asks first whose the buffer is
+  lent->capacity_ = static_cast<std::uint32_t>(octets.size());
+  lent->references_ = 0;
+  lent->loan = {ticket};
+  ++shared_->in_use;
+  return Slice{BufferRef{lent}, 0, octets.size()};
+}
+
+std::optional<ReturnedLoan> BufferPool::poll_returned() {
+  LentBuffer* const lent = shared_->take_returned();
+  if (lent == nullptr) return std::nullopt;
+  const ReturnedLoan loan = lent->loan;
+  Shared::put(shared_->free_lent, static_cast<Buffer*>(lent), sizeof(LentBuffer));
+  return loan;
+}
+
+void BufferPool::take_back(Slice loan) {
+  if (Buffer* const lent = loan.buffer().get()) static_cast<LentBuffer*>(lent)->loan.ticket = 0;
+}
+
+void Buffer::mark_unused() {
+  if (is_lent()) static_cast<BufferPool::LentBuffer*>(this)->loan.used = false;
 }
 
 std::size_t BufferPool::capacity_for(std::size_t octets) {
@@ -128,6 +185,10 @@ std::size_t BufferPool::octets_in_use() const { return shared_->octets; }
 
 void BufferPool::give_back(Buffer* buffer) {
   auto* shared = static_cast<Shared*>(buffer->pool_);
+  if (buffer->is_lent()) {
+    --shared->in_use;
+    return shared->end_loan(static_cast<LentBuffer*>(buffer));
+  }
   const std::size_t size = buffer->capacity_;
   const std::size_t c = buffer->size_class_;
   --shared->in_use;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,18 +20,33 @@ class BufferPool;
 class Buffer {
  public:
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
-  [[nodiscard]] std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+  [[nodiscard]] std::uint8_t* data() { return data_; }
   [[nodiscard]] std::uint32_t references() const { return references_; }
+  /// Octets of the application's own (BufferPool::lend): to be read only.
+  [[nodiscard]] bool is_lent() const { return size_class_ == lent_class; }
+  /// The octets will not be used up as was meant: reported when they are given back. Nothing for what is not lent.
+  void mark_unused();
 
  private:
   friend class BufferPool;
   friend class BufferRef;
   Buffer() = default;
+  static constexpr std::uint32_t lent_class = UINT32_MAX;
   void* pool_ = nullptr;
-  Buffer* next_free_ = nullptr;  // in the pool's list
+  union {
+    std::uint8_t* data_ = nullptr;
+    Buffer* next_free_;  // in the pool's list
+  };
   std::uint32_t references_ = 0;
   std::uint32_t capacity_ = 0;
   std::uint32_t size_class_ = 0;
+};
+
+/// Lent octets that nobody refers to any more.
+struct ReturnedLoan {
+  std::uint64_t ticket = 0;
+  /// They were used up: a stream's were acknowledged by the peer (or copied, where they were few).
+  bool used = true;
 };
 
 /// Owning reference to a Buffer.
@@ -163,6 +179,13 @@ class BufferPool {
   /// Whole-buffer slice of exactly `length` octets.
   [[nodiscard]] Slice allocate_slice(std::size_t length) { return Slice{allocate(length), 0, length}; }
   [[nodiscard]] Slice copy(ByteView data);
+  /// Octets that stay the application's: they are neither copied nor changed, and must stay as they are until `ticket`
+  /// (not 0) comes back from poll_returned(), which is after the last slice of them has gone. At most 2^32 - 1.
+  [[nodiscard]] Slice lend(ByteView octets, std::uint64_t ticket);
+  /// A loan of which nothing was made: its ticket does not come back. `loan` is the only slice of it.
+  static void take_back(Slice loan);
+  /// The next loan that is over, in the order in which they ended. Those still out when the pool goes are not reported.
+  [[nodiscard]] std::optional<ReturnedLoan> poll_returned();
   /// Capacity of the buffer that allocate() gives for `octets`.
   [[nodiscard]] static std::size_t capacity_for(std::size_t octets);
   /// Buffers and octets handed out and not yet returned; both 0 when nothing is in use.
@@ -181,6 +204,8 @@ class BufferPool {
 
  private:
   struct Shared;
+  struct LentBuffer;
+  friend class Buffer;
   static constexpr std::size_t smallest_block = 128;
   struct alignas(block_alignment) Block {
     Shared* shared;

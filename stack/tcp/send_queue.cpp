@@ -80,6 +80,9 @@ void SendQueue::collect(std::size_t offset, std::size_t length, SliceList& out) 
 }
 
 void SendQueue::clear() {
+  if (octets_ > 0) {  // what the peer has acknowledged has left already
+    for (const Piece& p : pieces_) p.data.buffer()->mark_unused();
+  }
   front_ += octets_;
   octets_ = 0;
   own_tail_ = false;

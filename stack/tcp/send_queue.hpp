@@ -10,10 +10,15 @@ namespace wireside::tcp {
 /// Offsets count from the oldest unacknowledged octet.
 class SendQueue {
  public:
+  SendQueue() = default;
+  SendQueue(const SendQueue&) = delete;
+  SendQueue& operator=(const SendQueue&) = delete;
+  ~SendQueue() { clear(); }
   [[nodiscard]] std::size_t octets() const { return octets_; }
   /// Copies behind what is queued; small writes share a buffer.
   void append_copy(ByteView data, BufferPool& pool);
-  /// References the slice; its octets must stay as they are.
+  /// References the slice; its octets must stay as they are. Lent ones (BufferPool::lend) are marked where they go
+  /// unacknowledged.
   void append_slice(Slice data, BufferPool& pool);
   /// The oldest `n` octets were acknowledged.
   void drop_front(std::size_t n);

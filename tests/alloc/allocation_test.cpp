@@ -65,8 +65,8 @@ class Pair {
   }
   void settle() {
     carry_all();
-    while (client_.poll_event()) continue;
-    while (server_.poll_event()) continue;
+    while (client_.poll_event() || client_.buffers().poll_returned()) continue;
+    while (server_.poll_event() || server_.buffers().poll_returned()) continue;
     now_ = now_ + std::chrono::microseconds{100};
     if (client_.next_deadline().value_or(Instant::max()) <= now_) client_.handle_timeouts(now_);
     if (server_.next_deadline().value_or(Instant::max()) <= now_) server_.handle_timeouts(now_);
@@ -74,9 +74,7 @@ class Pair {
 
   std::size_t send(Stack& stack, SocketHandle socket, ByteView data) {
     if (!mode_.borrows) return stack.sockets().send(now_, socket, data).value_or(0);
-    Slice lent = stack.buffers().allocate_slice(data.size());
-    std::memcpy(lent.mutable_data(), data.data(), data.size());
-    return stack.sockets().send_slice(now_, socket, std::move(lent)) ? data.size() : 0;
+    return stack.sockets().send_slice(now_, socket, stack.buffers().lend(data, 1)) ? data.size() : 0;
   }
   std::size_t receive(Stack& stack, SocketHandle socket) {
     std::size_t octets = 0;

@@ -1,6 +1,11 @@
 """`wireside dissect`: the places and values that tshark finds in the same frames, live frames, and its errors."""
+import fcntl
 import json
+import os
+import re
+import struct
 import subprocess
+import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -8,6 +13,7 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.sendrecv import sendp
 from scapy.utils import wrpcap, wrpcapng
 
 from e2e_support import DUT, HOST
@@ -163,6 +169,75 @@ def test_live_frames(tap, wireside):
     assert looking.returncode == 0
     titles = [layer["title"] for line in out.splitlines() for layer in json.loads(line)["layers"]]
     assert titles.count("ICMP") >= 2
+
+
+def live(interface, *arguments):
+    """`dissect --live`, looking."""
+    looking = subprocess.Popen([wireside_binary(), "dissect", "--live", interface, "--json", *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    inode = None
+    for _ in range(200):  # until its packet socket is bound
+        opened = run("sh", "-c", f"ls -l /proc/{looking.pid}/fd", check=False).stdout
+        inode = inode or re.search(r"socket:\[(\d+)\]", opened)
+        if inode and re.search(rf" {inode.group(1)}$", open("/proc/net/packet").read(), re.MULTILINE):
+            return looking
+        time.sleep(0.02)
+    raise AssertionError("dissect --live does not look")
+
+
+def titles_and_frames(out):
+    frames = [json.loads(line) for line in out.splitlines()]
+    return frames, [[layer["title"] for layer in frame["layers"]] for frame in frames]
+
+
+def test_live_frames_of_a_loopback_come_once(namespace):
+    looking = live("lo", "--count", "2")
+    run("ping", "-c", "1", "-W", "1", "127.0.0.1")
+    out, _ = looking.communicate(timeout=10)
+    frames, _ = titles_and_frames(out)
+    assert [field["value"] for f in frames for layer in f["layers"] if layer["title"] == "ICMP"
+            for field in layer["fields"] if field["name"] == "type"] == ["8", "0"]
+
+
+def test_live_frames_keep_their_vlan_tag(namespace):
+    run("ip", "link", "add", "wsv0", "type", "veth", "peer", "name", "wsv1")
+    try:
+        for interface in ("wsv0", "wsv1"):
+            run("ip", "link", "set", interface, "up")
+        looking = live("wsv1", "--count", "1")
+        sendp(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / Dot1Q(vlan=5, prio=3) / IP(dst="10.1.1.1") / ICMP(),
+              iface="wsv0", verbose=False)
+        out, _ = looking.communicate(timeout=10)
+        (frame,), _ = titles_and_frames(out)
+        assert frame["hex"][24:32] == "81006005"
+    finally:
+        run("ip", "link", "delete", "wsv0")
+
+
+def test_live_frames_of_a_tun_begin_with_ip(namespace):
+    run("ip", "tuntap", "add", "dev", "wst9", "mode", "tun")
+    holder = os.open("/dev/net/tun", os.O_RDWR)
+    try:
+        fcntl.ioctl(holder, 0x400454CA, struct.pack("16sH22x", b"wst9", 0x1001))
+        run("ip", "address", "add", "10.44.0.1/24", "dev", "wst9")
+        run("ip", "link", "set", "wst9", "up")
+        looking = live("wst9", "--count", "1")
+        run("ping", "-c", "1", "-W", "1", "10.44.0.2", check=False)
+        out, _ = looking.communicate(timeout=10)
+        _, (titles,) = titles_and_frames(out)
+        assert titles[:2] == ["IPv4", "ICMP"]
+    finally:
+        os.close(holder)
+        run("ip", "link", "delete", "wst9")
+
+
+def test_an_interface_that_goes_ends_the_look_with_an_error(namespace):
+    run("ip", "tuntap", "add", "dev", "wst8", "mode", "tap")
+    run("ip", "link", "set", "wst8", "up")
+    looking = live("wst8")
+    run("ip", "link", "delete", "wst8")
+    _, err = looking.communicate(timeout=10)
+    assert looking.returncode == 1 and "the interface was removed" in err.decode()
 
 
 @pytest.mark.parametrize("arguments, status, said", [

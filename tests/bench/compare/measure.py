@@ -45,12 +45,22 @@ def http(peer, seconds, connections, port=HTTP):
     return {"value": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))}
 
 
+def ended_children_cpu():
+    """Processor seconds of the load tools that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def per_request(peer, seconds, take):
-    """What `take` measures, and what each of its requests costs the server's process: microseconds of processor time."""
-    before, begun = peer.cpu(), time.monotonic()
+    """What `take` measures, what each of its requests costs the server's process in microseconds of processor time, and
+    how many cores the server and the load used: a load that uses one whole is what ends the rate."""
+    before, load_before, begun = peer.cpu(), ended_children_cpu(), time.monotonic()
     out = take(peer, seconds)
-    used, took = peer.cpu() - before, time.monotonic() - begun
-    return out | {"request_cpu": used * 1e6 / (out["value"] * min(took, max(1, round(seconds)))), "cores": used / took}
+    used, load_used, took = peer.cpu() - before, ended_children_cpu() - load_before, time.monotonic() - begun
+    out["load_cores"] = load_used / took
+    if used > 0:  # nginx works in a process of its own
+        out |= {"request_cpu": used * 1e6 / (out["value"] * min(took, max(1, round(seconds)))), "cores": used / took}
+    return out
 
 
 def connects(peer, seconds, port=HTTP):

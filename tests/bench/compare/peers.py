@@ -189,6 +189,7 @@ def known_peers(folder, wireside, has_lwip, has_nginx):
     busy = "--busy-poll" in run(wireside, "serve", "--help", check=False)
     peers = {
         "limit": TapPeer("TAP's limit", *limit),
+        "limit-busy": TapPeer("TAP's limit, polling", *limit, "--spin"),
         "limit-frames": TapPeer("TAP's limit", *limit, "--frames", "--ack-every", "32"),
         "limit-frames-2": TapPeer("TAP's limit, ACK every 2", *limit, "--frames", "--ack-every", "2"),
         "wireside": TapPeer("wireside", *own),

@@ -67,18 +67,23 @@ def bulk_rows():
     yield row("both-frames", "Both directions at once, 1,500-byte frames", both, lend_both, True)
 
 
+COST = {"request_cpu": ("server's processor time of each", "us"), "cores": ("cores that the server used", ""),
+        "load_cores": ("that the load used", "")}
+
+
 def http_rows():
     for connections in (1, 16, 256):
-        take = call(measure.http, connections=connections, port=HTTP)
+        take = call(measure.per_request, take=call(measure.http, connections=connections, port=HTTP))
         yield Row(f"http-{connections}", f"HTTP keep-alive, {connections} connection{'s' * (connections > 1)}", "requests/s",
                   True, (own("wireside-table", "wireside, socket table", "wireside", take),
                          own("wireside-beast", "wireside, Beast and Asio", "wireside",
-                             call(measure.http, connections=connections, port=BEAST)),
+                             call(measure.per_request, take=call(measure.http, connections=connections, port=BEAST))),
                          Contender("lwip", "lwIP, raw API", "lwip", take),
                          Contender("lwip-httpd", "lwIP, its httpd", "lwip",
-                                   call(measure.http, connections=connections, port=HTTPD)),
+                                   call(measure.per_request,
+                                        take=call(measure.http, connections=connections, port=HTTPD))),
                          Contender("kernel", "kernel, one-process epoll", "kernel", take),
-                         Contender("nginx", "kernel, nginx", "nginx", take)), digits=0)
+                         Contender("nginx", "kernel, nginx", "nginx", take)), COST, digits=0)
 
 
 def queue_rows():
@@ -90,21 +95,22 @@ def queue_rows():
             end = "" if port == HTTP else "-beast"
             contenders += [own(f"queues-1{end}", f"wireside, {server}, 1 queue", "wireside", measured),
                            own(f"queues-2{end}", f"wireside, {server}, 2 queues", "wireside-queues", measured)]
-        return Row(key, title, unit, True, tuple(contenders), {"request_cpu": ("server's processor time of each", "us"),
-                                                               "cores": ("cores that the server used", "")}, digits=0)
+        return Row(key, title, unit, True, tuple(contenders), COST, digits=0)
 
     yield row("queues-http", "HTTP keep-alive, 256 connections, by queues", "requests/s", call(measure.http, connections=256))
     yield row("queues-connects", "New connections (ab -c16), by queues", "connections/s", measure.connects)
 
 
 def latency_rows():
+    connects = call(measure.per_request, take=measure.connects)
     yield Row("connects", "New connections (ab -c16)", "connections/s", True,
-              (own("wireside-table", "wireside, socket table", "wireside", measure.connects),
-               own("wireside-beast", "wireside, Beast and Asio", "wireside", call(measure.connects, port=BEAST)),
-               Contender("lwip", "lwIP, raw API", "lwip", measure.connects),
-               Contender("kernel", "kernel, one-process epoll", "kernel", measure.connects),
-               Contender("nginx", "kernel, nginx", "nginx", measure.connects)),
-              {"syn_retransmissions": ("SYNs sent again", "")}, digits=0)
+              (own("wireside-table", "wireside, socket table", "wireside", connects),
+               own("wireside-beast", "wireside, Beast and Asio", "wireside",
+                  call(measure.per_request, take=call(measure.connects, port=BEAST))),
+               Contender("lwip", "lwIP, raw API", "lwip", connects),
+               Contender("kernel", "kernel, one-process epoll", "kernel", connects),
+               Contender("nginx", "kernel, nginx", "nginx", connects)),
+              {"syn_retransmissions": ("SYNs sent again", "")} | COST, digits=0)
     yield Row("udp", "UDP echo, 64 octets, 64 on the way", "datagrams/s", True,
               (own("wireside-table", "wireside, socket table", "wireside", measure.datagrams),
                Contender("limit", "TAP's limit", "limit", measure.datagrams),
@@ -115,6 +121,7 @@ def latency_rows():
               (own("wireside", "wireside serve", "serve", measure.ping),
                own("wireside-busy", "wireside serve, busy poll", "serve-busy", measure.ping),
                Contender("limit", "TAP's limit", "limit", measure.ping),
+               Contender("limit-busy", "TAP's limit, polling", "limit-busy", measure.ping),
                Contender("lwip", "lwIP", "lwip", measure.ping),
                Contender("kernel", "kernel, veth", "kernel", measure.ping)), {"interval": ("from one to the next", "us")})
     yield Row("round-trips", "One octet there and back over TCP, median", "us", False,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <regex>
 
 #include "dissect/builder.hpp"
 #include "dissect/hex_text.hpp"
@@ -277,6 +278,7 @@ TEST(HexText, SummariesArePassedOverAndOffsetZeroBeginsAFrame) {
 TEST(HexText, GroupsOfZerosAreOctets) {
   EXPECT_EQ(frame_of("00000000 00000000 00000000 0800 4500").size(), 16U);
   EXPECT_EQ(frame_of("000000 000000 000000 000000 0800").size(), 14U);
+  EXPECT_EQ(frame_of("000000").size(), 3U);
 }
 
 TEST(HexText, SaysWhatIsWrong) {
@@ -302,6 +304,8 @@ RC_GTEST_PROP(HexTextProperty, DigitsComeBackAsTheyWere, (const Octets& octets))
     text += digits[octet & 15];
     if (*rc::gen::inRange(0, 4) == 0) text += ' ';
   }
+  // "000000 00 45" is an offset and two octets, as Wireshark writes them.
+  RC_PRE(!std::regex_match(text, std::regex{"0{6,8}( [0-9a-f]{2})+ ?"}));
   RC_ASSERT(frames_from_text(text).value_or(std::vector<Octets>{}) == std::vector<Octets>{octets});
 }
 

@@ -50,6 +50,54 @@ TEST(BufferPool, ReusesReturnedBuffers) {
   EXPECT_EQ(pool.allocate(1500)->data(), first);
 }
 
+TEST(BufferLoans, ComeBackInOrderWhenTheLastSliceHasGone) {
+  BufferPool pool;
+  const auto own = counting(1000);
+  Slice first = pool.lend(own, 11);
+  EXPECT_EQ(first.data(), own.data());
+  EXPECT_TRUE(first.buffer()->is_lent());
+  EXPECT_EQ(first.tailroom(), 0U);
+  Slice part = first.sub(500, 100);
+  {
+    const Slice second = pool.lend(ByteView{own}.first(10), 22);
+    first = Slice{};
+    EXPECT_FALSE(pool.poll_returned()) << "a part of it is out";
+    EXPECT_EQ(octets(part)[0], own[500]);
+  }
+  part = Slice{};
+  EXPECT_EQ(pool.poll_returned()->ticket, 22U);
+  const auto last = pool.poll_returned();
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->ticket, 11U);
+  EXPECT_TRUE(last->used);
+  EXPECT_FALSE(pool.poll_returned());
+  EXPECT_EQ(pool.buffers_in_use(), 0U);
+  EXPECT_FALSE(pool.copy(own).buffer()->is_lent());
+}
+
+TEST(BufferLoans, SayWhenTheyWereNotUsed) {
+  BufferPool pool;
+  const auto own = counting(10);
+  pool.lend(own, 1).buffer()->mark_unused();
+  pool.copy(own).buffer()->mark_unused();  // nothing for what is not lent
+  EXPECT_FALSE(pool.poll_returned()->used);
+  { const Slice again = pool.lend(own, 2); }
+  EXPECT_TRUE(pool.poll_returned()->used);
+  BufferPool::take_back(pool.lend(own, 3));
+  EXPECT_FALSE(pool.poll_returned());
+}
+
+TEST(BufferLoans, MayOutliveThePoolAndAreNotReported) {
+  const auto own = counting(10);
+  Slice survivor;
+  {
+    BufferPool pool;
+    survivor = pool.lend(own, 1);
+    { const Slice returned = pool.lend(own, 2); }
+  }
+  EXPECT_EQ(octets(survivor), own);
+}
+
 TEST(BufferPool, BuffersOutliveThePool) {
   Slice survivor;
   {

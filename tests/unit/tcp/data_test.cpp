@@ -129,6 +129,56 @@ TEST(TcpData, BorrowedSliceIsSentWithoutCopy) {
   EXPECT_EQ(slice.buffer()->references(), 1U);
 }
 
+TEST(TcpData, LentOctetsComeBackWhenAllAreAcknowledged) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  const auto own = pattern_octets(ours_to_peer, 0, 2000);
+  ASSERT_TRUE(t.layer().send_slice(t.now(), t.handle(), t.pool().lend(own, 5)));
+  t.collect();
+  EXPECT_EQ(t.out(". 1+1000").payload[0].data(), own.data()) << "from where they lie";
+  t.discard();
+  t.in(". 1 ack 1501");
+  EXPECT_FALSE(t.pool().poll_returned());
+  t.out_within(std::chrono::seconds{2}, "P. 1501+500");
+  t.discard();
+  t.in(". 1 ack 2001");
+  const auto loan = t.pool().poll_returned();
+  ASSERT_TRUE(loan);
+  EXPECT_EQ(loan->ticket, 5U);
+  EXPECT_TRUE(loan->used);
+}
+
+TEST(TcpData, LentOctetsThatNobodyAcknowledgedComeBackUnused) {
+  TcpPeer t;
+  t.establish("<mss 1000>");
+  const auto first = pattern_octets(ours_to_peer, 0, 1000), second = pattern_octets(ours_to_peer, 1000, 2000);
+  ASSERT_TRUE(t.layer().send_slice(t.now(), t.handle(), t.pool().lend(first, 1)));
+  ASSERT_TRUE(t.layer().send_slice(t.now(), t.handle(), t.pool().lend(second, 2)));
+  t.collect();
+  t.discard();
+  t.in(". 1 ack 1501");
+  t.discard();
+  t.in("R 1");
+  t.ignore_rest();
+  const auto acknowledged = t.pool().poll_returned(), cut_off = t.pool().poll_returned();
+  ASSERT_TRUE(acknowledged && cut_off);
+  EXPECT_TRUE(acknowledged->ticket == 1 && acknowledged->used);
+  EXPECT_TRUE(cut_off->ticket == 2 && !cut_off->used);
+}
+
+TEST(TcpData, FewLentOctetsAreCopiedAndComeBackAtOnce) {
+  TcpPeer t;
+  t.establish();
+  auto own = pattern_octets(ours_to_peer, 0, 100);
+  ASSERT_TRUE(t.layer().send_slice(t.now(), t.handle(), t.pool().lend(own, 7)));
+  const auto loan = t.pool().poll_returned();
+  ASSERT_TRUE(loan);
+  EXPECT_TRUE(loan->used);
+  std::fill(own.begin(), own.end(), std::uint8_t{0});
+  t.collect();
+  t.out("P. 1+100");
+}
+
 TEST(TcpData, BorrowedReceiveGivesSlicesInOrder) {
   TcpPeer t;
   t.establish();
