@@ -40,7 +40,7 @@ std::string data_text(const Happening& h) {
 std::string loss_text(const observe::LossFound& loss) {
   switch (loss.sign) {
     case LossSign::Time:
-      return fmt::format("RACK: sent later and delivered, RTT {} and reordering window {} are over",
+      return fmt::format("RACK: a later one was delivered, RTT {} and reordering window {} are over",
                          describe_duration(loss.rtt), describe_duration(loss.reordering));
     case LossSign::SackCount:
       return fmt::format("{} reported above it (RFC 6675)", octets(loss.sacked));

@@ -55,7 +55,7 @@ TEST(Explain, LossesSayWhatShowedThem) {
   EXPECT_EQ(explain(h), "fast retransmit: 4344 octets reported above it (RFC 6675)");
   h.why.loss = observe::LossFound{.sign = LossSign::Time, .first = {}, .rtt = 10ms, .reordering = 2500us};
   EXPECT_EQ(explain(h),
-            "fast retransmit: RACK: sent later and delivered, RTT 10 ms and reordering window 2.5 ms are over");
+            "fast retransmit: RACK: a later one was delivered, RTT 10 ms and reordering window 2.5 ms are over");
   h = sent(TxReason::RtoRetransmit);
   h.why.timer = 212ms;
   h.why.count = 1;
