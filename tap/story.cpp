@@ -108,7 +108,7 @@ void Story::forget(std::uint32_t connection) {
 void Story::frame_received(Instant now, const observe::FrameReceived& e) {
   handled(now);  // a source of events that does not say when a frame is dealt with
   frame_.assign(e.frame.begin(), e.frame.end());
-  OpenFrame& open = open_.emplace();
+  OpenFrame& open = open_.emplace(OpenFrame{});
   open.what.kind = Happening::Kind::FrameReceived;
   open.what.at = now;
   open.what.frame = frame_;
@@ -126,12 +126,16 @@ void Story::close_frame() {
   reader_.on_happening(open.what);
 }
 
-std::optional<Story::MadeSegment> Story::take_made(std::uint32_t connection) {
-  const auto it =
-      std::find_if(made_.begin(), made_.end(), [&](const MadeSegment& m) { return m.connection == connection; });
+/// The one made right now, else the oldest, which has waited. What is older than it has been dropped on its way.
+std::optional<Story::MadeSegment> Story::take_made(Instant now, std::uint32_t connection) {
+  const auto is_its = [&](const MadeSegment& m) { return m.connection == connection; };
+  auto it = std::find_if(made_.begin(), made_.end(), [&](const MadeSegment& m) { return is_its(m) && m.at == now; });
+  if (it == made_.end()) it = std::find_if(made_.begin(), made_.end(), is_its);
   if (connection == 0 || it == made_.end()) return std::nullopt;
   std::optional<MadeSegment> out{std::move(*it)};
+  const Instant made_at = out->at;
   made_.erase(it);
+  std::erase_if(made_, [&](const MadeSegment& m) { return is_its(m) && m.at < made_at; });
   return out;
 }
 
@@ -163,7 +167,7 @@ void Story::frame_sent(Instant now, const observe::FrameSent& e) {
   if (open_) close_frame();
   frame_.assign(e.header.begin(), e.header.end());
   for (const ByteView run : e.payload) frame_.insert(frame_.end(), run.begin(), run.end());
-  const auto made = take_made(e.connection);
+  const auto made = take_made(now, e.connection);
   Happening h;
   h.kind = Happening::Kind::FrameSent;
   h.at = now;
@@ -250,6 +254,7 @@ void Story::changed(Instant now, const observe::ConnectionChanged& e) {
   if (view.recovery == observe::RecoveryPhase::Open && view.lost == 0) c.loss.reset();
   if (e.cause == observe::StepCause::SegmentSent) {
     MadeSegment& m = made_.emplace_back();
+    m.at = now;
     m.connection = view.connection;
     m.had_before = c.seen;
     m.before = c.view;

@@ -214,6 +214,24 @@ TEST(Story, ASuperSegmentCutIntoFramesIsOneReason) {
   EXPECT_THAT(parts, ElementsAre(false, true, true));
 }
 
+TEST(Story, ASegmentThatNeverBecameAFrameExplainsNoOther) {
+  Notebook notes;
+  Story story{notes};
+  ConnectionView view;
+  view.connection = 7;
+  view.state = TcpState::Established;
+  view.probes = 1;
+  story.on_event(Instant::from_ns(1), observe::ConnectionChanged{StepCause::SegmentSent, &view});  // dropped below us
+  view.probes = 2;
+  story.on_event(Instant::from_ns(2), observe::ConnectionChanged{StepCause::SegmentSent, &view});
+  const std::vector<std::uint8_t> frame(60);
+  story.on_event(Instant::from_ns(2), observe::FrameSent{.header = frame, .payload = {}, .connection = 7});
+  ASSERT_EQ(notes.all.size(), 1U);
+  EXPECT_EQ(notes.all[0].after->probes, 2U);
+  story.on_event(Instant::from_ns(3), observe::FrameSent{.header = frame, .payload = {}, .connection = 7});
+  EXPECT_FALSE(notes.all[1].after);
+}
+
 TEST(Story, AConnectionsEndIsToldAndForgotten) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.msl = 1s;
