@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -113,10 +114,19 @@ void QueueGroup::start() {
   for (std::size_t i = 1; i < size(); ++i) {
     Queue& q = *queues_[i];
     asio::post(*q.context, [runtime = q.runtime] { runtime->start(); });
-    q.thread = std::thread{[context = q.context] {
-      const auto work = asio::make_work_guard(*context);
-      context->run();
-    }};
+    q.thread = std::thread{[this, context = q.context] { run_until_stopped(*context); }};
+  }
+}
+
+/// What a handler throws leaves the loop that the application runs, whichever queue's handler it was.
+void QueueGroup::run_until_stopped(asio::io_context& context) {
+  const auto work = asio::make_work_guard(context);
+  while (!context.stopped()) {
+    try {
+      context.run();
+    } catch (...) {
+      post(0, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
+    }
   }
 }
 
@@ -141,6 +151,7 @@ void QueueGroup::wake(std::size_t queue) {
 
 void QueueGroup::take_mail(std::size_t queue) {
   Queue& q = *queues_[queue];
+  const std::weak_ptr<char> alive{alive_};
   std::vector<Packet> all;
   q.steering->take_mail(q.runtime->now(), q.runtime->stack().buffers(), all);
   for (std::size_t from = 0; from < all.size(); from += frames_per_handover) {
@@ -148,6 +159,7 @@ void QueueGroup::take_mail(std::size_t queue) {
     const auto count = static_cast<std::ptrdiff_t>(std::min(frames_per_handover, all.size() - from));
     q.mail.assign(std::make_move_iterator(begin), std::make_move_iterator(begin + count));
     q.runtime->receive(q.mail);
+    if (alive.expired()) return;  // a handler of queue 0's application has ended us
   }
   q.mail.clear();
 }
