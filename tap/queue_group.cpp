@@ -81,6 +81,8 @@ QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed
   }
   if (size() == 1) return;
   steered_by_driver_ = steer_in_driver(first.device(), owner_);
+  // A persistent interface may still have the program of a process that was killed, with another key.
+  if (!steered_by_driver_) stop_steering_in_driver(first.device());
   first.on_turn([this](Instant) { publish_settings(); });
 }
 
