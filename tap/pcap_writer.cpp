@@ -230,8 +230,8 @@ void PcapWriter::comment(const Happening& h) {
   }
   if (h.after == nullptr || h.kind == Happening::Kind::UserCall) return;
   std::string changes;
-  for (const Moved& m : moved(h.before, *h.after)) {
-    if (is_main(m.variable)) changes += (changes.empty() ? "" : ", ") + describe_moved(m);
+  for (const Moved& m : shown_moves(h.before, *h.after, false)) {
+    changes += (changes.empty() ? "" : ", ") + describe_moved(m);
   }
   if (!changes.empty()) add_comment_line(fmt::format("#{} {}", h.connection, changes));
 }

@@ -40,7 +40,7 @@ std::string data_text(const Happening& h) {
 std::string loss_text(const observe::LossFound& loss) {
   switch (loss.sign) {
     case LossSign::Time:
-      return fmt::format("RACK: sent later and delivered, RTT {} and reordering window {} are over",
+      return fmt::format("RACK: a later one was delivered, RTT {} and reordering window {} are over",
                          describe_duration(loss.rtt), describe_duration(loss.reordering));
     case LossSign::SackCount:
       return fmt::format("{} reported above it (RFC 6675)", octets(loss.sacked));
@@ -80,7 +80,7 @@ std::string window_update_text(const Why& why) {
 std::string out_of_order_text(const Happening& h) {
   if (h.why.gap == 0) return "ACK at once: a gap was filled";
   std::string text = fmt::format("duplicate ACK: {} missing at rcv_nxt", octets(h.why.gap));
-  if (h.after != nullptr) text += fmt::format(", {} held beyond", octets(h.after->out_of_order));
+  if (h.after != nullptr) text += fmt::format(", {} held beyond", h.after->out_of_order);
   return text;
 }
 
@@ -139,6 +139,20 @@ std::string_view meaning_of(TxReason reason) {
   }
 }
 
+/// Among those shown without being asked for all.
+bool is_main(Variable v) {
+  switch (v) {
+    case Variable::Pipe:
+    case Variable::SendQueue:
+    case Variable::Srtt:
+    case Variable::Rttvar:
+    case Variable::Unacknowledged:
+      return false;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 std::string explain(const Happening& h) {
@@ -187,17 +201,13 @@ std::string describe_moved(const Moved& m) {
                      describe_value(m.variable, m.after));
 }
 
-bool is_main(Variable v) {
-  switch (v) {
-    case Variable::Pipe:
-    case Variable::SendQueue:
-    case Variable::Srtt:
-    case Variable::Rttvar:
-    case Variable::Unacknowledged:
-      return false;
-    default:
-      return true;
-  }
+std::vector<Moved> shown_moves(const ConnectionView* before, const ConnectionView& after, bool all) {
+  std::vector<Moved> out = moved(before, after);
+  std::erase_if(out, [&](const Moved& m) {
+    return (!all && !is_main(m.variable)) ||
+           describe_value(m.variable, m.before) == describe_value(m.variable, m.after);
+  });
+  return out;
 }
 
 }  // namespace wireside

@@ -17,7 +17,8 @@ namespace wireside {
 /// "cwnd 14480 -> 7240"
 [[nodiscard]] std::string describe_moved(const Moved& m);
 
-/// Whether a variable is among those shown without being asked for all.
-[[nodiscard]] bool is_main(Variable v);
+/// What moved so much that it is shown otherwise than before; without `all` only what matters most.
+[[nodiscard]] std::vector<Moved> shown_moves(const observe::ConnectionView* before,
+                                             const observe::ConnectionView& after, bool all);
 
 }  // namespace wireside

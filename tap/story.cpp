@@ -12,7 +12,7 @@ using observe::ConnectionView;
 using observe::TimerKind;
 using observe::TxReason;
 
-std::size_t index(TimerKind k) { return static_cast<std::size_t>(k); }
+std::size_t place_of(TimerKind k) { return static_cast<std::size_t>(k); }
 
 /// The timer whose end makes us send for this reason.
 std::optional<TimerKind> timer_behind(TxReason reason) {
@@ -108,7 +108,7 @@ void Story::forget(std::uint32_t connection) {
 void Story::frame_received(Instant now, const observe::FrameReceived& e) {
   handled(now);  // a source of events that does not say when a frame is dealt with
   frame_.assign(e.frame.begin(), e.frame.end());
-  OpenFrame& open = open_.emplace();
+  OpenFrame& open = open_.emplace(OpenFrame{});
   open.what.kind = Happening::Kind::FrameReceived;
   open.what.at = now;
   open.what.frame = frame_;
@@ -126,12 +126,16 @@ void Story::close_frame() {
   reader_.on_happening(open.what);
 }
 
-std::optional<Story::MadeSegment> Story::take_made(std::uint32_t connection) {
-  const auto it =
-      std::find_if(made_.begin(), made_.end(), [&](const MadeSegment& m) { return m.connection == connection; });
+/// The one made right now, else the oldest, which has waited. What is older than it has been dropped on its way.
+std::optional<Story::MadeSegment> Story::take_made(Instant now, std::uint32_t connection) {
+  const auto is_its = [&](const MadeSegment& m) { return m.connection == connection; };
+  auto it = std::find_if(made_.begin(), made_.end(), [&](const MadeSegment& m) { return is_its(m) && m.at == now; });
+  if (it == made_.end()) it = std::find_if(made_.begin(), made_.end(), is_its);
   if (connection == 0 || it == made_.end()) return std::nullopt;
   std::optional<MadeSegment> out{std::move(*it)};
+  const Instant made_at = out->at;
   made_.erase(it);
+  std::erase_if(made_, [&](const MadeSegment& m) { return is_its(m) && m.at < made_at; });
   return out;
 }
 
@@ -147,7 +151,7 @@ Why Story::why(const observe::FrameSent& e, const std::optional<TcpFrameFacts>& 
     why.octets = span_octets(tcp->header.seq, after.snd_nxt) - (tcp->header.flags.fin ? 1U : 0U);
     why.segments = std::max(why.segments, segments_in(why.octets, after.mss));
   }
-  if (const auto timer = timer_behind(e.reason)) why.timer = made->fired_for[index(*timer)];
+  if (const auto timer = timer_behind(e.reason)) why.timer = made->fired_for[place_of(*timer)];
   if (why.timer == Duration{0} && e.reason == TxReason::SynAckRetransmit && made->had_before) {
     why.timer = made->before.rto;  // the small record of a half-open connection tells of no timers
   }
@@ -163,7 +167,7 @@ void Story::frame_sent(Instant now, const observe::FrameSent& e) {
   if (open_) close_frame();
   frame_.assign(e.header.begin(), e.header.end());
   for (const ByteView run : e.payload) frame_.insert(frame_.end(), run.begin(), run.end());
-  const auto made = take_made(e.connection);
+  const auto made = take_made(now, e.connection);
   Happening h;
   h.kind = Happening::Kind::FrameSent;
   h.at = now;
@@ -188,7 +192,7 @@ void Story::frame_sent(Instant now, const observe::FrameSent& e) {
 /// Figures that later reasons need.
 void Story::learn(Known& c, const observe::Event& event) {
   if (const auto* timer = std::get_if<observe::TimerChanged>(&event)) {
-    const std::size_t k = index(timer->timer);
+    const std::size_t k = place_of(timer->timer);
     if (timer->what == observe::TimerChanged::What::Set) c.set_for[k] = timer->in;
     if (timer->what == observe::TimerChanged::What::Fired) {
       c.fired_for[k] = c.set_for[k];
@@ -235,7 +239,7 @@ void Story::tell_step(Instant now, Known& c, std::uint32_t connection, const Con
   h.events = events;
   if (c.fired) {
     h.timer = *c.fired;
-    h.timer_after = c.fired_for[index(*c.fired)];
+    h.timer_after = c.fired_for[place_of(*c.fired)];
   }
   c.fired.reset();
   if (after != nullptr) c.view = *after;
@@ -250,6 +254,7 @@ void Story::changed(Instant now, const observe::ConnectionChanged& e) {
   if (view.recovery == observe::RecoveryPhase::Open && view.lost == 0) c.loss.reset();
   if (e.cause == observe::StepCause::SegmentSent) {
     MadeSegment& m = made_.emplace_back();
+    m.at = now;
     m.connection = view.connection;
     m.had_before = c.seen;
     m.before = c.view;

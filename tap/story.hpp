@@ -115,6 +115,7 @@ class Story : public observe::Observer {
   };
   /// A segment was made; its frame comes next, or later when the neighbour's address is not known yet.
   struct MadeSegment {
+    Instant at;
     std::uint32_t connection = 0;
     bool had_before = false;
     observe::ConnectionView before, after;
@@ -139,7 +140,7 @@ class Story : public observe::Observer {
   void learn(Known& c, const observe::Event& event);
   void tell_step(Instant now, Known& c, std::uint32_t connection, const observe::ConnectionView* after,
                  Happening::Kind kind);
-  [[nodiscard]] std::optional<MadeSegment> take_made(std::uint32_t connection);
+  [[nodiscard]] std::optional<MadeSegment> take_made(Instant now, std::uint32_t connection);
   [[nodiscard]] static Why why(const observe::FrameSent& e, const std::optional<TcpFrameFacts>& tcp,
                                const MadeSegment* made);
   void close_frame();

@@ -103,7 +103,14 @@ void TracePrinter::frame_line(const Happening& h) {
     paint(plain);
   }
   end_line();
-  if (options_.hex) hex_lines(h.frame);
+  if (!options_.hex) return;
+  // Of a super-segment the first of those that it stands for.
+  const bool several = h.tcp && h.gso_size != 0 && h.tcp->payload_octets > h.gso_size;
+  const std::size_t beyond = several ? h.tcp->payload_octets - h.gso_size : 0;
+  hex_lines(h.frame.first(h.frame.size() - beyond));
+  if (beyond == 0) return;
+  fmt::format_to(std::back_inserter(line_), "\t... {} octets more", beyond);
+  end_line();
 }
 
 void TracePrinter::hex_lines(ByteView frame) {
@@ -148,8 +155,7 @@ void TracePrinter::variables(const Happening& h) {
   if (h.after == nullptr || (h.kind == Happening::Kind::UserCall && !all)) return;
   std::size_t cells = 0;
   std::size_t owed = 0;  // blanks, which only a further cell needs
-  for (const Moved& m : moved(h.before, *h.after)) {
-    if (!all && !is_main(m.variable)) continue;
+  for (const Moved& m : shown_moves(h.before, *h.after, all)) {
     if (cells % cells_per_line == 0) {
       if (cells > 0) end_line();
       begin_note(h.at, h.connection);

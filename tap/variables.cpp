@@ -10,7 +10,7 @@ using Value = std::optional<std::int64_t>;
 
 Value count_of(std::uint64_t n) { return static_cast<std::int64_t>(n); }
 /// Sequence numbers go round: the distance is taken modulo 2^32.
-Value from(SeqNum start, SeqNum seq) { return static_cast<std::int64_t>(span_octets(start, seq)); }
+Value since(SeqNum start, SeqNum seq) { return static_cast<std::int64_t>(span_octets(start, seq)); }
 Value time_of(Duration d) { return d == Duration{0} ? Value{} : Value{d.count()}; }
 
 struct Row {
@@ -22,8 +22,8 @@ struct Row {
 };
 
 constexpr auto rows = std::to_array<Row>({
-    {Variable::SndUna, "snd_una", VariableKind::Sequence, true, [](const auto& v) { return from(v.iss, v.snd_una); }},
-    {Variable::SndNxt, "snd_nxt", VariableKind::Sequence, true, [](const auto& v) { return from(v.iss, v.snd_nxt); }},
+    {Variable::SndUna, "snd_una", VariableKind::Sequence, true, [](const auto& v) { return since(v.iss, v.snd_una); }},
+    {Variable::SndNxt, "snd_nxt", VariableKind::Sequence, true, [](const auto& v) { return since(v.iss, v.snd_nxt); }},
     {Variable::SndWnd, "snd_wnd", VariableKind::Octets, true, [](const auto& v) { return count_of(v.snd_wnd); }},
     {Variable::Mss, "mss", VariableKind::Octets, false, [](const auto& v) { return count_of(v.mss); }},
     {Variable::Flight, "flight", VariableKind::Octets, false, [](const auto& v) { return count_of(v.flight()); }},
@@ -46,7 +46,7 @@ constexpr auto rows = std::to_array<Row>({
     {Variable::Srtt, "srtt", VariableKind::Time, false, [](const auto& v) { return time_of(v.srtt); }},
     {Variable::Rttvar, "rttvar", VariableKind::Time, false, [](const auto& v) { return time_of(v.rttvar); }},
     {Variable::Rto, "rto", VariableKind::Time, true, [](const auto& v) { return time_of(v.rto); }},
-    {Variable::RcvNxt, "rcv_nxt", VariableKind::Sequence, true, [](const auto& v) { return from(v.irs, v.rcv_nxt); }},
+    {Variable::RcvNxt, "rcv_nxt", VariableKind::Sequence, true, [](const auto& v) { return since(v.irs, v.rcv_nxt); }},
     {Variable::RcvWnd, "rcv_wnd", VariableKind::Octets, true, [](const auto& v) { return count_of(v.rcv_wnd); }},
     {Variable::OutOfOrder, "out of order", VariableKind::Octets, false,
      [](const auto& v) { return count_of(v.out_of_order); }},

@@ -25,16 +25,13 @@ class Step {
   ConnectionHandle handle_;
 };
 
-/// A user call; it costs one branch more while nobody observes.
+// Apart, so that the way without an observer needs no more than a test and a jump.
 template <class F>
-auto call(LayerState& state, Instant now, ConnectionHandle h, F&& f) {
-  if (!state.sink.tells_steps()) [[likely]]
-    return f(state);
+[[gnu::noinline, gnu::cold]] auto observed(LayerState& state, Instant now, ConnectionHandle h, const F& call) {
   const Step step{state, now, StepCause::UserCall, h};
-  return f(state);
+  return call(state);
 }
 
-// Apart, so that the way without an observer needs no more than a test and a jump.
 [[gnu::noinline, gnu::cold]] void arrives_observed(LayerState& state, Instant now, const IncomingSegment& segment) {
   state.segment_arrives(now, segment);
   state.report(now, StepCause::SegmentArrived, segment.tuple);
@@ -77,34 +74,54 @@ void TcpLayer::close_listener(Instant now, ListenerHandle listener) {
   state_->sink.handled(now);
 }
 Result<std::size_t> TcpLayer::send(Instant now, ConnectionHandle h, ByteView data) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.send(now, h, data); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.send(now, h, data); });
+  return state_->send(now, h, data);
 }
 Result<std::size_t> TcpLayer::send_urgent(Instant now, ConnectionHandle h, ByteView data) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.send_urgent(now, h, data); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.send_urgent(now, h, data); });
+  return state_->send_urgent(now, h, data);
 }
 Result<void> TcpLayer::send_slice(Instant now, ConnectionHandle h, Slice data) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.send_slice(now, h, std::move(data)); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [&](LayerState& s) { return s.send_slice(now, h, std::move(data)); });
+  return state_->send_slice(now, h, std::move(data));
 }
 Result<std::size_t> TcpLayer::receive(Instant now, ConnectionHandle h, MutableByteView out) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.receive(now, h, out); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.receive(now, h, out); });
+  return state_->receive(now, h, out);
 }
 Result<Slice> TcpLayer::receive_slice(Instant now, ConnectionHandle h, std::size_t max) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.receive_slice(now, h, max); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.receive_slice(now, h, max); });
+  return state_->receive_slice(now, h, max);
 }
 Result<void> TcpLayer::shutdown_send(Instant now, ConnectionHandle h) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.shutdown_send(now, h); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.shutdown_send(now, h); });
+  return state_->shutdown_send(now, h);
 }
 Result<void> TcpLayer::shutdown_receive(Instant now, ConnectionHandle h) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.shutdown_receive(now, h); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.shutdown_receive(now, h); });
+  return state_->shutdown_receive(now, h);
 }
 void TcpLayer::close(Instant now, ConnectionHandle h) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.close(now, h); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.close(now, h); });
+  return state_->close(now, h);
 }
 void TcpLayer::abort(Instant now, ConnectionHandle h) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.abort(now, h); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [=](LayerState& s) { return s.abort(now, h); });
+  return state_->abort(now, h);
 }
 Result<void> TcpLayer::set_options(Instant now, ConnectionHandle h, const ConnectionOptions& options) {
-  return call(*state_, now, h, [&](LayerState& s) { return s.set_options(now, h, options); });
+  if (state_->sink.tells_steps()) [[unlikely]]
+    return observed(*state_, now, h, [&](LayerState& s) { return s.set_options(now, h, options); });
+  return state_->set_options(now, h, options);
 }
 
 Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
@@ -225,10 +242,7 @@ bool TcpLayer::poll_segment(Instant now, OutgoingSegment& out) {
   return state_->poll_segment(now, out);
 }
 Instant TcpLayer::next_deadline() { return state_->next_deadline(); }
-void TcpLayer::handle_timeouts(Instant now) {
-  state_->handle_timeouts(now);
-  state_->sink.handled(now);
-}
+void TcpLayer::handle_timeouts(Instant now) { state_->handle_timeouts(now); }
 std::optional<TcpEvent> TcpLayer::poll_event() { return state_->poll_event(); }
 bool TcpLayer::has_event() const { return state_->has_event(); }
 void TcpLayer::fail_address(Instant now, IpAddress address, Error error) {

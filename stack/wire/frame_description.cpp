@@ -36,6 +36,7 @@ struct Transport {
   const Ipv4Header& ip;
   ByteView octets;
   const FrameStyle& style;
+  bool quoted = false;  // in an ICMP error
 };
 
 /// What the checksum should be for what is there.
@@ -116,7 +117,7 @@ std::string ends_text(const Ipv4Header& header, ByteView transport, bool has_por
   return out + ": ";
 }
 
-std::string ipv4_line(ByteView packet, const SeqBases& bases, const FrameStyle& style);
+std::string ipv4_line(ByteView packet, const SeqBases& bases, const FrameStyle& style, bool quoted = false);
 
 /// A wrong checksum, and the packet that an error is about.
 std::string icmp_details(const Transport& t) {
@@ -135,8 +136,8 @@ std::string icmp_details(const Transport& t) {
   }
   const auto header = parse_icmp(t.octets);
   const ByteView quote = t.octets.subspan(icmp_header_length);
-  if (!header || !header->is_error() || !parse_ipv4(quote)) return out;
-  return out + "\n\t" + ipv4_line(quote, {}, {.verbose = true});
+  if (t.quoted || !header || !header->is_error() || !parse_ipv4(quote)) return out;
+  return out + "\n\t" + ipv4_line(quote, {}, {.verbose = true}, true);
 }
 
 std::string transport_text(const Transport& t, const SeqBases& bases) {
@@ -235,12 +236,12 @@ std::string ip_fields_text(const ParsedIpv4& parsed, ByteView packet) {
   return out + ')';
 }
 
-std::string ipv4_line(ByteView packet, const SeqBases& bases, const FrameStyle& style) {
+std::string ipv4_line(ByteView packet, const SeqBases& bases, const FrameStyle& style, bool quoted) {
   const auto parsed = parse_ipv4(packet);
   if (parsed) {
     const Ipv4Header& h = parsed->header;
     const ByteView octets = packet.subspan(parsed->header_length, h.total_length - parsed->header_length);
-    const std::string transport = transport_text({h, octets, style}, bases);
+    const std::string transport = transport_text({h, octets, style, quoted}, bases);
     std::string name = style.link ? "" : "IP ";
     if (style.verbose) return name + ip_fields_text(*parsed, packet) + "\n    " + transport;
     return name + (parsed->checksum_ok ? "" : "bad-cksum ") + transport;

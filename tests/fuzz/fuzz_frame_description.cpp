@@ -1,4 +1,6 @@
 // Whole frames: whatever comes in is told in one line.
+#include <algorithm>
+
 #include "fuzz/require.hpp"
 #include "wire/frame_description.hpp"
 
@@ -10,5 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(!line.empty(), "a frame has a description");
     fuzz::require(line.find_first_of("\n\r\t") == std::string::npos, "of one line");
   }
+  // With the headers' fields the packet that an ICMP error quotes comes on lines of its own, and nothing inside of
+  // that.
+  const std::string verbose = wire::describe_frame({data, size}, &bases, {.link = true, .verbose = true});
+  fuzz::require(!verbose.empty() && std::count(verbose.begin(), verbose.end(), '\n') <= 3, "of four lines at most");
   return 0;
 }

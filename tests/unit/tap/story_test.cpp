@@ -67,15 +67,15 @@ struct Notebook : StoryReader {
   }
 };
 
-struct Lab {
+struct StoryLab {
   Notebook notes;
   Story story{notes};
   TwoHosts hosts;
-  explicit Lab(const TwoHosts::Setup& setup = TwoHosts::plain()) : hosts{story, setup} {}
+  explicit StoryLab(const TwoHosts::Setup& setup = TwoHosts::plain()) : hosts{story, setup} {}
 };
 
 TEST(Story, TellsWhatAFrameBroughtAboutWithTheFrame) {
-  Lab lab;
+  StoryLab lab;
   lab.hosts.establish();
   const auto syn = std::ranges::find_if(lab.notes.all, [](const Told& t) { return t.flags.syn; });
   ASSERT_NE(syn, lab.notes.all.end());
@@ -99,7 +99,7 @@ TEST(Story, TellsWhatAFrameBroughtAboutWithTheFrame) {
 }
 
 TEST(Story, ADelayedAckSaysHowLongItWaited) {
-  Lab lab;
+  StoryLab lab;
   lab.hosts.establish();
   lab.hosts.peer_sends(100);
   lab.hosts.wait(100ms);
@@ -116,7 +116,7 @@ TEST(Story, ADelayedAckSaysHowLongItWaited) {
 TEST(Story, AWindowUpdateSaysHowMuchWasFreed) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.defaults.receive_buffer = 8 * 1448;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   lab.hosts.peer_sends(20 * 1448);
   lab.hosts.wait(300ms);
@@ -130,7 +130,7 @@ TEST(Story, AWindowUpdateSaysHowMuchWasFreed) {
 }
 
 TEST(Story, AFastRetransmitSaysWhatShowedTheLoss) {
-  Lab lab;
+  StoryLab lab;
   lab.hosts.establish();
   int data = 0;
   lab.hosts.loses = [&](Way way, const TwoHosts::Frame& f) { return way == Way::Out && f.size() > 200 && ++data == 3; };
@@ -151,7 +151,7 @@ TEST(Story, AFastRetransmitSaysWhatShowedTheLoss) {
 TEST(Story, ThreeDuplicateAcksWithoutSack) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.sack = setup.peer.tcp.sack = false;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   int data = 0;
   lab.hosts.loses = [&](Way way, const TwoHosts::Frame& f) { return way == Way::Out && f.size() > 200 && ++data == 2; };
@@ -167,7 +167,7 @@ TEST(Story, ThreeDuplicateAcksWithoutSack) {
 TEST(Story, ATimeoutSaysWhichOneAndAfterHowLong) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.tail_loss_probe = false;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   lab.hosts.loses = [](Way way, const TwoHosts::Frame&) { return way == Way::Out; };
   lab.hosts.send(100);
@@ -188,7 +188,7 @@ TEST(Story, ATimeoutSaysWhichOneAndAfterHowLong) {
 TEST(Story, ZeroWindowProbesAreCounted) {
   auto setup = TwoHosts::plain();
   setup.peer.tcp.defaults.receive_buffer = 4 * 1448;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   lab.hosts.send(20 * 1448);
   lab.hosts.wait(5s);
@@ -203,7 +203,7 @@ TEST(Story, ZeroWindowProbesAreCounted) {
 }
 
 TEST(Story, ASuperSegmentCutIntoFramesIsOneReason) {
-  Lab lab;  // no segmentation below us: several frames
+  StoryLab lab;  // no segmentation below us: several frames
   lab.hosts.establish();
   lab.hosts.send(3 * 1448);
   lab.hosts.wait(100ms);
@@ -214,10 +214,28 @@ TEST(Story, ASuperSegmentCutIntoFramesIsOneReason) {
   EXPECT_THAT(parts, ElementsAre(false, true, true));
 }
 
+TEST(Story, ASegmentThatNeverBecameAFrameExplainsNoOther) {
+  Notebook notes;
+  Story story{notes};
+  ConnectionView view;
+  view.connection = 7;
+  view.state = TcpState::Established;
+  view.probes = 1;
+  story.on_event(Instant::from_ns(1), observe::ConnectionChanged{StepCause::SegmentSent, &view});  // dropped below us
+  view.probes = 2;
+  story.on_event(Instant::from_ns(2), observe::ConnectionChanged{StepCause::SegmentSent, &view});
+  const std::vector<std::uint8_t> frame(60);
+  story.on_event(Instant::from_ns(2), observe::FrameSent{.header = frame, .payload = {}, .connection = 7});
+  ASSERT_EQ(notes.all.size(), 1U);
+  EXPECT_EQ(notes.all[0].after->probes, 2U);
+  story.on_event(Instant::from_ns(3), observe::FrameSent{.header = frame, .payload = {}, .connection = 7});
+  EXPECT_FALSE(notes.all[1].after);
+}
+
 TEST(Story, AConnectionsEndIsToldAndForgotten) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.msl = 1s;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   EXPECT_EQ(lab.story.connections(), 1U);
   (void)lab.hosts.ours.sockets().close(lab.hosts.now, lab.hosts.local);
@@ -239,7 +257,7 @@ TEST(Story, AConnectionsEndIsToldAndForgotten) {
 }
 
 TEST(Story, AResetEndsItAtOnce) {
-  Lab lab;
+  StoryLab lab;
   lab.hosts.establish();
   (void)lab.hosts.peer.sockets().abort(lab.hosts.now, lab.hosts.remote);
   lab.hosts.wait(100ms);
@@ -253,7 +271,7 @@ TEST(Story, AResetEndsItAtOnce) {
 }
 
 TEST(Story, ADroppedSegmentIsToldWithItsFrame) {
-  Lab lab;
+  StoryLab lab;
   lab.hosts.establish();
   const auto stranger = lab.hosts.peer.sockets().open(SocketKind::Stream).value();
   (void)lab.hosts.peer.sockets().connect(lab.hosts.now, stranger, *Endpoint::parse("10.0.0.2:81"));
@@ -281,7 +299,7 @@ TEST(Story, MemoryIsBounded) {
 TEST(Story, ConnectionsAtRestAreSeenAsTheyAre) {
   auto setup = TwoHosts::plain();
   setup.ours.tcp.max_awake_idle = 0;
-  Lab lab{setup};
+  StoryLab lab{setup};
   lab.hosts.establish();
   lab.hosts.peer_sends(500);
   lab.hosts.wait(200ms);

@@ -196,6 +196,14 @@ TEST(Trace, AbsoluteNumbersLinkHeadersAndOctets) {
   EXPECT_EQ(t.lines[7], "\t0x0020:  5010 03e8 0000 0000 00");
 }
 
+TEST(Trace, OfASuperSegmentTheFirstSegmentsOctets) {
+  Transcript t{{.time = TraceTime::None, .hex = true}};
+  t.in(tcp_frame(true, {.ack = true}, 1001, 7001, 4001), 8);
+  ASSERT_EQ(t.lines.size(), 5U);
+  EXPECT_EQ(t.lines[3], "\t0x0020:  5010 03e8 0000 0000 0000 0000 0000 0000");
+  EXPECT_EQ(t.lines[4], "\t... 3993 octets more");
+}
+
 TEST(Trace, HeadersAsWithVerboseTcpdump) {
   Transcript t{{.time = TraceTime::None, .headers = true}};
   t.in(tcp_frame(true, {.syn = true}, 1000, 0));

@@ -187,6 +187,47 @@ TEST(DescribeFrame, OtherEtherTypesAndShortFrames) {
   EXPECT_EQ(describe_frame(octets("02 00 00")), "Ethernet truncated, length 3");
 }
 
+// The wording of tcpdump 4.99 -nn -t -v.
+TEST(DescribeFrame, Verbose) {
+  constexpr FrameStyle verbose{.verbose = true};
+  auto udp = ip_frame(17, octets("c350 232a 0009 0000 78"));
+  EXPECT_EQ(describe_frame(udp, nullptr, verbose),
+            "IP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto UDP (17), length 29)\n"
+            "    10.0.0.1.50000 > 10.0.0.2.9002: UDP, length 1");
+  udp[14 + 1] = 3;
+  EXPECT_EQ(
+      describe_frame(udp, nullptr, verbose),
+      "IP (tos 0x3,CE, ttl 64, id 0, offset 0, flags [none], proto UDP (17), length 29, bad cksum 66ce (->66cb)!)\n"
+      "    10.0.0.1.50000 > 10.0.0.2.9002: UDP, length 1");
+  const auto echo = ip_frame(1, octets("0800 0001 0000 0000"));
+  EXPECT_EQ(
+      describe_frame(echo, nullptr, {.link = true, .verbose = true}),
+      "02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype IPv4 (0x0800), length 42: (tos 0x0, ttl 64, id 0, offset 0, "
+      "flags [none], proto ICMP (1), length 28)\n"
+      "    10.0.0.1 > 10.0.0.2: ICMP echo request, id 0, seq 0, length 8 (wrong icmp cksum 1 (->f7ff)!)");
+}
+
+TEST(DescribeFrame, VerboseErrorsQuote) {
+  const auto quoted = ip_frame(17, octets("0001 0002 000a 0000 7a7a"));
+  auto message = octets("0303 0000 0000 0000");
+  message.insert(message.end(), quoted.begin() + 14, quoted.end());
+  const std::string text = describe_frame(ip_frame(1, message), nullptr, {.verbose = true});
+  EXPECT_TRUE(
+      text.ends_with("\n\tIP (tos 0x0, ttl 64, id 0, offset 0, flags [none], proto UDP (17), length 30)\n"
+                     "    10.0.0.1.1 > 10.0.0.2.2: UDP, length 2"))
+      << text;
+}
+
+RC_GTEST_PROP(DescribeFrame, HasFewLinesForAnythingVerbose,
+              (const std::vector<std::uint8_t>& noise, std::uint8_t protocol)) {
+  for (const auto& frame : {noise, ethernet(0x0800, noise), ethernet(0x0806, noise), ip_frame(protocol, noise),
+                            ip_frame(6, noise), ip_frame(17, noise), ip_frame(1, noise)}) {
+    const std::string text = describe_frame(frame, nullptr, {.link = true, .verbose = true});
+    RC_ASSERT(!text.empty());
+    RC_ASSERT(std::count(text.begin(), text.end(), '\n') <= 3);
+  }
+}
+
 RC_GTEST_PROP(DescribeFrame, HasOneLineForAnything, (const std::vector<std::uint8_t>& noise, std::uint8_t protocol)) {
   for (const auto& frame : {noise, ethernet(0x0800, noise), ethernet(0x0806, noise), ip_frame(protocol, noise),
                             ip_frame(6, noise), ip_frame(17, noise), ip_frame(1, noise)}) {
