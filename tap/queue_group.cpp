@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -80,6 +81,8 @@ QueueGroup::QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed
   }
   if (size() == 1) return;
   steered_by_driver_ = steer_in_driver(first.device(), owner_);
+  // A persistent interface may still have the program of a process that was killed, with another key.
+  if (!steered_by_driver_) stop_steering_in_driver(first.device());
   first.on_turn([this](Instant) { publish_settings(); });
 }
 
@@ -113,10 +116,19 @@ void QueueGroup::start() {
   for (std::size_t i = 1; i < size(); ++i) {
     Queue& q = *queues_[i];
     asio::post(*q.context, [runtime = q.runtime] { runtime->start(); });
-    q.thread = std::thread{[context = q.context] {
-      const auto work = asio::make_work_guard(*context);
-      context->run();
-    }};
+    q.thread = std::thread{[this, context = q.context] { run_until_stopped(*context); }};
+  }
+}
+
+/// What a handler throws leaves the loop that the application runs, whichever queue's handler it was.
+void QueueGroup::run_until_stopped(asio::io_context& context) {
+  const auto work = asio::make_work_guard(context);
+  while (!context.stopped()) {
+    try {
+      context.run();
+    } catch (...) {
+      post(0, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
+    }
   }
 }
 
@@ -141,6 +153,7 @@ void QueueGroup::wake(std::size_t queue) {
 
 void QueueGroup::take_mail(std::size_t queue) {
   Queue& q = *queues_[queue];
+  const std::weak_ptr<char> alive{alive_};
   std::vector<Packet> all;
   q.steering->take_mail(q.runtime->now(), q.runtime->stack().buffers(), all);
   for (std::size_t from = 0; from < all.size(); from += frames_per_handover) {
@@ -148,6 +161,7 @@ void QueueGroup::take_mail(std::size_t queue) {
     const auto count = static_cast<std::ptrdiff_t>(std::min(frames_per_handover, all.size() - from));
     q.mail.assign(std::make_move_iterator(begin), std::make_move_iterator(begin + count));
     q.runtime->receive(q.mail);
+    if (alive.expired()) return;  // a handler of queue 0's application has ended us
   }
   q.mail.clear();
 }

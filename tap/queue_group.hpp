@@ -22,7 +22,8 @@ class QueueGroup {
   [[nodiscard]] static Config config_of_first(Config config, std::size_t queues, const Seed& seed);
 
   /// `first` is queue 0's, not yet started, with a config of config_of_first(); it outlives the group, which is used
-  /// and destroyed in its thread. `others`: one device for each further queue.
+  /// and destroyed in its thread. Others post to its io_context, so not one with a hint that leaves out the locks.
+  /// `others`: one device for each further queue.
   QueueGroup(Runtime& first, std::vector<TapDevice> others, const Seed& seed);
   /// Ends the threads. What their sockets wait for ends with operation_aborted.
   ~QueueGroup();
@@ -31,7 +32,8 @@ class QueueGroup {
 
   /// How many, queue 0 included.
   [[nodiscard]] std::size_t size() const { return queues_.size(); }
-  /// Starts the further queues' threads and runtimes. Settings for these before that.
+  /// Starts the further queues' threads and runtimes. Settings for these before that. What a handler throws there is
+  /// thrown by queue 0's loop.
   void start();
   /// Ends the further queues' threads: what is posted to them and not yet done stays undone. Nobody is asked any more.
   /// As the destructor does, for those whose threads' work looks at the one who destroys the group.
@@ -41,7 +43,7 @@ class QueueGroup {
   /// Runs `work` in the queue's thread, soon. From any thread.
   void post(std::size_t queue, std::function<void()> work);
   /// Runs `question` in the thread of every queue, and waits for the answers: by queue. From queue 0's thread only, and
-  /// the question must not wait for queue 0.
+  /// the question must not wait for queue 0. What it throws is thrown here, once nobody is asked any more.
   template <class F>
   [[nodiscard]] auto ask_all(F question) -> std::vector<std::invoke_result_t<F, Runtime&, std::size_t>>;
   /// Keeps something that works in the queue's thread until that has ended; it goes before the queue's runtime. In the
@@ -55,6 +57,7 @@ class QueueGroup {
 
  private:
   struct Queue;
+  void run_until_stopped(boost::asio::io_context& context);
   void wake(std::size_t queue);
   void take_mail(std::size_t queue);
   void publish_settings();
@@ -70,7 +73,9 @@ class QueueGroup {
 template <class F>
 auto QueueGroup::ask_all(F question) -> std::vector<std::invoke_result_t<F, Runtime&, std::size_t>> {
   using Answer = std::invoke_result_t<F, Runtime&, std::size_t>;
+  std::packaged_task<Answer()> first{[this, &question]() -> Answer { return question(runtime(0), 0); }};
   std::vector<std::future<Answer>> pending;
+  pending.push_back(first.get_future());
   for (std::size_t queue = 1; queue < size(); ++queue) {
     auto task = std::make_shared<std::packaged_task<Answer()>>(
         [this, question, queue]() -> Answer { return question(runtime(queue), queue); });
@@ -81,8 +86,9 @@ auto QueueGroup::ask_all(F question) -> std::vector<std::invoke_result_t<F, Runt
       (*task)();
     }
   }
+  first();
+  for (const auto& answer : pending) answer.wait();  // all: the question may refer to what is the caller's
   std::vector<Answer> answers;
-  answers.push_back(question(runtime(0), 0));
   for (auto& answer : pending) answers.push_back(answer.get());
   return answers;
 }

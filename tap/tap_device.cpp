@@ -139,7 +139,7 @@ TapResult<void> TapDevice::attach(const TapOptions& options, bool multi_queue) {
   if (attached) return {};
   const TapFault fault = fault_of_attach(error_number, options.name);
   const std::string_view name = fault == TapFault::System ? std::string_view{"TUNSETIFF"} : options.name;
-  return error(fault, {.name = name, .error_number = error_number});
+  return error(fault, {.name = name, .error_number = error_number, .multi_queue = multi_queue});
 }
 
 bool TapDevice::set_interface(const std::string& name, int flags) {

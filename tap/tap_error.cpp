@@ -27,8 +27,10 @@ TapError error_opening_tun(TapFault fault, const TapErrorContext& c) {
 TapError error_attaching(TapFault fault, const TapErrorContext& c) {
   const std::string shown = c.name.empty() ? std::string{"a TAP interface"} : std::string{c.name};
   const std::string name = c.name.empty() ? std::string{"tap0"} : std::string{c.name};
+  const bool several = c.multi_queue || fault == TapFault::NotMultiQueue;
   const std::string create =
-      fmt::format("sudo ip tuntap add dev {0} mode tap user $(id -un) && sudo ip link set {0} up", name);
+      fmt::format("sudo ip tuntap add dev {0} mode tap{1} user $(id -un) && sudo ip link set {0} up", name,
+                  several ? " multi_queue" : "");
   switch (fault) {
     case TapFault::CreatePermission:
       return {fault, fmt::format("cannot create {}", shown),
@@ -44,10 +46,7 @@ TapError error_attaching(TapFault fault, const TapErrorContext& c) {
     case TapFault::NotMultiQueue:
       return {fault, fmt::format("{} has a single queue", shown),
               "the interface exists and was made without multi_queue, which cannot be changed later",
-              fmt::format("sudo ip tuntap del dev {0} mode tap && sudo ip tuntap add dev {0} mode tap multi_queue user "
-                          "$(id -un) && sudo ip link set {0} up, or --queues 1",
-                          name),
-              c.error_number};
+              fmt::format("sudo ip tuntap del dev {} mode tap && {}, or --queues 1", name, create), c.error_number};
     default:
       return {
           fault, fmt::format("{} cannot be used", shown), "an interface of that name exists and is not a TAP interface",

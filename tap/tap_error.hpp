@@ -49,6 +49,7 @@ struct TapErrorContext {
   int descriptor = -1;      ///< inherited descriptor
   unsigned mtu_wanted = 0;
   unsigned mtu_found = 0;
+  bool multi_queue = false;   ///< several queues are wanted
   std::string_view detail{};  ///< replaces the default "why" where not empty
 };
 

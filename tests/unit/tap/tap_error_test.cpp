@@ -43,6 +43,14 @@ TEST(TapError, CreatePermissionOffersAnInterfaceOfOnesOwn) {
   EXPECT_THAT(e.why, HasSubstr("CAP_NET_ADMIN"));
 }
 
+// What is advised must not lead to the next error.
+TEST(TapError, WhereSeveralQueuesAreWantedTheInterfaceIsMadeForThem) {
+  for (const TapFault fault : {TapFault::CreatePermission, TapFault::NotOwner, TapFault::NotMultiQueue}) {
+    const TapError e = make_tap_error(fault, {.name = "lab0", .error_number = EPERM, .multi_queue = true});
+    EXPECT_THAT(e.remedy, HasSubstr("tuntap add dev lab0 mode tap multi_queue user $(id -un)"));
+  }
+}
+
 TEST(TapError, MtuMismatchNamesBothAndTheCommand) {
   const TapError e = make_tap_error(TapFault::MtuMismatch,
                                     {.name = "tap0", .error_number = EPERM, .mtu_wanted = 9000, .mtu_found = 1500});

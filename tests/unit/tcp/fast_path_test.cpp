@@ -1,5 +1,6 @@
-// Header prediction (fast_path.cpp) against the steps of RFC 9293 section 3.10.7.4: two layers that differ in nothing
-// else get the same segments and calls, and must do the same.
+// What must not be seen from outside: header prediction (fast_path.cpp) against the steps of RFC 9293 section 3.10.7.4,
+// and connections at rest (rest.cpp) against those that stay awake. Two layers that differ in nothing else get the same
+// segments and calls, and must do the same.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -47,12 +48,10 @@ class Recorder : public observe::Observer {
 
 class End {
  public:
-  End(bool fast_path, const tcp::TcpConfig& like) : layer_{with(fast_path, like), random_, pool_, sink_} {
+  explicit End(const tcp::TcpConfig& config) : layer_{config, random_, pool_, sink_} {
     sink_.attach(&recorder_);
     layer_.set_limits(1460, 65535 - 80);
-    ConnectionOptions options = like.defaults;
-    options.no_delay = true;
-    listener_ = layer_.listen(twins_tuple.local, 4, options).value();
+    listener_ = layer_.listen(twins_tuple.local, 4, config.defaults).value();
   }
   void arrive(Instant now, const wire::TcpHeader& header, std::size_t octets, std::uint8_t tos = 0,
               std::uint16_t gso_size = 0) {
@@ -104,10 +103,6 @@ class End {
   ConnectionHandle connection;
 
  private:
-  static tcp::TcpConfig with(bool fast_path, tcp::TcpConfig config) {
-    config.fast_path = fast_path;
-    return config;
-  }
   static std::string describe(const tcp::ConnectionStatus& s) {
     std::string out = "status";
     for (const std::uint64_t n : {std::uint64_t{s.snd_una.value()},
@@ -160,8 +155,8 @@ class End {
 /// Both, and a peer that nearly always does what is expected, and anything else now and then.
 class Twins {
  public:
-  Twins(std::uint64_t seed, const tcp::TcpConfig& config)
-      : random_{seed}, ends_{{End{true, config}, End{false, config}}} {}
+  Twins(std::uint64_t seed, const tcp::TcpConfig& one, const tcp::TcpConfig& other)
+      : random_{seed}, ends_{{End{one}, End{other}}} {}
 
   void open(bool timestamps, bool sack, bool ecn) {
     timestamps_ = timestamps;
@@ -200,6 +195,18 @@ class Twins {
   }
   void poll() {
     each([&](End& e) { e.poll(now_); });
+  }
+  /// All is acknowledged and taken, and for a while nothing happens but what timers bring about.
+  void pause() {
+    const auto status = ends_[0].status();
+    seq_ = status.rcv_nxt;
+    ack_ = status.snd_nxt;
+    each([&](End& e) { e.arrive(now_, header(), 0); });
+    both(&End::receive, status.receive_queued);
+    poll();
+    now_ = now_ + Duration{static_cast<std::int64_t>(random_.below(3'000'000'000))};
+    each([&](End& e) { e.time_out(now_); });
+    poll();
   }
   void finish() {
     each([&](End& e) { e.close(now_); });
@@ -302,11 +309,34 @@ class Twins {
 RC_GTEST_PROP(FastPath, DoesWhatTheStepsDo, (std::uint64_t seed, bool timestamps, bool no_sack, bool ecn, bool reno)) {
   tcp::TcpConfig config;
   if (reno) config.defaults.congestion = tcp::CongestionAlgorithm::NewReno;
-  Twins twins{seed, config};
+  config.defaults.no_delay = true;
+  tcp::TcpConfig slow = config;
+  slow.fast_path = false;
+  Twins twins{seed, config, slow};
   twins.open(timestamps, !no_sack, ecn);
   for (int i = 0; i < 300; ++i) {
     twins.step();
     if (i % 3 != 0) twins.poll();  // sometimes several come in one batch
+  }
+  twins.finish();
+  if (!twins.same()) RC_FAIL(twins.first_difference());
+}
+
+RC_GTEST_PROP(Rest, MakesNoDifference,
+              (std::uint64_t seed, bool timestamps, bool no_sack, bool ecn, bool reno, bool keep_alive)) {
+  tcp::TcpConfig config;
+  if (reno) config.defaults.congestion = tcp::CongestionAlgorithm::NewReno;
+  config.defaults.keep_alive = keep_alive;
+  config.defaults.keep_alive_idle = std::chrono::seconds{2};
+  config.max_awake_idle = 256;
+  tcp::TcpConfig resting = config;
+  resting.max_awake_idle = 0;
+  Twins twins{seed, config, resting};
+  twins.open(timestamps, !no_sack, ecn);
+  for (int i = 0; i < 150; ++i) {
+    twins.step();
+    if (i % 3 != 0) twins.poll();
+    if (i % 7 == 0) twins.pause();
   }
   twins.finish();
   if (!twins.same()) RC_FAIL(twins.first_difference());
