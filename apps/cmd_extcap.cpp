@@ -54,7 +54,7 @@ int run_extcap(const ExtcapOptions& options) {
   const bool asks = options.link_types || options.dialogue || options.capture;
   if (!asks) {
     throw UsageError{"extcap is asked for nothing: Wireshark starts it, with what it wants to know",
-                     "wireside extcap --install ~/.local/lib/wireshark/extcap, and then Wireshark"};
+                     "wireside extcap --install DIR, with the folder that `tshark -G folders` names as Extcap path"};
   }
   if (options.interface != extcap::interface_name) {
     throw UsageError{fmt::format("there is no interface '{}' here", options.interface),

@@ -12,7 +12,7 @@ namespace wireside::apps::extcap {
 std::string interfaces() {
   return fmt::format(
       "extcap {{version=1.0}}{{display=wireside}}\n"
-      "interface {{value={}}}{{display=wireside: a TCP/IP endpoint that says why}}\n",
+      "interface {{value={}}}{{display=wireside: an endpoint that says why}}\n",
       interface_name);
 }
 

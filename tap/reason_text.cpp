@@ -60,7 +60,9 @@ std::string retransmission_text(const Happening& h) {
   if (why.reason != TxReason::RtoRetransmit) {
     return why.loss ? fmt::format("{}: {}", name, loss_text(*why.loss)) : std::string{name};
   }
-  std::string text = fmt::format("{}{}: timeout {} in a row", name, after_timer(why), std::max(why.count, 1U));
+  // After the first ACK that advances the timeouts in a row are over, but not what they found lost.
+  if (why.count == 0) return fmt::format("{}: lost at the timeout, sent now that the window allows it", name);
+  std::string text = fmt::format("{}{}: timeout {} in a row", name, after_timer(why), why.count);
   if (h.after != nullptr) text += fmt::format(", RTO now {}", describe_duration(h.after->rto));
   return text;
 }

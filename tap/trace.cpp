@@ -76,6 +76,8 @@ void TracePrinter::on_happening(const Happening& h) {
 bool TracePrinter::is_shown(const Happening& h) {
   if (!options_.filter) return true;
   if (!h.is_frame()) {
+    const auto* impaired = h.events.size() == 1 ? std::get_if<observe::Impaired>(&h.events.front()) : nullptr;
+    if (impaired != nullptr) return options_.filter(impaired->frame);
     const auto verdict = verdicts_.find(h.connection);
     return verdict != verdicts_.end() && verdict->second;
   }

@@ -124,7 +124,7 @@ def test_nan_is_in_no_range(arguments):
     assert done.returncode == 2 and "'nan' is not a number from" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("option", ["--pcap", "--impair", "--impair-in", "--impair-out", "--hostname", "--lease-file",
+@pytest.mark.parametrize("option", ["--pcapng", "--impair", "--impair-in", "--impair-out", "--hostname", "--lease-file",
                                     "--control"])
 def test_an_empty_value_is_refused(option):
     address = ("--dhcp",) if option in ("--hostname", "--lease-file") else ("--ip", f"{DUT}/24")

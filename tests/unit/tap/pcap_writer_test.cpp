@@ -121,8 +121,8 @@ TEST(PcapWriter, WritesFramesWithReasonsAndStateChanges) {
   EXPECT_THAT(packets[0].comments, ElementsAre("#4 SYN-RECEIVED -> ESTABLISHED (our SYN acknowledged)"));
   EXPECT_EQ(packets[0].flags, 1U);  // inbound
   EXPECT_THAT(packets[1].octets, ::testing::ElementsAreArray(frame_in));
-  EXPECT_THAT(packets[1].comments,
-              ElementsAre("sent: RTO retransmit: timeout 1 in a row\n#4 retransmission timer fired"));
+  EXPECT_THAT(packets[1].comments, ElementsAre("sent: RTO retransmit: lost at the timeout, sent now that the window "
+                                               "allows it\n#4 retransmission timer fired"));
   EXPECT_EQ(packets[1].flags, 2U);  // outbound
   EXPECT_EQ(packets[1].time - packets[0].time, 1'999'999'999U);
   std::remove(path.c_str());
@@ -144,8 +144,8 @@ TEST(PcapWriter, TsharkReadsIt) {
   output.resize(std::fread(output.data(), 1, output.size(), pipe));
   EXPECT_EQ(::pclose(pipe), 0);
   EXPECT_THAT(output, HasSubstr("1.000000001\t17\t#4 SYN-RECEIVED -> ESTABLISHED (our SYN acknowledged)"));
-  EXPECT_THAT(output,
-              HasSubstr("3.000000000\t17\tsent: RTO retransmit: timeout 1 in a row\\n#4 retransmission timer fired"));
+  EXPECT_THAT(output, HasSubstr("3.000000000\t17\tsent: RTO retransmit: lost at the timeout, sent now that the window "
+                                "allows it\\n#4 retransmission timer fired"));
   std::remove(path.c_str());
 }
 

@@ -63,6 +63,8 @@ TEST(Explain, LossesSayWhatShowedThem) {
   after.rto = 424ms;
   h.after = &after;
   EXPECT_EQ(explain(h), "RTO retransmit after 212 ms: timeout 1 in a row, RTO now 424 ms");
+  h.why.count = 0;
+  EXPECT_EQ(explain(h), "RTO retransmit: lost at the timeout, sent now that the window allows it");
 }
 
 TEST(Explain, DataSaysWhatHoldsTheRestBack) {

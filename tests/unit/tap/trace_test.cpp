@@ -254,6 +254,13 @@ TEST(Trace, AFilterKeepsWhatBelongsToOtherFramesBack) {
   t.out(tcp_frame(false, {.ack = true}, 1, 1, 10), observe::TxReason::Data);
   t.tell(fired);
   EXPECT_THAT(t.lines, ElementsAre(HasSubstr("length 10  <- data"), "    #1 retransmission timer fired"));
+  // What an impairment did follows the frame that it did it to.
+  t.lines.clear();
+  for (const std::size_t payload : {0U, 10U}) {
+    const auto frame = tcp_frame(false, {.ack = true}, 1, 1, payload);
+    t.tell(observe::Impaired{observe::ImpairmentAction::LostByRule, observe::Direction::Out, frame});
+  }
+  EXPECT_THAT(t.lines, ElementsAre("    dropped by impairment on the way out: drop rule"));
 }
 
 TEST(ObserverList, PassesEventsOnInOrder) {
