@@ -1,6 +1,8 @@
 // TapDevice: Ethernet frames to and from a Linux TAP interface, one virtio-net header in front of each.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -104,7 +106,8 @@ class TapDevice {
   [[nodiscard]] TapResult<void> adopt(int descriptor);
   [[nodiscard]] TapResult<void> set_up_offload(bool wanted);
   [[nodiscard]] TapResult<void> set_up_link(const TapOptions& options);
-  [[nodiscard]] ReadResult take(BufferPool& pool, std::size_t octets, Packet& out);
+  [[nodiscard]] ReadResult take(BufferPool& pool, std::size_t in_front, std::size_t octets, Packet& out);
+  [[nodiscard]] ssize_t write_gathered(const FrameOut& frame, ByteView vnet);
   void close();
 
   int descriptor_ = -1;
@@ -113,7 +116,6 @@ class TapDevice {
   bool offload_ = false;
   bool vnet_header_ = true;
   BufferRef scratch_;
-  alignas(8) std::uint8_t header_octets_[16] = {};
   Counters counters_;
 };
 
