@@ -183,10 +183,15 @@ TAP_TEST(QueueGroup, FramesThatComeInOnTheWrongQueueAreHandedOver) {
   }
   EXPECT_GT(handed_over, 10U);
   EXPECT_GE(taken_over, handed_over);
-  std::this_thread::sleep_for(4s);  // the driver forgets a flow after three seconds
-  EXPECT_EQ(echoed(sockets), 60U);
+  // The driver forgets a flow after three seconds of silence, when its timer finds it: whole seconds later.
   std::uint64_t after = 0;
-  for (const auto& c : group.counters()) after += c.handed_over;
+  for (const auto silence : {5s, 7s, 9s}) {
+    std::this_thread::sleep_for(silence);
+    EXPECT_EQ(echoed(sockets), 60U);
+    after = 0;
+    for (const auto& c : group.counters()) after += c.handed_over;
+    if (after > handed_over + 10) break;
+  }
   EXPECT_GT(after, handed_over + 10);
   for (const int fd : sockets) ::close(fd);
 }
